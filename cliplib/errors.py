@@ -1,0 +1,41 @@
+"""The few exceptions of cliplib.
+
+Every message names the thing, what was got, what is allowed and what to do next. Catch `CliplibError` to catch them
+all.
+"""
+
+
+class CliplibError(Exception):
+    """Any error that cliplib raises on purpose."""
+
+
+class MediaError(CliplibError):
+    """One file that cannot be walked to, read or decoded; a run reports it and goes on.
+
+    `stage` is "walk", "read" or "decode"; `reason` is a sentence that a person understands.
+    """
+
+    def __init__(self, path, stage: str, reason: str):
+        super().__init__(path, stage, reason)  # all three, so that the error survives pickling between processes
+        self.path = str(path)
+        self.stage = stage
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason} ({self.stage})"
+
+
+class ModelError(CliplibError):
+    """Weights that are unknown, cannot be had, or are not what they claim to be."""
+
+
+class LibraryError(CliplibError):
+    """A library folder that is missing, unreadable or empty where it should not be."""
+
+
+class CacheError(CliplibError):
+    """A cache or snapshot that is damaged, of another model, or not to be trusted."""
+
+
+class QueryError(CliplibError):
+    """A query that cannot be answered: no words, an unreadable picture, an impossible k or threshold."""
