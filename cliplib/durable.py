@@ -1,0 +1,49 @@
+"""A file that is there whole or not at all, whenever the process or the power goes."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_durably(target: Path, write: Callable) -> tuple[int, str]:
+    """Let `write(file)` fill a temporary neighbour, force it to the disk, then give it its name: its size and sha256.
+
+    Raises OSError when the disk refuses; what had the name before is untouched then, and the neighbour is gone.
+    """
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            hashing = _Hashing(file)
+            write(hashing)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return hashing.size, hashing.sha256.hexdigest()
+
+
+class _Hashing:
+    """A binary file for writing that knows the size and the sha256 of what went into it."""
+
+    closed = False
+
+    def __init__(self, file):
+        self.file, self.size, self.sha256 = file, 0, hashlib.sha256()
+
+    def write(self, data) -> int:
+        self.file.write(data)
+        self.sha256.update(data)
+        self.size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def close(self) -> None:
+        """`write_durably` closes the file itself, after fsync."""

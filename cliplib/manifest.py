@@ -1,0 +1,80 @@
+"""Manifests: small JSON files that say which parts of the cache are alive. Reading and making them; which are heads.
+
+A manifest names its parents, its parts with their sizes and sha256, the rows that are dead (paths by part), the parts
+that were merged into others (`dropped`) and the files that could not be indexed (`failures`). It carries the sha256 of
+itself. Every manifest is complete: any sound one describes a whole state.
+"""
+
+import hashlib
+import json
+import time
+import uuid
+from pathlib import Path
+
+FORMAT = 1
+
+
+def new(model: dict, parents: list[str], parts: list[dict], dead: dict, dropped: list[str], failures: dict) -> dict:
+    """The body of a new manifest, with an id and the time of its making."""
+    return {
+        "format": FORMAT,
+        "id": uuid.uuid4().hex,
+        "created_ns": time.time_ns(),
+        "model": model,
+        "parents": sorted(parents),
+        "parts": parts,
+        "dead": {part: sorted(paths) for part, paths in dead.items()},
+        "dropped": sorted(dropped),
+        "failures": failures,
+    }
+
+
+def file_name(body: dict) -> str:
+    """The name under which a body is saved; names sort by time."""
+    return f"manifest-{body['created_ns']:020d}-{body['id'][:8]}.json"
+
+
+def to_bytes(body: dict) -> bytes:
+    """A body with its own checksum, as JSON."""
+    return json.dumps({"sha256": _sum(body), "body": body}, indent=1, sort_keys=True).encode()
+
+
+def read(file: Path) -> dict | None:
+    """The body of a manifest file, or None when it is not, byte for byte, what was written."""
+    try:
+        data = file.read_bytes()
+        outer = json.loads(data)
+        body = outer["body"]
+        return body if body["format"] == FORMAT and outer["sha256"] == _sum(body) and to_bytes(body) == data else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def read_all(folder: Path) -> tuple[dict[str, dict], list[str]]:
+    """Sound manifests by id, and the names of the files that are not sound.
+
+    A copy under another name, such as Drive's "manifest (1).json", has the id of its original and counts once.
+    """
+    sound, damaged = {}, []
+    for file in sorted(folder.glob("manifest*.json")):
+        body = read(file)
+        if body is None:
+            damaged.append(file.name)
+        else:
+            sound[body["id"]] = body
+    return sound, damaged
+
+
+def heads(bodies: dict[str, dict]) -> list[str]:
+    """Ids of the manifests that no other names as a parent, oldest first."""
+    parents = {parent for body in bodies.values() for parent in body["parents"]}
+    return sorted(set(bodies) - parents, key=lambda ident: (bodies[ident]["created_ns"], ident))
+
+
+def files_named(body: dict) -> set[str]:
+    """Names of the part and thumbnail files that a manifest needs."""
+    return {entry["name"] for part in body["parts"] for entry in (part, part.get("thumbs")) if entry}
+
+
+def _sum(body: dict) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,138 @@
+"""A whole index in one file, to carry: Parquet (the truth) or pickle (for the paper's sake). Both load to the same
+rows, bit for bit.
+
+The pickle holds builtins only: a dict of lists, strings, numbers and raw bytes. Its reader scans the opcodes before
+anything is built and refuses every one that could name a class, call something or reserve memory out of proportion, so
+nobody's file can run code.
+"""
+
+import hashlib
+import io
+import json
+import pickle
+import pickletools
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from . import rows as rows_
+from .durable import write_durably
+from .errors import CacheError
+
+MAGIC = "cliplib index 1"
+SUFFIXES = (".parquet", ".pkl", ".pickle")
+OPCODES = {  # all that pickle protocol 4 needs for dicts, lists, strings, numbers and bytes
+    *("PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINGET", "LONG_BINGET", "NONE", "NEWTRUE", "NEWFALSE"),
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *(
+        "SHORT_BINBYTES",
+        "BINBYTES",
+        "BINBYTES8",
+        "EMPTY_LIST",
+        "APPEND",
+        "APPENDS",
+        "EMPTY_DICT",
+        "SETITEM",
+        "SETITEMS",
+    ),
+}
+
+
+def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dict) -> Path:
+    """Write rows, their thumbnails (in row order) and what made them to a new file; its suffix chooses the format."""
+    file = Path(file)
+    if file.suffix == ".parquet":
+        table = rows.append_column("thumbnail", pa.array(jpegs, pa.binary()))
+        data = rows_.to_parquet(table, {"cliplib": MAGIC, "model": json.dumps(model)})
+    elif file.suffix in SUFFIXES:
+        vectors = rows_.matrix(rows)
+        columns = {name: rows[name].to_pylist() for name in rows_.COLUMNS} | {"thumbnail": jpegs}
+        embedding = vectors.astype("<f4").tobytes()
+        body = {
+            "magic": MAGIC,
+            "model": model,
+            "columns": columns,
+            "shape": list(vectors.shape),
+            "embedding": embedding,
+        }
+        data = pickle.dumps(body | {"sha256": hashlib.sha256(embedding).hexdigest()}, protocol=4)
+    else:
+        raise CacheError(f"cannot save an index as {file.name!r}: name it with one of {', '.join(SUFFIXES)}")
+    try:
+        write_durably(file, lambda out: out.write(data))
+    except OSError as error:
+        raise CacheError(f"could not save {file}: {error.strerror or error}; nothing was changed") from error
+    return file
+
+
+def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
+    """Rows, their thumbnails in row order, and what made them. CacheError for anything but a sound snapshot."""
+    file = Path(file)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CacheError(f"cannot read {file}: {error.strerror or error}") from error
+    table, model = _from_parquet(data, file.name) if data[:4] == b"PAR1" else _from_pickle(data, file.name)
+    if not isinstance(model, dict) or not isinstance(model.get("dim"), int) or "model_id" not in model:
+        raise CacheError(f"{file.name} does not say which model made it; save it again with library.save()")
+    jpegs = table["thumbnail"]
+    table = table.drop_columns(["thumbnail"])
+    checked, problems = rows_.checked(table, model["dim"], file.name)
+    if problems:
+        raise CacheError(f"refused: {'; '.join(problems)}")
+    return checked, pc.cast(jpegs, pa.binary()).to_pylist(), model
+
+
+def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
+    table, about = rows_.from_parquet(data, name)
+    if about.get("cliplib") != MAGIC or "thumbnail" not in table.column_names:
+        raise CacheError(f"{name} is Parquet, but not an index saved by cliplib")
+    return table, json.loads(about["model"])
+
+
+def _from_pickle(data: bytes, name: str) -> tuple[pa.Table, dict]:
+    try:
+        for opcode, _, position in pickletools.genops(data):
+            if opcode.name not in OPCODES:
+                raise CacheError(
+                    f"refused {name}: {opcode.name} at byte {position}, which no index needs; no code was run"
+                )
+        body = _Builtins(io.BytesIO(data)).load()
+    except CacheError:
+        raise
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise CacheError(f"{name} is neither a Parquet nor a pickle index, or it is cut short: {error}") from error
+    try:
+        return _table_of(body, len(data)), body["model"]
+    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        raise CacheError(f"{name} is a pickle, but not a sound index saved by cliplib: {error!r:.200}") from error
+
+
+class _Builtins(pickle.Unpickler):
+    """A second lock behind the scan of the opcodes: no global is ever looked up."""
+
+    def find_class(self, module, name):
+        raise CacheError(f"refused: the pickle asks for {module}.{name}")
+
+
+def _table_of(body: dict, size: int) -> pa.Table:
+    """Rows from the pickled dict; every length is checked against the shape and the file's `size` in bytes first."""
+    n, dim = body["shape"]
+    embedding, columns = body["embedding"], body["columns"]
+    if body["magic"] != MAGIC or dim < 1 or len(embedding) != n * dim * 4:
+        raise ValueError(f"shape {n} x {dim} against {len(embedding)} bytes of embeddings")
+    if hashlib.sha256(embedding).hexdigest() != body["sha256"]:
+        raise ValueError("the embeddings do not match their checksum")
+    if set(columns) != {*rows_.COLUMNS, "thumbnail"} or any(len(values) != n for values in columns.values()):
+        raise ValueError("columns that do not fit the shape")
+    # One long string that the pickle names a million times is small in the file and huge in a table.
+    if sum(len(v) for values in columns.values() for v in values if isinstance(v, str | bytes)) > 4 * size:
+        raise ValueError("texts far larger than the file")
+    records = [
+        dict(zip(rows_.COLUMNS, values, strict=True))
+        for values in zip(*(columns[c] for c in rows_.COLUMNS), strict=True)
+    ]
+    rows = rows_.table(records, np.frombuffer(embedding, "<f4").reshape(n, dim))
+    return rows.append_column("thumbnail", pa.array(columns["thumbnail"], pa.binary()))

@@ -1,0 +1,58 @@
+"""Packed thumbnails: many small JPEGs in one Parquet file, each found by its content's digest and its time.
+
+Kept apart from the rows, so that opening an index reads no picture, and read a row group at a time, so that a page of
+results reads no more than it shows.
+"""
+
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA = pa.schema([("digest", pa.string()), ("time_s", pa.float64()), ("jpeg", pa.binary())])
+GROUP_ROWS = 32  # about 250 KB
+
+Key = tuple[str, float | None]  # digest, and for a frame its time in seconds
+
+
+def write_pack(file, thumbs: dict[Key, bytes]) -> None:
+    """Write thumbnails as Parquet to a binary file, in the order given; one row group at a time is in memory."""
+    items = iter(thumbs.items())
+    options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    with pq.ParquetWriter(file, SCHEMA, **options) as writer:
+        while group := list(islice(items, GROUP_ROWS)):
+            columns = [
+                [digest for (digest, _), _ in group],
+                [time_s for (_, time_s), _ in group],
+                [jpeg for _, jpeg in group],
+            ]
+            arrays = [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
+
+
+class Thumbs:
+    """The thumbnails of several packs; only their keys are read at first."""
+
+    def __init__(self, files: list[Path]):
+        self._where: dict[Key, tuple[Path, int]] = {}
+        self.problems: list[str] = []
+        for file in files:
+            try:
+                keys = pq.read_table(file, columns=["digest", "time_s"], page_checksum_verification=True)
+            except (OSError, pa.ArrowException) as error:
+                self.problems.append(f"{file.name}: its thumbnails cannot be read ({error})")
+                continue
+            for row, key in enumerate(zip(keys["digest"].to_pylist(), keys["time_s"].to_pylist(), strict=True)):
+                self._where[key] = (file, row)
+
+    def get(self, key: Key) -> bytes | None:
+        """The JPEG of a key, or None where there is none or its pack is damaged."""
+        if key not in self._where:
+            return None
+        path, row = self._where[key]
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                return file.read_row_group(row // GROUP_ROWS, columns=["jpeg"])["jpeg"][row % GROUP_ROWS].as_py()
+        except (OSError, pa.ArrowException, IndexError):
+            return None

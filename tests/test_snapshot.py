@@ -1,0 +1,141 @@
+"""Snapshots: two formats, the same rows; and everything hostile or damaged is refused before it can do anything."""
+
+import io
+import pickle
+import struct
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cliplib import rows, snapshot
+from cliplib.errors import CacheError
+from tests.test_rows import make
+
+MODEL = {"model_id": "0123", "name": "toy", "dim": 8}
+
+
+@pytest.fixture(params=["album.parquet", "album.pkl"])
+def file(request, tmp_path):
+    return tmp_path / request.param
+
+
+class TestRoundTrip:
+    def test_same_rows_thumbnails_and_model(self, file):
+        table, vectors = make(["a/é.jpg", "<b>.jpg"], taken_at="2024-01-01T00:00:00", width=3)
+        snapshot.save(file, table, [b"jpeg", None], MODEL)
+        back, jpegs, model = snapshot.load(file)
+        assert back.equals(table) and jpegs == [b"jpeg", None] and model == MODEL
+        assert rows.matrix(back).tobytes() == vectors.tobytes()
+
+    def test_empty_index(self, file):
+        snapshot.save(file, rows.empty(8), [], MODEL)
+        assert snapshot.load(file)[0].num_rows == 0
+
+    def test_refuses_another_suffix(self, tmp_path):
+        with pytest.raises(CacheError, match=r"album.csv.*one of .parquet, .pkl"):
+            snapshot.save(tmp_path / "album.csv", rows.empty(8), [], MODEL)
+
+    def test_pickle_holds_no_global(self, tmp_path):
+        snapshot.save(tmp_path / "a.pkl", make(["a"])[0], [b"j"], MODEL)
+        names = {opcode.name for opcode, _, _ in snapshot.pickletools.genops((tmp_path / "a.pkl").read_bytes())}
+        assert names <= snapshot.OPCODES
+
+
+class TestDamage:
+    @pytest.mark.parametrize("length", [0, 1, 3, 50, -1])
+    def test_fault_10_truncated_files_are_named(self, file, length):
+        snapshot.save(file, make(["a"])[0], [b"j"], MODEL)
+        file.write_bytes(file.read_bytes()[:length])
+        with pytest.raises(CacheError, match=file.name):
+            snapshot.load(file)
+
+    def test_fault_11_a_flipped_bit_in_an_embedding_is_found(self, tmp_path):
+        file = tmp_path / "a.pkl"
+        table, vectors = make(["a"])
+        snapshot.save(file, table, [b"j"], MODEL)
+        data = file.read_bytes()
+        at = data.index(vectors.tobytes())
+        file.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(CacheError, match="do not match their checksum"):
+            snapshot.load(file)
+
+    def test_fault_14_paths_that_leave_the_library_are_refused(self, file):
+        snapshot.save(file, make(["../a"])[0], [b"j"], MODEL)
+        with pytest.raises(CacheError, match="outside the library"):
+            snapshot.load(file)
+
+    def test_a_missing_file_is_named(self, file):
+        with pytest.raises(CacheError, match=f"cannot read .*{file.name}"):
+            snapshot.load(file)
+
+    def test_parquet_of_others_is_told(self, tmp_path):
+        pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
+        with pytest.raises(CacheError, match="not an index saved by cliplib"):
+            snapshot.load(tmp_path / "x.parquet")
+
+
+class Touch:
+    """Unpickling this would make a file: the canary of the tests below."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+def hostile(canary):
+    """Pickles that try to run code or to take all memory: name and bytes."""
+    sneaky = f"c__builtin__\nopen\n(S'{canary}'\nS'w'\ntR.".encode()
+    touch = [pickle.dumps(Touch(canary), protocol=p) for p in range(6)]
+    yield from ((f"reduce-{p}", data) for p, data in enumerate(touch))
+    yield "global-text", sneaky
+    yield "inside-a-dict", pickle.dumps({"magic": snapshot.MAGIC, "columns": Touch(canary)}, protocol=4)
+    yield "second-pickle", pickle.dumps({}, protocol=4) + sneaky
+    yield "inst", f"(S'{canary}'\nS'w'\ni__builtin__\nopen\n.".encode()
+    yield "obj", f"(c__builtin__\nopen\nS'{canary}'\nS'w'\no.".encode()
+    yield "ext", b"\x80\x02\x82\x01."
+    yield "persistent", b"\x80\x04Pid\n."
+    yield "build", b"\x80\x04}}b."
+    yield "stack-global", b"\x80\x04\x8c\x02os\x8c\x06system\x93."
+    yield "memo-bomb", b"\x80\x02]r" + struct.pack("<I", 2**31 - 1) + b"."
+    yield "bytearray-bomb", b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"."
+    yield "bytes-bomb", b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"."
+    yield "deep", b"\x80\x04" + b"](" * 100_000 + b"e" * 100_000 + b"."
+    yield "not-a-pickle", b"<html>quota exceeded</html>"
+
+
+class TestHostilePickle:
+    @pytest.mark.parametrize("name", [name for name, _ in hostile("canary")])
+    def test_fault_12_and_13_refused_and_no_code_runs(self, name, tmp_path):
+        canary = tmp_path / "canary"
+        file = tmp_path / "evil.pkl"
+        file.write_bytes(dict(hostile(canary))[name])
+        with pytest.raises(CacheError):
+            snapshot.load(file)
+        assert not canary.exists()
+
+    def test_fault_13_a_long_text_named_often_is_refused(self, tmp_path):
+        text = "x" * 1_000_000
+        n = 2_000
+        columns = {name: [None] * n for name in rows.COLUMNS} | {"path": [text] * n, "thumbnail": [None] * n}
+        body = {
+            "magic": snapshot.MAGIC,
+            "model": MODEL,
+            "columns": columns,
+            "shape": [n, 1],
+            "embedding": b"\0" * 4 * n,
+        }
+        body["sha256"] = snapshot.hashlib.sha256(body["embedding"]).hexdigest()
+        file = tmp_path / "bomb.pkl"
+        file.write_bytes(pickle.dumps(body, protocol=4))
+        with pytest.raises(CacheError, match="texts far larger than the file"):
+            snapshot.load(file)
+
+    def test_lengths_that_do_not_fit_the_shape_are_refused(self, tmp_path):
+        out = io.BytesIO()
+        pickle.dump({"magic": snapshot.MAGIC, "shape": [5, 8], "embedding": b"", "columns": {}}, out, protocol=4)
+        (tmp_path / "x.pkl").write_bytes(out.getvalue())
+        with pytest.raises(CacheError, match="not a sound index"):
+            snapshot.load(tmp_path / "x.pkl")
