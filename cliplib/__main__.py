@@ -1,0 +1,94 @@
+"""The headless door: `python -m cliplib index DIR`, `search DIR "text"`, `similar DIR IMAGE`, `videos DIR "text"`,
+`check DIR`, `selftest`.
+
+With --json one JSON object goes to standard output and nothing else; progress and words go to standard error.
+"""
+
+import argparse
+import json
+import sys
+import warnings
+from dataclasses import asdict
+
+from .errors import CliplibError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--model", default="ViT-B/32", help='an openai/CLIP name, "tiny", or a checkpoint (default ViT-B/32)'
+    )
+    common.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    asking = argparse.ArgumentParser(add_help=False)
+    asking.add_argument("-k", type=int, default=5, help="how many results at most (default 5)")
+    asking.add_argument("--threshold", type=float, help="smallest cosine (default: the library's own for the mode)")
+    main = argparse.ArgumentParser(prog="python -m cliplib", description=__doc__.split("\n\n")[0])
+    commands = main.add_subparsers(dest="command", required=True)
+    index = commands.add_parser("index", parents=[common], help="encode what is new in a folder")
+    index.add_argument("folder")
+    index.add_argument("--every", type=float, metavar="SECONDS", help="time between the sampled frames of a video")
+    index.add_argument("--confirm-removals", action="store_true", help="let the rows go of many files that are gone")
+    for name, what, words in (
+        ("search", "text", "photos"),
+        ("similar", "image", "photos"),
+        ("videos", "text", "frames"),
+    ):
+        command = commands.add_parser(name, parents=[common, asking], help=f"find {words} by {what}")
+        command.add_argument("folder")
+        command.add_argument("query", metavar=what)
+    check = commands.add_parser(
+        "check", parents=[common], help="is the index sound, and does it agree with the folder?"
+    )
+    check.add_argument("folder")
+    check.add_argument("--content", action="store_true", help="compare files by reading them, not by size and time")
+    commands.add_parser("selftest", parents=[common], help="check the real weights against OpenAI's published numbers")
+    return main
+
+
+def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
+    """Do what was asked: the JSON object, the words for a person, the exit status."""
+    if arguments.command == "selftest":
+        from .selftest import selftest
+
+        result = selftest(arguments.model)
+        return result, "\n".join(f"{key}: {value}" for key, value in result.items()), 0 if result["passed"] else 1
+    from .library import Library
+
+    library = Library(arguments.folder, model=arguments.model)
+    if arguments.command == "check":
+        findings = library.check(by_content=arguments.content)
+        answer = {
+            "sound": all(f.sound for f in findings),
+            "caches": [asdict(f) | {"advice": f.advice} for f in findings],
+        }
+        return answer, "\n".join(map(str, findings)), 0 if answer["sound"] else 1
+    if arguments.command == "index":
+        report = library.index(every_s=arguments.every, confirm_removals=arguments.confirm_removals)
+        counts = {name: getattr(report, name) for name in ("indexed", "unchanged", "removed", "encoded", "moved")}
+        skipped = [{"path": s.path, "stage": s.stage, "reason": s.reason} for s in report.skipped]
+        return counts | {"skipped": skipped, "problems": report.problems}, str(report), 0
+    ask = {"search": library.search, "similar": library.similar, "videos": library.search_videos}[arguments.command]
+    hits = ask(arguments.query, k=arguments.k, threshold=arguments.threshold)
+    found = [{"path": hit.path, "score": hit.score, "time_s": hit.time_s} for hit in hits]
+    return {"hits": found, "threshold": hits.threshold, "banner": hits.banner}, str(hits), 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 when it worked, 1 for an error (in words on standard error), 130 after Ctrl-C."""
+    warnings.showwarning = lambda message, *_: print(f"cliplib: {message}", file=sys.stderr)
+    arguments = parser().parse_args(argv)
+    try:
+        answer, words, status = run(arguments)
+    except CliplibError as error:
+        print(f"cliplib: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("cliplib: stopped; what was finished is saved, and the next run goes on from there", file=sys.stderr)
+        return 130
+    print(json.dumps(answer, indent=1) if arguments.json else words)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
