@@ -1,0 +1,92 @@
+"""Measure the tiny model through the library: python data/evaluate.py prints a table and writes build/evaluate.json.
+
+Scenes, redrawings and videos come from seeds of their own, and every scene has a combination of kind, colour and
+place that training never saw; nonsense words too are others than those of training.
+"""
+
+import csv
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import figures
+from clip.simple_tokenizer import SimpleTokenizer
+from make_sample import QUERIES_FILE, SAMPLE_DIR
+
+REPO = Path(__file__).resolve().parent.parent
+SEED = 5
+SLACK_S = 1.0
+
+# What is asked of the model, and what each figure means.
+REQUIRED = {
+    "recall_at_1": (0.90, "whole captions, 300 scenes: the right one first"),
+    "recall_at_5": (0.99, "whole captions, 300 scenes: the right one among five"),
+    "attribute_map": (0.80, "100 short queries, 1,000 scenes: mean average precision"),
+    "nonsense_below": (0.95, "100 nonsense queries: best score under the median of relevant pairs"),
+    "text_image_gap": (0.20, "mean score of a scene redrawn less that of its own caption"),
+    "video_hit_in_event": (0.90, "labelled video queries: top hit inside the event, 1 s of slack"),
+}
+
+
+def inside_event(hit_path, hit_time_s, relevant):
+    """Whether a hit lies in one of the relevant stretches ("path@start-end" in seconds, joined by "|"), within
+    SLACK_S.
+    """
+    for stretch in relevant.split("|"):
+        path, _, times = stretch.rpartition("@")
+        start_s, end_s = map(float, times.split("-"))
+        if path == hit_path and start_s - SLACK_S <= hit_time_s <= end_s + SLACK_S:
+            return True
+    return False
+
+
+def video_figure(model="tiny"):
+    """The share of the text->video queries of data/queries.csv whose top hit lies inside a relevant event.
+
+    The videos are indexed anew in a temporary folder.
+    """
+    from cliplib import Library
+
+    with open(QUERIES_FILE, newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["mode"] == "text->video"]
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(SAMPLE_DIR / "videos", Path(folder) / "videos")
+        library = Library(folder, model=model)
+        library.index()
+        found = []
+        for row in rows:
+            hit = library.search_videos(row["query"], k=1, threshold=-1)[0]
+            found.append(inside_event(hit.path, hit.time_s, row["relevant"]))
+    return round(sum(found) / len(found), 4)
+
+
+def evaluate(model="tiny", **sizes):
+    """All six figures as a dict; sizes (pairs, gallery, queries) can be lowered for a quick look."""
+    from cliplib.encoder import Encoder
+
+    encoder = Encoder.load(model)
+    pieces = SimpleTokenizer().encoder
+    vocabulary = [piece[: -len("</w>")] for piece in pieces if piece.endswith("</w>")]
+    sizes = {"pairs": 300, "gallery": 1000, "queries": 100, **sizes}
+    measured = figures.picture_figures(
+        encoder.encode_images, encoder.encode_texts, vocabulary, SEED, held_out_only=True, **sizes
+    )
+    return {**measured, "video_hit_in_event": video_figure(model)}
+
+
+def main():
+    sys.path.insert(0, str(REPO))  # a script sees only its own folder
+    measured = evaluate()
+    (REPO / "build").mkdir(exist_ok=True)
+    (REPO / "build" / "evaluate.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    print("The tiny model on scenes, combinations and words that it never saw (it knows only the drawn world):\n")
+    for name, (least, meaning) in REQUIRED.items():
+        verdict = "ok" if measured[name] >= least else "BELOW"
+        print(f"  {name:20}{measured[name]:7.3f}   asked {least:.2f}   {verdict:6}{meaning}")
+    print("\nwritten to build/evaluate.json")
+
+
+if __name__ == "__main__":
+    main()

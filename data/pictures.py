@@ -1,0 +1,46 @@
+"""The training pictures of the drawn world, rendered once by all cores and kept under build/."""
+
+import io
+from functools import lru_cache
+from multiprocessing import Pool
+from pathlib import Path
+
+import numpy as np
+from drawing import draw
+from PIL import Image
+from world import random_scene
+
+DRAWN_PX = 256
+
+
+@lru_cache(maxsize=100_000)
+def scene_of(seed, index):
+    """The scene of training picture `index`; never one with a held-out combination."""
+    return random_scene(np.random.default_rng([seed, 0, index]))
+
+
+def _render(job):
+    """One training picture as uint8 (3, px, px): drawn large, sometimes saved as JPEG, scaled as CLIP does."""
+    seed, index, px = job
+    rng = np.random.default_rng([seed, 2, index])
+    picture = draw(scene_of(seed, index), (DRAWN_PX, DRAWN_PX), seed=int(rng.integers(2**31)), oversample=1)
+    if rng.random() < 0.3:
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=int(rng.integers(60, 95)))
+        picture = Image.open(buffer)
+    return np.asarray(picture.resize((px, px), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+
+
+def rendered_pictures(seed, count, px, cache_dir: Path):
+    """uint8 (count, 3, px, px), rendered by two processes or read from cache_dir (delete the file after changing the
+    drawing).
+    """
+    cache = cache_dir / f"drawn-{seed}-{count}-{px}.npy"
+    if not cache.exists():
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with Pool() as pool:
+            pictures = np.stack(list(pool.imap(_render, ((seed, index, px) for index in range(count)), chunksize=100)))
+        partial = cache.with_suffix(".partial.npy")
+        np.save(partial, pictures)
+        partial.rename(cache)
+    return np.load(cache)
