@@ -39,6 +39,7 @@ FLAGS = [
 ]
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 START_S, LENGTH_S = 1.3, 2.0
+LIMIT = 8  # grey levels of 255, mean over 32 x 32 pixels of four channels
 DEADLINE_S = 120
 PAGE = """<!doctype html><script>
 const event = (video, name) => new Promise((done, fail) => {
@@ -65,19 +66,27 @@ function pixels(video) {
   pen.drawImage(video, 0, 0, 32, 32);
   return Array.from(pen.getImageData(0, 0, 32, 32).data);
 }
+const pause = ms => new Promise(done => setTimeout(done, ms));
+async function sameMoment(clip, source) {
+  let difference = Infinity;  // 'seeked' may be told before its picture can be drawn: look again for a while
+  for (let look = 0; look < 40 && difference >= LIMIT; look++, await pause(100)) {
+    const [ours, theirs] = [pixels(clip), pixels(source)];
+    difference = ours.reduce((sum, value, i) => sum + Math.abs(value - theirs[i]), 0) / ours.length;
+  }
+  return difference;
+}
 async function measure() {
   const clip = await opened('/clip'), told = {duration: clip.duration, width: clip.videoWidth};
   await seek(clip, 0.001);
-  told.clip = pixels(clip);
-  await clip.play();
-  await new Promise(done => setTimeout(done, 700));
-  clip.pause();
-  told.played_s = clip.currentTime;
   try {
     const source = await opened('/source');
     await seek(source, START_S);
-    told.source = pixels(source);
+    told.difference = await sameMoment(clip, source);
   } catch (error) { told.unplayable = String(error); }
+  await clip.play();
+  await pause(700);
+  clip.pause();
+  told.played_s = clip.currentTime;
   return told;
 }
 measure().catch(error => ({failed: String(error)}))
@@ -111,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
 def measured_in_chromium(clip, source, start_s, profile):
     """What the page tells of the two videos (bytes)."""
     told = queue.Queue()
-    bodies = {"/": PAGE.replace("START_S", str(start_s)).encode(), "/clip": clip, "/source": source}
+    bodies = {"/": PAGE.replace("START_S", str(start_s)).replace("LIMIT", str(LIMIT)).encode(), "/clip": clip, "/source": source}
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, bodies, told))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-port=0"]
@@ -141,7 +150,7 @@ def test_plays_for_its_length_and_begins_with_the_sources_picture(name, media, t
     assert "failed" not in told, told["failed"]
     assert told["duration"] == pytest.approx(length_s, abs=0.25)
     assert 0 < told["played_s"] <= told["duration"] and told["width"] > 0
-    if "source" in told:
-        assert sum(abs(a - b) for a, b in zip(told["clip"], told["source"], strict=True)) / 4096 < 8
+    if "difference" in told:
+        assert told["difference"] < LIMIT
     else:
         assert "cannot play" in told["unplayable"]
