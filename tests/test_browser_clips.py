@@ -120,7 +120,8 @@ class Handler(BaseHTTPRequestHandler):
 def measured_in_chromium(clip, source, start_s, profile):
     """What the page tells of the two videos (bytes)."""
     told = queue.Queue()
-    bodies = {"/": PAGE.replace("START_S", str(start_s)).replace("LIMIT", str(LIMIT)).encode(), "/clip": clip, "/source": source}
+    page = PAGE.replace("START_S", str(start_s)).replace("LIMIT", str(LIMIT))
+    bodies = {"/": page.encode(), "/clip": clip, "/source": source}
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, bodies, told))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-port=0"]
