@@ -68,7 +68,8 @@ def report_html(report: IndexReport) -> str:
         f"<b>{report.seen:,}</b> files: {report.indexed:,} indexed, {report.unchanged:,} unchanged, "
         f"{len(report.skipped):,} skipped; {report.removed:,} removed<br><small>"
         f"{report.encoded:,} encoded in {report.seconds:.1f} s. The index holds "
-        f"{report.photos:,} photos and {report.frames:,} video frames, in {escape(report.cache)}</small>"
+        f"{report.photos:,} photos and {report.frames:,} video frames, in {escape(report.cache)}"
+        f"<br>{escape(report.outlook)}</small>"
     )
     rows = "".join(
         f"<tr><td>{escape(s.path)}</td><td>{escape(s.stage)}</td><td>{escape(s.reason)}</td></tr>"

@@ -50,8 +50,8 @@ class Library:
         activation: str | None = None,
     ):
         self.root = Path(root).expanduser()
-        if not self.root.is_dir():
-            what = "is a file, not a folder" if self.root.exists() else "is not there"
+        if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
+            what = "is a file, not a folder" if os.path.exists(self.root) else "is not there"
             raise LibraryError(
                 f"the library folder {self.root} {what}. Give a folder of photos and videos; if it is on Google Drive, "
                 "mount it first"

@@ -185,7 +185,8 @@ class IndexReport:
 
     `indexed` files are new or changed; `encoded` of them went through the model (a copy of a known file does not);
     `moved` of the unchanged only have another path; `removed` files are gone. `problems` says what was wrong with the
-    cache.
+    cache, and who else is writing it. Of the rows in the index (`photos` + `frames`) so many are only `written`, on
+    their way to Drive or on a disk that goes with the session; the others are `confirmed`. `outlook` says so in words.
     """
 
     indexed: int
@@ -200,6 +201,13 @@ class IndexReport:
     cache: str = ""
     banner: str = ""
     problems: list[str] = field(default_factory=list)
+    written: int = 0
+    outlook: str = ""
+
+    @property
+    def confirmed(self) -> int:
+        """Rows that would be left if this machine ended now."""
+        return self.photos + self.frames - self.written
 
     @property
     def seen(self) -> int:
@@ -212,6 +220,7 @@ class IndexReport:
             f"{self.removed} removed. {self.encoded} encoded in {self.seconds:.1f} s.",
             f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
         ]
+        lines += [f"{self.outlook}."] if self.outlook else []
         lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped] + [
             f"  note: {text}" for text in self.problems
         ]

@@ -17,7 +17,10 @@ MAY_IMPORT = {
     "search": set(),
     "moments": {"search"},
     "results": {"search", "moments"},
-    "drive": set(),
+    # Google Drive: `drive` mounts, checks and flushes, `staging` copies in bulk, `mounts` knows what is confirmed
+    "mounts": set(),
+    "staging": {"durable", "files", "manifest", "mounts", "retention"},
+    "drive": {"files", "mounts", "staging"},
     # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`
     "files": set(),
     "media": {"files"},
@@ -29,15 +32,20 @@ MAY_IMPORT = {
     "encoder": {"weights"},
     # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them; a `snapshot` is one file
     "rows": set(),
-    "manifest": set(),
+    "manifest": {"files"},
     "thumbs": set(),
     "durable": set(),
     "snapshot": {"durable", "rows"},
-    "store": {"durable", "manifest", "rows", "thumbs"},
+    "retention": {"manifest", "mounts"},
+    "store": {"durable", "files", "manifest", "mounts", "retention", "rows", "thumbs"},
     # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
+    "presence": set(),
     "pipeline": {"files", "media", "video", "journal"},
-    "index": {"journal", "files", "media", "video", "pipeline", "encoder", "store", "rows", "results"},
+    "index": {
+        *("journal", "files", "media", "video", "pipeline", "encoder", "store", "rows", "results"),
+        *("mounts", "presence"),
+    },
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
     "footage": {"clips", "moments", "search", "video"},
