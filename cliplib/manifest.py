@@ -89,6 +89,34 @@ def is_whole(body: dict, sizes: dict[str, int]) -> bool:
     return all(sizes.get(part["name"]) == part["size"] for part in body["parts"])
 
 
+def believed(bodies: dict[str, dict], sizes: dict[str, int]) -> dict[str, dict]:
+    """The manifests that are whole, and those that are newer than all of these.
+
+    One that is not whole and older is another session's whose parts are still on their way, or what a machine that died
+    left on a mount; rows that are long dead would come back with it.
+    """
+    whole = {ident: body for ident, body in bodies.items() if is_whole(body, sizes)}
+    newest = max((body["created_ns"] for body in whole.values()), default=0)
+    return whole | {ident: body for ident, body in bodies.items() if body["created_ns"] > newest}
+
+
+def loaded_from(bodies: dict[str, dict], sizes: dict[str, int]) -> set[str]:
+    """Ids of the manifests that loading needs: the heads, and of one that is not whole the generations before it."""
+    bodies = believed(bodies, sizes)
+    found, waiting = set(), heads(bodies)
+    while waiting:
+        ident = waiting.pop()
+        found.add(ident)
+        if not is_whole(bodies[ident], sizes):
+            waiting += set(before(bodies[ident], bodies)) - found
+    return found
+
+
+def before(body: dict, bodies: dict[str, dict]) -> list[str]:
+    """Ids of the newest of its parents that are there."""
+    return heads({parent: bodies[parent] for parent in body["parents"] if parent in bodies})
+
+
 def files_named(body: dict) -> set[str]:
     """Names of the part and thumbnail files that a manifest needs."""
     return {entry["name"] for part in body["parts"] for entry in (part, part.get("thumbs")) if entry}

@@ -22,12 +22,8 @@ def delete_old(folder: Path, heads: list[str]) -> set[str]:
     waiting, sizes = mounts.unflushed(folder), manifest.part_sizes(folder)
     bodies = {file: manifest.read(file) for file in sorted(folder.glob("manifest*.json"), reverse=True)}
     sound = {body["id"]: body for body in bodies.values() if body is not None}
-    lasting = {
-        ident: body
-        for ident, body in sound.items()
-        if manifest.file_name(body) not in waiting and manifest.is_whole(body, sizes)
-    }
-    kept, needed, left = {*heads, *manifest.heads(lasting)}, set(), set()
+    lasting = {ident: body for ident, body in sound.items() if manifest.file_name(body) not in waiting}
+    kept, needed, left = {*heads, *manifest.loaded_from(lasting, sizes)}, set(), set()
     for generation, (file, body) in enumerate(bodies.items()):
         if body and generation >= KEPT_GENERATIONS and _is_old(file) and body["id"] not in kept:
             _delete(file)

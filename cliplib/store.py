@@ -178,16 +178,22 @@ class Store:
             self.problems.append(
                 f"{manifest.file_name(body)} is of model {body['model'].get('name')!r}, not {self.model['name']!r}"
             )
-        state = _State(heads=manifest.heads(bodies))
-        read: dict[str, pa.Table | None] = {}
-        # What a manifest names is out of date for good, so one whose parts may still come is not named.
+        believed = manifest.believed(bodies, manifest.part_sizes(self.folder))
+        missing = {ident: bodies[ident] for ident in bodies.keys() - believed.keys()}
+        for ident in manifest.heads(bodies):
+            if ident in missing:
+                name = manifest.file_name(bodies[ident])
+                self.problems.append(
+                    f"{name} names parts that are not there whole, perhaps not yet; it was passed over"
+                )
+        # What a new manifest names is over for good, so one whose parts may still come is not named.
         young = time.time_ns() - KEPT_SECONDS * 10**9
-        sizes = manifest.part_sizes(self.folder)
-        late = {i for i, body in bodies.items() if body["created_ns"] > young and not manifest.is_whole(body, sizes)}
-        self._known = set(bodies) - late
+        self._known = believed.keys() | {ident for ident, body in missing.items() if body["created_ns"] < young}
+        state = _State(heads=manifest.heads(believed))
+        read: dict[str, pa.Table | None] = {}
         folded: dict[str, bool] = {}
         for ident in state.heads:
-            self._fold(ident, bodies, read, state, folded)
+            self._fold(ident, believed, read, state, folded)
         for name in sorted(set(state.entries) - state.dropped):
             dead = pa.array(sorted(state.dead.get(name, ())), pa.string())
             state.live[name] = (
@@ -215,8 +221,8 @@ class Store:
         if whole:
             into.dropped.update(body["dropped"])
         else:
-            before = manifest.heads({parent: bodies[parent] for parent in body["parents"] if parent in bodies})
-            folded[ident] = max((self._fold(parent, bodies, read, into, folded) for parent in before), default=False)
+            earlier = manifest.before(body, bodies)
+            folded[ident] = max((self._fold(one, bodies, read, into, folded) for one in earlier), default=False)
         if whole or not folded[ident]:
             for part, paths in body["dead"].items():
                 into.dead.setdefault(part, set()).update(paths)

@@ -7,7 +7,9 @@ import pytest
 from cliplib import drive, mounts
 from cliplib.errors import LibraryError
 from cliplib.files import find_media
-from tests.colab import colab, faults  # noqa: F401 (fixtures)
+from tests import colab as stand_ins
+
+colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
 
 
 class TestMount:
@@ -33,7 +35,9 @@ class TestMount:
         drive.mount(mount_point=str(colab.point))
         colab.faults = None  # mounting cures nothing
         faults.order("list", colab.point, errno.ENOTCONN)
-        with pytest.raises(LibraryError, match=r"cannot be read: Transport endpoint.*went stale.*drive.mount\(\) again"):
+        with pytest.raises(
+            LibraryError, match=r"cannot be read: Transport endpoint.*went stale.*drive.mount\(\) again"
+        ):
             drive.mount(mount_point=str(colab.point))
         assert [c["force_remount"] for c in colab.calls] == [False, True]  # once, not for ever
 
