@@ -4,8 +4,6 @@ import random
 
 import pytest
 
-from cliplib import manifest, retention
-from cliplib.store import Store
 from tests.torture_mount import mount_that_forgets
 
 NOTHING = {"lost_confirmed": 0, "no_complete_state": 0}
