@@ -160,9 +160,8 @@ class TestRefined:
 
 
 @pytest.mark.bench
-@pytest.mark.parametrize("dim", [128, 512])
-def test_filters_hits_and_folding_on_10_000_rows_take_under_20_ms(dim):
-    rng = np.random.default_rng(0)
+def test_filters_hits_and_folding_on_10_000_rows_take_under_20_ms():
+    rng, dim = np.random.default_rng(0), 128  # the tiny model's
     centres = rng.normal(size=(2500, dim)).repeat(4, 0)  # bursts of four
     vectors = (centres + rng.normal(size=centres.shape) * 0.05).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
