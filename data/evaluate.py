@@ -100,9 +100,8 @@ def print_composed(measured):
     for form, value in measured["by_form"].items():
         print(f"  {form:20}{value:7.3f}   plain {measured['plain_by_form'][form]:.3f}")
     print(f"  {'all':20}{measured['precision_at_5']:7.3f}   plain {measured['plain_precision_at_5']:.3f}   ", end="")
-    print(
-        f"asked {LEAST:.2f} and better   {verdict}   difference {measured['difference']:.3f} ({low:.3f} to {high:.3f})"
-    )
+    print(f"asked {LEAST:.2f} and more than plain   {verdict}")
+    print(f"  difference {measured['difference']:.3f}, 95 % bootstrap interval over queries {low:.3f} to {high:.3f}")
 
 
 if __name__ == "__main__":

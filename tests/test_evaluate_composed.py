@@ -1,4 +1,4 @@
-"""The evaluation of composed queries: the truth of each form, the measure, and that the shipped model does what is asked."""
+"""The evaluation of composed queries: the truth of each form, the measure, and what the shipped model reaches."""
 
 import sys
 from pathlib import Path
@@ -9,14 +9,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
 
 composed = pytest.importorskip("evaluate_composed")
-
-from world import WEATHERS, random_scene
+world = pytest.importorskip("world")
 
 
 @pytest.fixture(scope="module")
 def queries():
     rng = np.random.default_rng(0)
-    scenes = [random_scene(rng, held_out_only=True) for _ in range(600)]
+    scenes = [world.random_scene(rng, held_out_only=True) for _ in range(600)]
     pictures = [f"{number}.jpg" for number in range(600)]
     return scenes, composed.composed_queries(rng, scenes, pictures, 30)
 
@@ -44,7 +43,7 @@ class TestTruth:
             photo = scenes[one.photo]
             assert one.query.terms[0].value == f"{one.photo}.jpg" and not one.true[one.photo]
             (weather,) = {scene.weather for scene, true in zip(scenes, one.true, strict=True) if true}
-            assert weather in WEATHERS and weather != photo.weather
+            assert weather in world.WEATHERS and weather != photo.weather
             hits = [scene for scene, true in zip(scenes, one.true, strict=True) if true]
             assert len(hits) >= 5 and all(photo.things[0].kind in [t.kind for t in scene.things] for scene in hits)
 
