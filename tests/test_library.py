@@ -229,6 +229,40 @@ class TestNoiseFloor:
         assert "nonsense" not in str(library.similar("a.jpg", threshold=1))
 
 
+class TestMarked:
+    def test_a_marked_photo_pulls_the_query_to_itself(self, library):
+        scores = library.score("a dog")
+        last = scores.top(k=99, threshold=-1)[-1]
+        refined = scores.refined([last], keep=0.0)
+        first = refined.top(k=1, threshold=-1)[0]
+        assert first.path == last.path and first.score == pytest.approx(1, abs=1e-5)
+        assert refined.mode == "mixed->image" and "refined by 1 yes and 0 no" in str(refined.top(threshold=-1))
+
+    def test_a_marked_frame_and_a_marked_moment_are_the_same(self, library):
+        scores = library.score("a dog", "frame")
+        moment = scores.moments(k=1, threshold=-1)[0]
+        hit = next(hit for hit in scores.top(k=99, threshold=-1) if hit.time_s == moment.peak_s)
+        by_moment, by_hit = scores.refined([], [moment]), scores.refined([], [hit])
+        assert np.array_equal(by_moment.values, by_hit.values) and not np.allclose(by_hit.values, scores.values)
+        assert by_moment.moments(k=1, threshold=-1).mode == "mixed->video"
+
+    def test_a_photo_asked_by_photo_stays_of_its_mode_and_left_out(self, library):
+        scores = library.score(cliplib.image("a.jpg"))
+        refined = scores.refined(scores.top(k=1, threshold=-1))
+        assert refined.mode == "image->image" and refined.threshold == 0.70
+        assert "a.jpg" not in [hit.path for hit in refined.top(k=99, threshold=-1)]
+
+
+def test_a_library_without_videos_answers_every_question_about_frames(tmp_path, weights):
+    draw_picture(tmp_path / "a.jpg", 1)
+    library = cliplib.Library(tmp_path, model=weights)
+    library.index(progress=False)
+    scores = library.score("a dog", "frame").only(folder="x", since="2020-01-01")
+    hits = scores.top(fold=0.97)
+    assert len(scores) == len(hits) == hits.searched == 0 and hits.noise_floor is None
+    assert "Nothing was compared" in str(hits) and len(scores.moments()) == 0
+
+
 class TestOriginals:
     def test_copies_each_found_file_once_and_overwrites_nothing(self, library, tmp_path):
         target = tmp_path / "found"
@@ -370,6 +404,15 @@ class TestCommandLine:
         assert len(json.loads(out)["hits"]) == 2
         _, out, _ = self.run(capsys, "videos", library.root, "a dog", *common)
         assert all(hit["time_s"] is not None for hit in json.loads(out)["hits"])
+
+    def test_filters(self, library, weights, capsys):
+        common = ("--model", weights, "--json", "-k", "9", "--threshold", "-1")
+        _, out, _ = self.run(capsys, "search", library.root, "a dog", *common, "--folder", "two")
+        assert {hit["path"] for hit in json.loads(out)["hits"]} == {"two/IMG_1.jpg", "two/c.webp"}
+        _, out, _ = self.run(capsys, "similar", library.root, "a.jpg", *common, "--until", "1999-12-31")
+        assert json.loads(out)["hits"] == []
+        status, _, err = self.run(capsys, "search", library.root, "a dog", *common, "--since", "soon")
+        assert status == 1 and "since is 'soon': give a day" in err
 
     def test_words_without_json(self, library, weights, capsys):
         status, out, _ = self.run(
