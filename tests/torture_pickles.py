@@ -53,7 +53,7 @@ def outcome(load, file: Path) -> int:
 
 
 def attack(folder: Path, every: int) -> list[dict]:
-    """Pickles against loaders, `every` n-th pair: what came of it, in seconds of processor time and in MB, torch among them."""
+    """Pickles against loaders, `every` n-th pair: what came of it, in seconds of processor time and in MB."""
     found, calls = [], loaders()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
