@@ -18,11 +18,13 @@ MAY_IMPORT = {
     "moments": {"search"},
     "results": {"moments"},
     "drive": set(),
-    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`
+    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its
+    # `decoder`, large ones as `patient` reads them
     "files": set(),
     "media": {"files"},
     "decoder": set(),
-    "video": {"files", "decoder"},
+    "patient": {"files"},
+    "video": {"decoder", "patient"},
     # models: `checkpoint` reads tensors, `weights` finds and names them, `encoder` runs them
     "checkpoint": set(),
     "weights": {"checkpoint"},
@@ -36,7 +38,7 @@ MAY_IMPORT = {
     "store": {"durable", "manifest", "rows", "thumbs"},
     # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
-    "pipeline": {"files", "media", "video", "journal"},
+    "pipeline": {"files", "media", "patient", "video", "journal"},
     "index": {"journal", "files", "media", "video", "pipeline", "encoder", "store", "rows", "results"},
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},

@@ -4,18 +4,15 @@ Most lie beside what they test: `test_fault_31_...`, or a parameter whose id beg
 several modules are here.
 """
 
-import io
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from cliplib import snapshot
+from cliplib import rows, snapshot
 from cliplib.errors import CacheError, ModelError
 from cliplib.weights import load_weights
 from tests.hostile import bombs
-from tests.test_results import scores  # noqa: F401 - a fixture
 from tests.test_rows import make
 
 ROWS = range(1, 41)
@@ -42,14 +39,6 @@ def test_fault_13_bombs_are_refused_as_snapshots_and_as_weights(name, tmp_path):
         load_weights(file)
 
 
-@pytest.mark.parametrize("path", ["a,b.jpg", 'say "x".jpg', "two\nlines.jpg", "tab\t\x07bell.jpg", "<b>é.jpg"])
-def test_fault_15_a_name_survives_csv(scores, path):  # noqa: F811
-    frame = scores.top(k=1, threshold=-1).to_frame()
-    frame.loc[0, "path"] = path
-    back = pd.read_csv(io.StringIO(frame.to_csv(index=False)), keep_default_na=False)
-    assert back["path"].tolist() == [path]
-
-
 @pytest.mark.parametrize("path", ["../a.jpg", "/etc/passwd", "a/../../b.jpg", "C:/a.jpg", "\\\\host\\a.jpg"])
 @pytest.mark.parametrize("suffix", [".parquet", ".pkl"])
 def test_fault_14_a_snapshot_with_paths_that_lead_outside_is_refused(path, suffix, tmp_path):
@@ -62,8 +51,6 @@ def test_fault_14_a_snapshot_with_paths_that_lead_outside_is_refused(path, suffi
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 2.0])
 @pytest.mark.parametrize("suffix", [".parquet", ".pkl"])
 def test_fault_16_a_snapshot_with_rows_that_are_no_embeddings_is_refused(value, suffix, tmp_path):
-    from cliplib import rows
-
     vectors = np.full((1, 8), value, np.float32)
     table = rows.table([{"path": "a", "kind": "image", "digest": "0", "size": 1, "mtime_ns": 1}], vectors)
     file = tmp_path / f"album{suffix}"
