@@ -307,7 +307,7 @@ def torture(seed: int = 0, share: float = 1.0) -> dict:
             ("sequences", sequences, [times(200)]),
             ("odd", odd_files, [times(2200)]),
             ("damaged", damaged_files, [times(2660)]),
-            ("tiny", kill9_tiny, [times(5)]),
+            ("tiny", kill9_tiny, [max(1, round(5 * share))]),
             ("reread", reread, [share >= 0.5]),
             ("pickles", hostile_pickles, [share]),
         ):

@@ -81,9 +81,9 @@ def attack(folder: Path, every: int) -> list[dict]:
 def hostile_pickles(rng: random.Random, folder: Path, share: float) -> dict:
     """Pickles against all loaders: what ran, what crashed, the slowest and the largest of the refusals.
 
-    Of less than half a share every fourth pair of a pickle and a loader.
+    Of less than half a share every eighth pair of a pickle and a loader.
     """
-    command = [sys.executable, "-m", "tests.torture_pickles", str(folder), "1" if share >= 0.5 else "4"]
+    command = [sys.executable, "-m", "tests.torture_pickles", str(folder), "1" if share >= 0.5 else "8"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=HOME, env=environment, stdout=subprocess.PIPE, check=True)
     found = json.loads(done.stdout)

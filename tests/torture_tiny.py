@@ -86,14 +86,14 @@ def index(root: Path) -> None:
 
 
 def reread(rng: random.Random, folder: Path, whole: bool) -> dict:
-    """Bytes that an index run reads over the bytes of the originals: the sample, and with `whole` a video of 100 MB.
+    """Bytes that an index run reads over the bytes of the originals: the sample's videos; with `whole` all of it and a video of 100 MB.
 
     The count is the kernel's, of all that the process reads by any way but mapped memory (`rchar` of /proc/self/io), so
     decoders that open files by themselves are in it. What the run reads besides, of its own cache for example, is not
     taken off: the figures are upper bounds.
     """
     root = folder / "photos"
-    shutil.copytree(SAMPLE, root)
+    shutil.copytree(SAMPLE if whole else SAMPLE / "videos", root)
     if whole:
         long_video(root / "videos" / "long.mp4")
     done = subprocess.run(**_command("reread", root), stdout=subprocess.PIPE, check=True)
