@@ -208,7 +208,7 @@ def digest_of(source) -> str:
     Raises MediaError with stage "read".
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _digest(len(source), lambda offset, length: bytes(source[offset : offset + length]))
+        return digest_of_parts(len(source), lambda offset, length: bytes(source[offset : offset + length]))
 
     def read():
         with open(source, "rb") as file:
@@ -217,13 +217,13 @@ def digest_of(source) -> str:
                 file.seek(offset)
                 return file.read(length)
 
-            return _digest(os.fstat(file.fileno()).st_size, part)
+            return digest_of_parts(os.fstat(file.fileno()).st_size, part)
 
     return _reported(read, source)
 
 
-def _digest(size, part):
-    """`digest_of`; `part(offset, length)` gives bytes of the content."""
+def digest_of_parts(size, part):
+    """`digest_of` content of `size` bytes, of which `part(offset, length)` gives some."""
     if size <= DIGEST_WHOLE_BYTES:
         return hashlib.sha256(part(0, size)).hexdigest()
     half = DIGEST_WHOLE_BYTES // 2

@@ -21,11 +21,13 @@ MAY_IMPORT = {
     "mounts": set(),
     "staging": {"durable", "files", "manifest", "mounts", "retention"},
     "drive": {"files", "mounts", "staging"},
-    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`
+    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`, large ones as
+    # `patient` reads them
     "files": set(),
     "media": {"files"},
     "decoder": set(),
-    "video": {"files", "decoder"},
+    "patient": {"files"},
+    "video": {"decoder", "patient"},
     # models: `checkpoint` reads tensors, `weights` finds and names them, `encoder` runs them
     "checkpoint": set(),
     "weights": {"checkpoint"},
@@ -41,7 +43,7 @@ MAY_IMPORT = {
     # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
     "presence": set(),
-    "pipeline": {"files", "media", "video", "journal"},
+    "pipeline": {"files", "media", "patient", "video", "journal"},
     "index": {
         *("journal", "files", "media", "video", "pipeline", "encoder", "store", "rows", "results"),
         *("mounts", "presence"),

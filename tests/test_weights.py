@@ -428,7 +428,7 @@ def published():
 
 
 class TestDownload:
-    def test_without_a_network_one_error_says_what_was_tried_and_what_to_do(self, network, closed_port):
+    def test_fault_40_without_a_network_one_error_says_what_was_tried_and_what_to_do(self, network, closed_port):
         start = time.monotonic()
         with pytest.raises(ModelError) as caught:
             network(closed_port)()
