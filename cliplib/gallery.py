@@ -13,6 +13,7 @@ from html import escape
 import ipywidgets
 
 from .display import shown, tile_html
+from .errors import CliplibError
 from .results import Hit, Hits
 
 
@@ -117,7 +118,5 @@ class Gallery:
 
 def in_words(error: Exception) -> str:
     """What went wrong, as a line of HTML for the place where it was asked."""
-    from .errors import CliplibError
-
     said = str(error) if isinstance(error, CliplibError | OSError) else f"{type(error).__name__}: {error}"
     return f'<div class="cliplib"><p class="error" role="alert"><b>{escape(said)}</b></p></div>'
