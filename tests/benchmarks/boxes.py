@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 
 HOME = Path(__file__).resolve().parents[2]
-sys.path += [str(HOME)]
 
 from cliplib import Library, widgets
 from cliplib import rows as rows_
