@@ -19,10 +19,11 @@ import ipywidgets
 import numpy as np
 import pyarrow as pa
 
-HOME = Path(__file__).resolve().parents[2]
-
 from cliplib import Library, widgets
 from cliplib import rows as rows_
+
+HOME = Path(__file__).resolve().parents[2]
+
 
 PHOTOS, TILES, SEARCHES = 10_000, 20, 200
 THINGS = ("dog", "car", "boat", "tent", "bird", "kite")
