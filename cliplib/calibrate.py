@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from . import search
 from .errors import JudgementError
 
 
@@ -103,14 +104,14 @@ def best_f1(judged: Judged) -> float:
     return _below(judged, tried[int(f1.mean(0).argmax())])
 
 
-def noise_floor(judged: Judged, share: float = 0.95) -> float:
-    """The score that `share` of the nonsense queries do not pass: what nothing at all reaches in this library.
+def noise_floor(judged: Judged) -> float:
+    """Just above `search.noise_floor`, what 95 % of the nonsense queries do not pass; it needs no judgements.
 
     JudgementError when no nonsense query was scored.
     """
     if not len(judged.noise):
         raise JudgementError("the noise floor needs scores of nonsense queries: give Judged(noise=...)")
-    return float(np.nextafter(np.quantile(judged.noise, share), np.inf))
+    return float(np.nextafter(search.noise_floor(judged.noise), np.inf))
 
 
 def recall_at_precision(judged: Judged, precision: float = 0.9) -> float:

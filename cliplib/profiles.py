@@ -87,9 +87,8 @@ class Profiles:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_durably(file, lambda out: out.write(text.encode("utf-8")))
         except OSError as error:
-            raise CacheError(
-                f"could not save {file}: {error.strerror or error}. The profile before is intact"
-            ) from error
+            why = f"{error.strerror or error}. The profile before is intact"
+            raise CacheError(f"could not save {file}: {why}") from error
 
     def remove(self, mode: str) -> None:
         """Go back to the model's own threshold for a mode."""
@@ -103,7 +102,7 @@ class Profiles:
             theirs, mine = profile.model.get(name), self.model[name]
             if theirs != mine:
                 raise CacheError(
-                    f"the profile of {profile.mode} {what} {profile.model.get('name')!r} ({str(theirs)[:40]}), but this "
-                    f"library's is {self.model['name']!r} ({str(mine)[:40]}): their cosines cannot be compared. "
+                    f"the profile of {profile.mode} {what} {profile.model.get('name')!r} ({str(theirs)[:40]}), but "
+                    f"this library's is {self.model['name']!r} ({str(mine)[:40]}): their cosines cannot be compared. "
                     "Calibrate again with this model"
                 )
