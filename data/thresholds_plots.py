@@ -19,10 +19,9 @@ def histograms(judged):
     """How many judged scores fall into each bin: mode, low, high, relevant, irrelevant."""
     frames = []
     for mode, table in judged.items():
-        yes, no = (np.histogram(table.scores[table.relevant == wanted], BINS)[0] for wanted in (True, False))
-        frames.append(
-            pd.DataFrame({"mode": mode, "low": BINS[:-1], "high": BINS[1:], "relevant": yes, "irrelevant": no})
-        )
+        named = (("relevant", table.relevant), ("irrelevant", ~table.relevant))
+        found = {name: np.histogram(table.scores[of], BINS)[0] for name, of in named}
+        frames.append(pd.DataFrame({"mode": mode, "low": BINS[:-1], "high": BINS[1:], **found}))
     return pd.concat(frames, ignore_index=True)
 
 
