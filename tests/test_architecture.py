@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "evaluation": {"calibrate"},
     "profiles": {"durable"},
     "lab": {"library", "judgements", "calibrate", "evaluation", "profiles", "query", "durable"},
-    "labelling": {"library", "display", "gallery", "results", "scores", "style", "lab"},
+    "labelling": {"library", "display", "gallery", "results", "moments", "style", "lab"},
     "explorer": {"library", "display", "results", "style", "lab", "calibrate", "evaluation"},
     "style": set(),
     # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
