@@ -38,7 +38,7 @@ class LabellingBox(ipywidgets.VBox):
     """Shows the pictures of `tasks` one at a time, and keeps each answer as a judgement of `judge` at once.
 
     What this judge has judged before is not shown again, so running the cell again goes on from there. `answer(True)`,
-    `answer(False)` and `back()` do what the buttons and the keys do. `sampling` are `top`, `below` and `seed` of `tasks`.
+    `answer(False)` and `back()` do what the buttons and the keys do. `sampling`: `top`, `below`, `seed` of `tasks`.
     """
 
     def __init__(
