@@ -89,10 +89,11 @@ def tile_html(hits: Hits, hit: Hit, link: str | None = None) -> str:
     when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
     picture = picture_html(hits.thumbnail(hit), name + when)
     alike = f' <span class="alike" title="{_list(hit.alike)}">+{len(hit.alike)} alike</span>' if hit.alike else ""
+    odds = f"<br><small>{escape(hit.odds)}</small>" if hit.odds else ""
     opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
     return (
         f'<figure title="{escape(hit.path)}">{picture}<figcaption>{escape(name)}{when}{alike}'
-        f"{_bar(hit.score, hits.threshold)} <small>{escape(folder)}</small>{opened}</figcaption></figure>"
+        f"{_bar(hit.score, hits.threshold)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
     )
 
 

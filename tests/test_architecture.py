@@ -57,7 +57,15 @@ MAY_IMPORT = {
     "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
     "originals": set(),
     "doctor": {"files", "manifest", "store"},
-    "calibrate": set(),
+    # the threshold lab: `judgements` are what people said, `calibrate` has the rules, `evaluation` tests them,
+    # `profiles` are what a library then uses; `lab` brings them together
+    "judgements": {"durable"},
+    "calibrate": {"search"},
+    "evaluation": {"calibrate"},
+    "profiles": {"durable"},
+    "lab": {"library", "judgements", "calibrate", "evaluation", "profiles", "query", "durable"},
+    "labelling": {"library", "display", "gallery", "results", "moments", "style", "lab"},
+    "explorer": {"library", "display", "results", "style", "lab", "calibrate", "evaluation"},
     "style": set(),
     # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
     # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
@@ -82,7 +90,7 @@ MAY_IMPORT = {
     "selftest": {"weights", "encoder", "media", "search"},
     "__init__": set(),
 }
-SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets"}
+SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets", "lab", "labelling", "explorer"}
 MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
 MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}, "scores": {"display"}}
