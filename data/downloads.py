@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 from tqdm.auto import tqdm
 
 from cliplib.errors import MediaError
+from cliplib.fetch import open_address
 from cliplib.files import VIDEO_SUFFIXES
 from cliplib.media import open_photo
 from cliplib.video import open_video
-from cliplib.weights import open_address
 
 AGENT = "cliplib (a notebook that redoes a student paper; one file at a time)"
 REFUSALS = {
@@ -75,8 +75,8 @@ def download(
 ) -> list[Outcome]:
     """Bring each wanted file into `folder`, at most `limit_s` seconds and `most_bytes` each: one outcome a file.
 
-    What is there already is not asked for. A broken transfer is kept as `<name>.part` and goes on from there, now (once)
-    or on the next call. Between two requests lie `pause_s` seconds.
+    What is there already is not asked for. A broken transfer is kept as `<name>.part` and goes on from there, now
+    (once) or on the next call. Between two requests lie `pause_s` seconds.
     """
     folder, closed, outcomes = Path(folder), {}, []
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def _receive(address: str, part: Path, until: float, most_bytes: int) -> None:
 
 
 def _copy(answer, file, have: int, whole: int | None, until: float, most_bytes: int) -> None:
-    """Write the answer's bytes after the `have` that are there, until it ends; `_Missed` unless `whole` are there then."""
+    """Write the answer's bytes after the `have` that are there; `_Missed` unless there are `whole` at its end."""
     try:
         while chunk := answer.read1(CHUNK_BYTES):
             file.write(chunk)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from downloads import Outcome, Wanted
 
+from cliplib import Library, ModelError
 from cliplib.query import stored_path
 from cliplib.results import Scores
 
@@ -49,7 +50,7 @@ def wanted_files(table: pd.DataFrame, unsplash: str = UNSPLASH, mixkit: str = MI
 
 
 def compare(table: pd.DataFrame, library, outcomes: list[Outcome]) -> pd.DataFrame:
-    """The paper's scores beside ours: mode, query, file, time_s, paper, ours, difference, note; one row a printed score.
+    """The paper's scores beside ours, a row each: mode, query, file, time_s, paper, ours, difference, note.
 
     `ours` is NaN where the file, or the picture that asks, is not in the library; the note says why. A frame's score is
     that of the sampled frame nearest to the printed time.
@@ -59,7 +60,7 @@ def compare(table: pd.DataFrame, library, outcomes: list[Outcome]) -> pd.DataFra
     indexed = {*library.photos(), *library.videos()}
     rows, asked = [], {}
     for row in table.itertuples():
-        file, absent = names[row.file], None
+        file = names[row.file]
         needed = [names[row.query], file] if row.mode == "image->image" else [file]
         absent = next((name for name in needed if stored_path(name, library.root, list(indexed)) is None), None)
         ours, note = np.nan, f"{absent}: {why.get(absent, MISSING)}"
@@ -81,3 +82,37 @@ def _score_of(scores: Scores, file: str, time_s: float) -> float:
     if not np.isnan(time_s):
         rows = rows.loc[(rows["time_s"] - time_s).abs().sort_values(kind="stable").index]
     return float(rows["score"].iloc[0])
+
+
+def library_for(folder: Path, model: str, outcomes: list[Outcome], stand_in: Path):
+    """The library to redo the paper on, and a sentence about it: (Library, str).
+
+    That is `folder` with `model` where files came and the weights can be had; otherwise the drawn sample library
+    `stand_in` with the tiny model, and the sentence says why.
+    """
+    if not any(outcome.path for outcome in outcomes):
+        why = "none of the paper's files could be fetched"
+    else:
+        library = Library(folder, model)
+        try:
+            return library, f"The paper's own files, with {library.encoder.name}."
+        except ModelError as error:
+            why = str(error).splitlines()[0]
+    said = (
+        f"This is NOT the paper's data: {why}. The same steps follow on the drawn sample library, with the tiny model."
+    )
+    return Library(stand_in, "tiny"), said
+
+
+def verdict(compared: pd.DataFrame) -> str:
+    """The comparison in words: how many scores could be set beside ours, how far apart they lie, what is missing."""
+    both = compared.dropna(subset="ours")
+    if both.empty:
+        return f"None of the {len(compared)} printed scores could be compared: their files or the model are missing."
+    apart = both["difference"].abs()
+    missing = compared.loc[compared["ours"].isna(), "file"].nunique()
+    return (
+        f"{len(both)} of {len(compared)} printed scores could be compared. Ours lie {apart.median():.4f} away in the "
+        f"middle and {apart.max():.4f} at most; {int((apart <= 0.005).sum())} agree within 0.005. "
+        f"{missing} of the files are missing."
+    )

@@ -23,9 +23,11 @@ MAY_IMPORT = {
     "media": {"files"},
     "decoder": set(),
     "video": {"files", "decoder"},
-    # models: `checkpoint` reads tensors, `weights` finds and names them, `encoder` runs them
+    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `encoder` runs them
+    "fetch": set(),
+    "openclip": set(),
     "checkpoint": set(),
-    "weights": {"checkpoint"},
+    "weights": {"checkpoint", "fetch", "openclip"},
     "encoder": {"weights"},
     # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them; a `snapshot` is one file
     "rows": set(),
@@ -44,13 +46,14 @@ MAY_IMPORT = {
     "query": set(),
     "doctor": {"files", "manifest", "store"},
     "calibrate": set(),
+    "explain": set(),
     "display": {"results", "moments", "store", "thumbs"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
     "widgets": {"library", "display", "results"},
-    "selftest": {"weights", "encoder", "media", "search"},
+    "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
-MAY_IMPORT["library"] = set(MAY_IMPORT) - {"display", "widgets", "cluster", "selftest", "__init__"}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - {"display", "widgets", "cluster", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
 MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).

@@ -11,7 +11,7 @@ import pytest
 from tests.libraries import draw_picture
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
-from downloads import Wanted, download  # noqa: E402
+from downloads import Wanted, download
 
 
 @pytest.fixture

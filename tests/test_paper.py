@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
-import paper  # noqa: E402
-from downloads import Outcome  # noqa: E402
+import paper
+from downloads import Outcome
 
-from cliplib import Library  # noqa: E402
-from tests.libraries import draw_picture, draw_video, save_random_clip  # noqa: E402
+from cliplib import Library
+from tests.libraries import draw_picture, draw_video, save_random_clip
 
 
 @pytest.fixture(scope="module")
