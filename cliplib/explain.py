@@ -66,6 +66,16 @@ def map_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
     return TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed).fit_transform(embeddings)
 
 
+def draw_strip(images: Sequence[Image.Image]) -> Figure:
+    """The pictures in a row, numbered from 1."""
+    figure, axes = _axes(1.5 * len(images), 1.5, columns=len(images))
+    for number, (one, image) in enumerate(zip(np.atleast_1d(axes), images, strict=True), 1):
+        one.imshow(image.convert("RGB"))
+        one.set_title(number, fontsize=9)
+        one.set_axis_off()
+    return figure
+
+
 def draw_matrix(matrix: np.ndarray, texts: Sequence[str], images: Sequence[Image.Image]) -> Figure:
     """A heat map of `similarity_matrix` with the pictures along its upper edge and every score in its cell."""
     figure, axes = _axes(1.1 * len(images) + 3, 0.5 * len(texts) + 1.4)
@@ -128,6 +138,6 @@ def _picture(axes, image: Image.Image, at: tuple, zoom: float, coordinates="data
     small = image.convert("RGB")
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     box = OffsetImage(np.asarray(small), zoom=zoom)
-    axes.add_artist(
-        AnnotationBbox(box, at, xybox=offset, xycoords=coordinates, boxcoords="offset points", frameon=False)
-    )
+    shown = AnnotationBbox(box, at, xybox=offset, xycoords=coordinates, boxcoords="offset points", frameon=False)
+    shown.set_in_layout(offset != (0, 0))  # inside the axes it needs no room of its own
+    axes.add_artist(shown)

@@ -47,13 +47,22 @@ MAY_IMPORT = {
     "doctor": {"files", "manifest", "store"},
     "calibrate": set(),
     "explain": set(),
+    "compare": {"library"},
     "display": {"results", "moments", "store", "thumbs"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
     "widgets": {"library", "display", "results"},
     "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
-MAY_IMPORT["library"] = set(MAY_IMPORT) - {"display", "widgets", "cluster", "explain", "selftest", "__init__"}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - {
+    "display",
+    "widgets",
+    "cluster",
+    "compare",
+    "explain",
+    "selftest",
+    "__init__",
+}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
 MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
