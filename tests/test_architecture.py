@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "errors": set(),
     "search": set(),
     "moments": {"search"},
-    "results": {"search", "moments"},
+    "results": {"moments"},
     "drive": set(),
     # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`
     "files": set(),
@@ -43,26 +43,23 @@ MAY_IMPORT = {
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
     "footage": {"clips", "moments", "search", "video"},
+    # from a query to its scores: `asking` turns a `query` into a vector and `scores` takes `results` from its cosines
     "query": set(),
+    "scores": {"results", "moments", "search", "rows"},
+    "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
+    "originals": set(),
     "doctor": {"files", "manifest", "store"},
     "calibrate": set(),
     "explain": set(),
     "compare": {"library"},
     "display": {"results", "moments", "store", "thumbs"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
-    "widgets": {"library", "display", "results"},
+    "widgets": {"library", "display", "results", "scores"},
     "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
-MAY_IMPORT["library"] = set(MAY_IMPORT) - {
-    "display",
-    "widgets",
-    "cluster",
-    "compare",
-    "explain",
-    "selftest",
-    "__init__",
-}
+ABOVE_THE_LIBRARY = {"display", "widgets", "cluster", "compare", "explain", "selftest", "__init__"}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - ABOVE_THE_LIBRARY
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
 MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
