@@ -16,7 +16,7 @@ from .doctor import Finding
 from .encoder import Encoder
 from .errors import CacheError, LibraryError, QueryError
 from .query import Query
-from .results import Tags, Hit, Hits, IndexReport
+from .results import Hit, Hits, IndexReport, Tags
 from .scores import Scores
 from .store import Store, folder_name
 
@@ -145,7 +145,7 @@ class Library:
 
     def tags(self, words: Iterable[str], k: int = 12, threshold: float | None = None) -> Tags:
         """Zero-shot tags, for browsing: for each of `words` the photos with a cosine of at least `threshold` (None: the
-        library's own, best calibrated first), of which the best `k` are kept. A photo may have several tags, or none.
+        library's own; calibrate it first), of which the best `k` are kept. A photo may have several tags, or none.
         """
         words = list(dict.fromkeys(words))
         self.encoder.encode_texts(words)  # as one batch; the searches find them encoded

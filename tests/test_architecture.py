@@ -50,18 +50,37 @@ MAY_IMPORT = {
     "originals": set(),
     "doctor": {"files", "manifest", "store"},
     "calibrate": set(),
+    # for lessons
     "explain": set(),
     "compare": {"library"},
-    "display": {"results", "moments", "store", "thumbs"},
+    "style": set(),
+    # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
+    # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
+    "display": {"results", "moments", "scores", "style"},
+    "entries": {"media", "query"},
+    "controls": {"results", "scores"},
+    "gallery": {"display", "results"},
+    "keeping": {"display", "gallery", "results"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
-    "widgets": {"library", "display", "results", "scores"},
+    "widgets": {
+        "library",
+        "display",
+        "results",
+        "scores",
+        "moments",
+        "entries",
+        "controls",
+        "gallery",
+        "keeping",
+        "style",
+    },
     "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
-ABOVE_THE_LIBRARY = {"display", "widgets", "cluster", "compare", "explain", "selftest", "__init__"}
-MAY_IMPORT["library"] = set(MAY_IMPORT) - ABOVE_THE_LIBRARY
+SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets"}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "compare", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
-MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}}
+MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}, "scores": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
 DOORS_LATE, DOORS = {"__init__"}, {"__main__"}
 
