@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import MediaError
 from .moments import Moment, Moments, clock
-from .results import Hit, Hits, IndexReport
+from .results import Hit, Hits, IndexReport, Tags
 from .scores import Scores
 from .style import STYLE
 
@@ -22,6 +22,16 @@ BINS = 48  # of the little plot of all scores
 def hits_html(hits: Hits) -> str:
     """A gallery of the hits; where nothing passed, the nearest greyed, with how far they are from the threshold."""
     return page_html(hits.banner, _hits_body(hits))
+
+
+def tags_html(tags: Tags) -> str:
+    """Each tag with the number of photos that have it, over the best of them; a tag that no photo has stays a line."""
+    banner, body = next((hits.banner for hits in tags.values()), ""), ""
+    for tag, count in tags.counts().items():
+        tiles = "".join(tile_html(tags[tag], hit) for hit in tags[tag])
+        body += f'<div class="head"><b>{escape(tag)}</b> <small>{count:,} photos</small></div>'
+        body += f'<div class="grid">{tiles}</div>' if tiles else ""
+    return page_html(banner, body)
 
 
 def scores_html(scores: Scores) -> str:

@@ -18,7 +18,7 @@ from .errors import CacheError, LibraryError, QueryError
 from .judgements import Judgements
 from .profiles import Profiles
 from .query import Query
-from .results import Hit, Hits, IndexReport
+from .results import Hit, Hits, IndexReport, Tags
 from .scores import Scores
 from .store import Store, folder_name
 
@@ -154,6 +154,14 @@ class Library:
         """
         query = query_.text(query) if isinstance(query, str) else _as_image(query)
         return self._asking.scores(query, kind)
+
+    def tags(self, words: Iterable[str], k: int = 12, threshold: float | None = None) -> Tags:
+        """Zero-shot tags, for browsing: for each of `words` the photos with a cosine of at least `threshold` (None: the
+        library's own; calibrate it first), of which the best `k` are kept. A photo may have several tags, or none.
+        """
+        words = list(dict.fromkeys(words))
+        self.encoder.encode_texts(words)  # as one batch; the searches find them encoded
+        return Tags({word: self.search(word, k, threshold) for word in words})
 
     def threshold(self, mode: str) -> float:
         """The cutoff that `threshold=None` means for a mode such as "text->image": the calibrated one, where there is a

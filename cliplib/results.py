@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -143,6 +143,36 @@ class Hits(Sequence):
         from .display import hits_html
 
         return hits_html(self)
+
+
+@dataclass(frozen=True)
+class Tags(Mapping):
+    """Photos by tag: a mapping from each tag to its `Hits`, in the order in which the tags were asked for."""
+
+    hits: dict[str, Hits]
+
+    def __getitem__(self, tag: str) -> Hits:
+        return self.hits[tag]
+
+    def __iter__(self):
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def counts(self) -> dict[str, int]:
+        """How many photos have each tag: those that reach the threshold, also where more than were kept."""
+        return {tag: int((hits.scores.values >= hits.threshold).sum()) for tag, hits in self.hits.items()}
+
+    def __str__(self) -> str:
+        return "\n".join(f"{count:6,}  {tag}" for tag, count in self.counts().items())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from .display import tags_html
+
+        return tags_html(self)
 
 
 @dataclass(frozen=True)

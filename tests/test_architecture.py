@@ -28,9 +28,11 @@ MAY_IMPORT = {
     "decoder": set(),
     "patient": {"files"},
     "video": {"decoder", "patient"},
-    # models: `checkpoint` reads tensors, `weights` finds and names them, `encoder` runs them
+    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `encoder` runs them
+    "fetch": set(),
+    "openclip": set(),
     "checkpoint": set(),
-    "weights": {"checkpoint"},
+    "weights": {"checkpoint", "fetch", "openclip"},
     "encoder": {"weights"},
     # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them; a `snapshot` is one file
     "rows": set(),
@@ -66,6 +68,9 @@ MAY_IMPORT = {
     "lab": {"library", "judgements", "calibrate", "evaluation", "profiles", "query", "durable"},
     "labelling": {"library", "display", "gallery", "results", "moments", "style", "lab"},
     "explorer": {"library", "display", "results", "style", "lab", "calibrate", "evaluation"},
+    # for lessons
+    "explain": set(),
+    "compare": {"library"},
     "style": set(),
     # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
     # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
@@ -87,11 +92,11 @@ MAY_IMPORT = {
         "keeping",
         "style",
     },
-    "selftest": {"weights", "encoder", "media", "search"},
+    "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
 SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets", "lab", "labelling", "explorer"}
-MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "selftest", "__init__"}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "compare", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
 MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}, "scores": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
