@@ -200,6 +200,8 @@ class IndexReport:
     cache: str = ""
     banner: str = ""
     problems: list[str] = field(default_factory=list)
+    sidecars: int = 0  # JSON files that tell when and where a photo or video was taken
+    motion_clips: int = 0  # short videos that belong to a Live Photo and are no items of their own
 
     @property
     def seen(self) -> int:
@@ -212,6 +214,8 @@ class IndexReport:
             f"{self.removed} removed. {self.encoded} encoded in {self.seconds:.1f} s.",
             f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
         ]
+        if self.sidecars or self.motion_clips:
+            lines.append(f"{self.sidecars} sidecars matched; {self.motion_clips} clips are part of their photos")
         lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped] + [
             f"  note: {text}" for text in self.problems
         ]

@@ -12,7 +12,6 @@ import io
 import math
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from PIL import Image
 
 from .decoder import PyAVReader, VideoFacts, no_video
 from .errors import MediaError
-from .files import patiently
+from .files import open_file, patiently
 
 DEMUXERS = (  # (offset, first bytes, FFmpeg's demuxer): no other is tried, so no playlist ever opens another file
     *((4, box, "mov") for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")),
@@ -156,9 +155,7 @@ class _PatientFile(io.RawIOBase):
     """A file for FFmpeg to read; reads that fail for a passing reason are tried again where they began."""
 
     def __init__(self, path):
-        if not stat.S_ISREG(patiently(lambda: os.stat(path)).st_mode):  # opening a FIFO would wait for ever
-            raise OSError(None, "not a regular file")
-        self._file = patiently(lambda: open(path, "rb", buffering=0))  # noqa: SIM115 - closed in close()
+        self._file = patiently(lambda: open_file(path, buffering=0))
 
     def read(self, size=-1):
         at = self._file.tell()
@@ -191,7 +188,7 @@ class OpenCVReader:
         import cv2
 
         self._cv2, self.name, self._folder, self.path = cv2, name, None, str(name)
-        if not isinstance(file, _PatientFile):  # OpenCV opens paths only
+        if not (isinstance(file, _PatientFile) and os.path.isfile(self.path)):  # OpenCV opens files of the disk only
             self._folder = tempfile.TemporaryDirectory()
             self.path = os.path.join(self._folder.name, "video")
             with open(self.path, "wb") as copy:

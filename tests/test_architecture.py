@@ -19,10 +19,15 @@ MAY_IMPORT = {
     "results": {"search", "moments"},
     "drive": set(),
     # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`
-    "files": set(),
-    "media": {"files"},
+    # `zips` reads members of archives, `exif` what a camera wrote, `takeout` names and JSON, `companions` ties them
+    "zips": set(),
+    "exif": set(),
+    "takeout": set(),
+    "files": {"zips"},
+    "media": {"files", "exif"},
     "decoder": set(),
     "video": {"files", "decoder"},
+    "companions": {"files", "rows", "takeout", "video"},
     # models: `checkpoint` reads tensors, `weights` finds and names them, `encoder` runs them
     "checkpoint": set(),
     "weights": {"checkpoint"},
@@ -36,8 +41,8 @@ MAY_IMPORT = {
     "store": {"durable", "manifest", "rows", "thumbs"},
     # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
-    "pipeline": {"files", "media", "video", "journal"},
-    "index": {"journal", "files", "media", "video", "pipeline", "encoder", "store", "rows", "results"},
+    "pipeline": {"files", "media", "video", "companions", "journal"},
+    "index": {"journal", "files", "zips", "companions", "pipeline", "encoder", "store", "rows", "results"},
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
     "footage": {"clips", "moments", "search", "video"},
