@@ -12,7 +12,7 @@ import ipywidgets
 
 from .errors import CliplibError
 from .library import Library
-from .results import Scores
+from .scores import Scores
 
 GONE = "<small>If nothing happens when you search, the kernel has stopped: run the cells again from the top.</small>"
 

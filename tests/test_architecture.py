@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "errors": set(),
     "search": set(),
     "moments": {"search"},
-    "results": {"search", "moments"},
+    "results": {"moments"},
     "drive": set(),
     # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`
     # `zips` reads members of archives, `exif` what a camera wrote, `takeout` names and JSON, `companions` ties them
@@ -46,12 +46,16 @@ MAY_IMPORT = {
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
     "footage": {"clips", "moments", "search", "video"},
+    # from a query to its scores: `asking` turns a `query` into a vector and `scores` takes `results` from its cosines
     "query": set(),
+    "scores": {"results", "moments", "search", "rows"},
+    "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
+    "originals": set(),
     "doctor": {"files", "manifest", "store"},
     "calibrate": set(),
     "display": {"results", "moments", "store", "thumbs"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
-    "widgets": {"library", "display", "results"},
+    "widgets": {"library", "display", "results", "scores"},
     "selftest": {"weights", "encoder", "media", "search"},
     "__init__": set(),
 }
