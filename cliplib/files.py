@@ -126,6 +126,7 @@ class _Walk:
             return []
 
     def file(self, path, real):
+        self.seen.add(real)
         if path.lower().endswith(".zip"):
             self.archive(path, real)
         elif path.lower().endswith(".json") and _printable(path) == path:
@@ -133,7 +134,6 @@ class _Walk:
         kind = _kind(path)
         if kind is None:
             return
-        self.seen.add(real)
         try:
             facts = patiently(lambda: os.stat(real))
         except FileNotFoundError:
@@ -146,7 +146,6 @@ class _Walk:
 
     def archive(self, path, real):
         """List the members of an archive as the files of a folder named "archive.zip!"."""
-        self.seen.add(real)
         try:
             found, refused = patiently(lambda: zips.members(real))
         except (OSError, MediaError) as error:

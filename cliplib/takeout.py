@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from pathlib import PurePosixPath
 
 ARCHIVE = re.compile(r"[^/]+\.zip!/", re.IGNORECASE)
 NUMBERED = re.compile(r"(?P<stem>.+)(?P<number>\(\d+\))$")
@@ -25,7 +24,6 @@ EDITED = (
     *("redigerad", "redigert", "redigeret", "muokattu", "upraveno", "編集済み", "已修改", "편집됨"),
 )
 EDITED_STEM = re.compile(rf"(?P<stem>.+)-(?:{'|'.join(EDITED)})(?P<number>\(\d+\))?$", re.IGNORECASE)
-EDITED_PATH = rf"(?i)-(?:{'|'.join(EDITED)})(?:\(\d+\))?\.[^./]+$"  # the same at the end of a path, for Arrow
 SCREENSHOT = re.compile(
     r"screen[ _-]?shot|screen[ _-]?capture|bildschirmfoto|captura[ _-]de[ _-](pantalla|ecr|tela)|"
     r"capture[ _-]d.?[eé]cran|schermafbeelding|schermata|zrzut[ _-]ekranu|"
@@ -128,10 +126,27 @@ def original_of(path: str) -> str:
     return f"{folder}{slash}{edited['stem']}{edited['number'] or ''}{dot}{suffix}" if edited else path
 
 
+def one_photo(pictures: list[tuple[str, object]], originals: dict[str, object]) -> list[list[int]]:
+    """Positions of `pictures`, each a path and what tells its content, grouped by what a person calls one photo.
+
+    Pictures of one content are one, and so is an edited twin with its original, whose content `originals` gives by its
+    `plain_path`. Groups, and the pictures in them, keep their order.
+    """
+    content = {}
+    for path, key in pictures:
+        original = originals.get(plain_path(original_of(path))) if original_of(path) != path else None
+        if original is not None:
+            content[key] = original
+    groups: dict[object, list[int]] = {}
+    for position, (_, key) in enumerate(pictures):
+        groups.setdefault(content.get(key, key), []).append(position)
+    return list(groups.values())
+
+
 def is_screenshot(path: str, width: int, height: int, camera: str | None) -> bool:
     """Whether a picture shows a screen: it names no camera, and its name says so or it is a PNG of a screen's size."""
     if camera:
         return False
-    name = PurePosixPath(path).name
-    size = (min(width, height), max(width, height))
-    return bool(SCREENSHOT.search(name)) or (size in SCREENS and name.lower().endswith(".png"))
+    name = path.rpartition("/")[2]
+    screen = name.lower().endswith(".png") and (min(width, height), max(width, height)) in SCREENS
+    return screen or bool(SCREENSHOT.search(name))

@@ -176,7 +176,7 @@ def _edited(build, item, taken, turn):
 
 
 def _live(build, item, taken, turn):
-    """A Live Photo and its clip: of one stem; or of another, tied by the identifier alone. And a long namesake video."""
+    """A Live Photo and its clip: of one stem; or of another, tied by the identifier alone."""
     year, name = f"Photos from {taken.year}", f"IMG_{item:04d}.jpg"
     ident = f"{item:08X}-0000-4000-8000-000000000000" if turn // 8 % 2 else None
     clip = f"IMG_E{item:04d}.MOV" if ident else name.replace(".jpg", ".MP4")

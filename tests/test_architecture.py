@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "footage": {"clips", "moments", "search", "video"},
     # from a query to its scores: `asking` turns a `query` into a vector and `scores` takes `results` from its cosines
     "query": set(),
-    "scores": {"results", "moments", "search", "rows"},
+    "scores": {"takeout", "results", "moments", "search", "rows"},
     "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
     "originals": set(),
     "doctor": {"files", "manifest", "store"},
