@@ -15,6 +15,8 @@ from .asking import Asking
 from .doctor import Finding
 from .encoder import Encoder
 from .errors import CacheError, LibraryError, QueryError
+from .judgements import Judgements
+from .profiles import Profiles
 from .query import Query
 from .results import Hit, Hits, IndexReport
 from .scores import Scores
@@ -67,6 +69,16 @@ class Library:
         about = {name: getattr(encoder, name) for name in ("model_id", "name", "dim", "preprocessing", "precision")}
         about["name"] = str(encoder.name)
         return Store(self.cache / folder_name(about["name"], encoder.model_id), about)
+
+    @cached_property
+    def judgements(self) -> Judgements:
+        """Which picture answers which query, as people said; one table for all models of this folder."""
+        return Judgements(self.cache / "judgements", lambda: self.store.rows)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """The calibrated cutoffs of this folder and model."""
+        return Profiles(self.store.folder, self.store.model)
 
     @cached_property
     def cache(self) -> Path:
@@ -144,14 +156,17 @@ class Library:
         return self._asking.scores(query, kind)
 
     def threshold(self, mode: str) -> float:
-        """The cutoff that `threshold=None` means for a mode such as "text->image".
+        """The cutoff that `threshold=None` means for a mode such as "text->image": the calibrated one, where there is a
+        profile; else the model's own.
 
         A query of texts and images is of mode "mixed->image" or "mixed->video", and takes the lower of its two parts'
         cutoffs: its scores lie between theirs.
         """
         known = {**PAPER_THRESHOLDS, **self.encoder.thresholds}
         asked, _, shown = mode.partition("->")
-        return min(known[f"{part}->{shown}"] for part in (("text", "image") if asked == "mixed" else (asked,)))
+        modes = [f"{part}->{shown}" for part in (("text", "image") if asked == "mixed" else (asked,))]
+        profiles = [self.profiles.get(mode) for mode in modes]
+        return min(known[mode] if one is None else one.threshold for mode, one in zip(modes, profiles, strict=True))
 
     # the files behind an answer
 

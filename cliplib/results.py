@@ -26,7 +26,8 @@ class Hit:
     `path` is POSIX, relative to the library's root; `score` the cosine similarity with the query; `time_s` the seconds
     that a player's `currentTime` shows, None for a photo; `digest` names the content; `taken_at` is ISO 8601, local
     time. `alike` are the paths of the near-duplicates that were folded into it, the best first, one for each row: of a
-    video that has many frames alike the path comes many times.
+    video that has many frames alike the path comes many times. `expected_precision` is the share of the pictures with
+    this score that are right, 0 to 1, once the library was calibrated; None before.
     """
 
     path: str
@@ -37,10 +38,21 @@ class Hit:
     taken_at: str | None = None
     digest: str = field(default="", repr=False)
     alike: tuple[str, ...] = ()
+    expected_precision: float | None = None
 
     def __str__(self) -> str:
         when = "" if self.time_s is None else f"  at {clock(self.time_s)}"
-        return f"{self.score:6.3f}  {self.path}{when}" + (f"  +{len(self.alike)} alike" if self.alike else "")
+        alike = f"  +{len(self.alike)} alike" if self.alike else ""
+        return f"{self.score:6.3f}  {self.path}{when}{alike}" + (f"  ({self.odds})" if self.odds else "")
+
+    @property
+    def odds(self) -> str:
+        """The expected precision in words, such as "about 8 in 10 at this score are right"; "" when it is not known."""
+        if self.expected_precision is None:
+            return ""
+        tenths = round(10 * self.expected_precision)
+        share = {0: "hardly any", 10: "nearly all"}.get(tenths, f"about {tenths} in 10")
+        return f"{share} at this score are right"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ class Scores:
 
     Taking hits from it costs no encoding, so a slider can move the threshold freely. NaN marks a row that may not be
     found, such as the query picture itself, or one that a filter leaves out. `embedding`, float32 (d,), is the query's;
-    `asked` the query as an object, None once it was refined.
+    `asked` the query as an object, None once it was refined. `expected` gives the expected precision at a score, once
+    the library was calibrated for this mode.
     """
 
     query: str
@@ -48,6 +49,7 @@ class Scores:
     asking: Asking | None = field(default=None, repr=False, compare=False)
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
     asked: Query | None = field(default=None, repr=False, compare=False)
+    expected: Callable[[float], float | None] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -170,6 +172,7 @@ class Scores:
         return tuple(
             Hit(
                 score=float(self.values[group[0]]),
+                expected_precision=self.expected(float(self.values[group[0]])) if self.expected else None,
                 alike=tuple(self.rows["path"].take(group[1:]).to_pylist()) if len(group) > 1 else (),
                 **row,
             )

@@ -52,14 +52,31 @@ MAY_IMPORT = {
     "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
     "originals": set(),
     "doctor": {"files", "manifest", "store"},
-    "calibrate": set(),
+    # the threshold lab: `judgements` are what people said, `calibrate` has the rules, `evaluation` tests them,
+    # `profiles` are what a library then uses; `lab` brings them together
+    "judgements": {"durable"},
+    "calibrate": {"search"},
+    "evaluation": {"calibrate"},
+    "profiles": {"durable"},
+    "lab": {"library", "judgements", "calibrate", "evaluation", "profiles", "query", "durable"},
+    "labelling": {"library", "display", "results", "scores", "lab"},
+    "explorer": {"library", "display", "results", "scores", "lab", "calibrate", "evaluation"},
     "display": {"results", "moments", "store", "thumbs"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
     "widgets": {"library", "display", "results", "scores"},
     "selftest": {"weights", "encoder", "media", "search"},
     "__init__": set(),
 }
-MAY_IMPORT["library"] = set(MAY_IMPORT) - {"display", "widgets", "cluster", "selftest", "__init__"}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - {
+    "display",
+    "widgets",
+    "lab",
+    "labelling",
+    "explorer",
+    "cluster",
+    "selftest",
+    "__init__",
+}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
 MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
