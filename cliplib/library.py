@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from . import doctor, originals, snapshot
+from . import doctor, originals, pack, snapshot
 from . import index as index_
 from . import query as query_
 from . import rows as rows_
 from .asking import Asking
 from .doctor import Finding
 from .encoder import Encoder
-from .errors import CacheError, LibraryError, QueryError
+from .errors import LibraryError, QueryError
 from .judgements import Judgements
 from .profiles import Profiles
 from .query import Query
@@ -109,19 +109,24 @@ class Library:
     # indexing
 
     def index(
-        self, *, every_s: float | None = None, confirm_removals: bool = False, progress: bool = True
+        self,
+        *,
+        every_s: float | None = None,
+        confirm_removals: bool = False,
+        progress: bool = True,
+        motion_clips: bool = False,
     ) -> IndexReport:
         """Encode what is new or changed, and say what was done; a progress bar unless `progress` is False.
 
-        `every_s`: seconds between the sampled frames of a video (None: as they are, 1 s for new ones). Raises
-        LibraryError when the folder is gone or empty, or more than a fifth of the files are gone without
-        `confirm_removals`.
+        `every_s`: seconds between the sampled frames of a video (None: as they are, 1 s for new ones). The clips of
+        Live Photos are part of their photos; `motion_clips` takes them for videos, too. Raises LibraryError when the
+        folder is gone or empty, or more than a fifth of the files are gone without `confirm_removals`.
         """
         if every_s is not None and not 0 < every_s < float("inf"):
             raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
         self._asking = Asking(self)  # scores in hand keep the rows that they were made of
         self.store.refresh()
-        return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress)
+        return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, motion_clips)
 
     def check(self, by_content: bool = False) -> list[Finding]:
         """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""
@@ -189,6 +194,26 @@ class Library:
         rows = self.store.rows
         return snapshot.save(file, rows, [self.store.thumbnail(key) for key in rows_.keys(rows)], self.store.model)
 
+    def save_pack(
+        self, file: str | Path, paths: Iterable[str] | None = None, pictures: str = "previews", places: bool = False
+    ) -> Path:
+        """Write a pack for a class: index, thumbnails, judgements and pictures in one .zip; `open_pack` opens it.
+
+        `paths`: the photos and videos that go in (None: all). `pictures`: "previews" (photos of at most 1,024 pixels,
+        without the camera's data), "thumbnails" (nothing larger than the tiles), or "originals" (videos too, as they
+        are). Where and with what a picture was taken goes in with `places` alone, or inside originals. Raises
+        LibraryError for an unknown path or choice, CacheError when the disk refuses.
+        """
+        return pack.save(self, file, paths, pictures, places)
+
+    @classmethod
+    def open_pack(cls, file: str | Path, **options) -> "Library":
+        """A library from a pack, read where it lies and read-only; needs no Drive, no GPU and no room.
+
+        CacheError when the file is no sound pack, or of another model than the one it names.
+        """
+        return pack.open_pack(cls, file, options)
+
     @classmethod
     def load(cls, file: str | Path, root: str | Path | None = None, **options) -> "Library":
         """A library from a snapshot, ready to search; `root` is where its files are (None: the folder of the snapshot).
@@ -197,19 +222,7 @@ class Library:
         damaged, hostile, or of another model than the one it names (give `model=` for a checkpoint that lies elsewhere
         now).
         """
-        rows, jpegs, about = snapshot.load(file)
-        options.setdefault("model", about.get("name", "ViT-B/32"))
-        options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
-        library = cls(Path(file).parent if root is None else root, **options)
-        if library.encoder.model_id != about["model_id"]:
-            raise CacheError(
-                f"{file} was made with {about.get('name')!r} ({about['model_id'][:12]}), but {library.encoder.name!r} "
-                f"is {library.encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the "
-                "first model, or index again"
-            )
-        thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
-        library.store.checkpoint(rows, thumbs, set(), library.store.failures)
-        return library
+        return snapshot.open_library(cls, file, root, options)
 
 
 def _writable(folder: Path) -> bool:

@@ -6,12 +6,16 @@ anything is built and refuses every one that could name a class, call something 
 nobody's file can run code.
 """
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json
 import pickle
 import pickletools
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +24,9 @@ import pyarrow.compute as pc
 from . import rows as rows_
 from .durable import write_durably
 from .errors import CacheError
+
+if TYPE_CHECKING:
+    from .library import Library
 
 MAGIC = "cliplib index 1"
 SUFFIXES = (".parquet", ".pkl", ".pickle")
@@ -83,6 +90,29 @@ def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
     if problems:
         raise CacheError(f"refused: {'; '.join(problems)}")
     return checked, pc.cast(jpegs, pa.binary()).to_pylist(), model
+
+
+def open_library(kind: type[Library], file: str | Path, root: str | Path | None, options: dict) -> Library:
+    """`Library.load`."""
+    rows, jpegs, about = load(file)
+    options.setdefault("model", about.get("name", "ViT-B/32"))
+    options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
+    library = kind(Path(file).parent if root is None else root, **options)
+    check_model(library, about, file)
+    thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
+    library.store.checkpoint(rows, thumbs, set(), library.store.failures)
+    return library
+
+
+def check_model(library: Library, about: dict, file: str | Path) -> None:
+    """CacheError where the library's model is not the one that made `file`."""
+    encoder = library.encoder
+    if encoder.model_id != about["model_id"]:
+        raise CacheError(
+            f"{file} was made with {about.get('name')!r} ({about['model_id'][:12]}), but {encoder.name!r} "
+            f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or index "
+            "again"
+        )
 
 
 def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:

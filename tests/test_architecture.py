@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "thumbs": set(),
     "durable": set(),
     "snapshot": {"durable", "rows"},
+    "pack": {"durable", "files", "media", "rows", "snapshot", "zips"},  # the class pack: a whole library in one zip
     "store": {"durable", "manifest", "rows", "thumbs"},
     # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
@@ -50,7 +51,7 @@ MAY_IMPORT = {
     "query": set(),
     "scores": {"takeout", "results", "moments", "search", "rows"},
     "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
-    "originals": set(),
+    "originals": {"files"},
     "doctor": {"files", "manifest", "store"},
     # the threshold lab: `judgements` are what people said, `calibrate` has the rules, `evaluation` tests them,
     # `profiles` are what a library then uses; `lab` brings them together
