@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,15 @@ def write_durably(target: Path, write: Callable) -> tuple[int, str]:
         temporary.unlink(missing_ok=True)
         raise
     return hashing.size, hashing.sha256.hexdigest()
+
+
+def writable(folder: Path) -> bool:
+    """Whether a file can really be made there; a mount may claim more than it allows."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 class _Hashing:

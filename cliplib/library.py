@@ -2,19 +2,21 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from . import doctor, originals, pack, snapshot
+from . import doctor, estimate, originals, pack, snapshot
 from . import index as index_
 from . import query as query_
 from . import rows as rows_
 from .asking import Asking
+from .background import Indexing
 from .doctor import Finding
+from .durable import writable
 from .encoder import Encoder
 from .errors import LibraryError, QueryError
+from .estimate import Estimate
 from .judgements import Judgements
 from .profiles import Profiles
 from .query import Query
@@ -56,6 +58,7 @@ class Library:
         self._encoder_options = {"device": device, "precision": precision, "activation": activation}
         self._cache = Path(cache).expanduser() if cache else None
         self._asking = Asking(self)
+        self._indexing: Indexing | None = None
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -86,7 +89,7 @@ class Library:
         if self._cache:
             return self._cache
         beside = self.root / ".cliplib"
-        if (beside.is_dir() and os.access(beside, os.W_OK)) or _writable(self.root):
+        if (beside.is_dir() and os.access(beside, os.W_OK)) or writable(self.root):
             return beside
         name = hashlib.sha256(str(self.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         return Path.home() / ".cache" / "cliplib" / name
@@ -128,6 +131,25 @@ class Library:
         self.store.refresh()
         return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, motion_clips)
 
+    def index_in_background(self, **options) -> Indexing:
+        """`index` in a thread: searches find what it has saved so far. The handle has `report`, `wait()`, `stop()`.
+
+        One run at a time: LibraryError while one goes on.
+        """
+        if self._indexing and self._indexing.running:
+            raise LibraryError("an index run goes on already: wait() for it, or stop() it")
+        self._indexing = Indexing(self, **options)
+        return self._indexing
+
+    def refresh(self) -> None:
+        """Take in what another run, or another session, has saved since the index was read."""
+        if self.store.refresh():
+            self._asking = Asking(self)
+
+    def estimate(self, seconds: float = 60) -> Estimate:
+        """How long `index` will take and what limits it, after a trial of at most `seconds` that keeps nothing."""
+        return estimate.measure(self.root, self.store, self.encoder, seconds)
+
     def check(self, by_content: bool = False) -> list[Finding]:
         """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""
         return doctor.check(self.root, self.cache, by_content)
@@ -158,6 +180,8 @@ class Library:
         take `.top()`. QueryError for a query without terms, or whose terms cancel.
         """
         query = query_.text(query) if isinstance(query, str) else _as_image(query)
+        if self._indexing:
+            self.refresh()
         return self._asking.scores(query, kind)
 
     def threshold(self, mode: str) -> float:
@@ -223,15 +247,6 @@ class Library:
         now).
         """
         return snapshot.open_library(cls, file, root, options)
-
-
-def _writable(folder: Path) -> bool:
-    """Whether a file can really be made there; a mount may claim more than it allows."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
 
 
 def _as_image(query) -> Query:

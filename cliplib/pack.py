@@ -56,7 +56,10 @@ def save(
         raise LibraryError(f"pictures is {pictures!r}: it can be {', '.join(map(repr, PICTURES))}")
     rows = _chosen(library.store.rows, paths, places)
     judged = len(library.judgements.frame())
-    about = {"magic": MAGIC, "model": library.store.model, "rows": rows.num_rows, "pictures": pictures}
+    model = dict(library.store.model)
+    if Path(model["name"]).is_absolute():  # a checkpoint: whose folder it lies in is nobody's business
+        model["name"] = Path(model["name"]).name
+    about = {"magic": MAGIC, "model": model, "rows": rows.num_rows, "pictures": pictures}
     about["judgements"] = judged
 
     def write(target) -> None:

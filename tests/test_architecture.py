@@ -44,6 +44,9 @@ MAY_IMPORT = {
     "journal": set(),
     "pipeline": {"files", "media", "video", "companions", "journal"},
     "index": {"journal", "files", "zips", "companions", "pipeline", "encoder", "store", "rows", "results"},
+    # before the run and beside it: `estimate` tries how long it will take, `background` lets it go on in a thread
+    "estimate": {"companions", "files", "index", "pipeline", "store"},
+    "background": {"index", "results", "store"},
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
     "footage": {"clips", "moments", "search", "video"},
