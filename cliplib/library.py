@@ -132,10 +132,7 @@ class Library:
         return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, motion_clips)
 
     def index_in_background(self, **options) -> Indexing:
-        """`index` in a thread: searches find what it has saved so far. The handle has `report`, `wait()`, `stop()`.
-
-        One run at a time: LibraryError while one goes on.
-        """
+        """`index` in a thread; searches find what it has saved. LibraryError while another such run goes on."""
         if self._indexing and self._indexing.running:
             raise LibraryError("an index run goes on already: wait() for it, or stop() it")
         self._indexing = Indexing(self, **options)
