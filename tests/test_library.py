@@ -209,16 +209,11 @@ class TestNoiseFloor:
         assert calls == [1, 32] and library.score("a cat", "frame").noise_floor == first
         assert calls == [1, 32, 1]
 
-    def test_of_a_difference_is_that_of_nonsense_less_nonsense(self, library):
-        words = library.encoder.encode_texts(nonsense(32))
-        sums = words - np.roll(words, 1, axis=0)
-        best = ((sums / np.linalg.norm(sums, axis=1, keepdims=True)) @ library._asking.gallery("image")[1].T).max(1)
-        floor = library.score(cliplib.text("a dog") - cliplib.text("a person")).noise_floor
-        assert floor == pytest.approx(np.percentile(best, 95), abs=1e-6)
-
-    def test_is_none_where_an_image_asks(self, library):
-        assert library.similar("a.jpg").noise_floor is None
-        assert library.search(cliplib.text("a dog") + cliplib.image("a.jpg")).noise_floor is None
+    def test_is_none_for_all_but_a_single_text(self, library):
+        dog, photo = cliplib.text("a dog"), cliplib.image("a.jpg")
+        for query in (photo, dog + photo, dog - cliplib.text("a person"), -dog):
+            assert library.score(query).noise_floor is None
+        assert library.score(2 * dog).noise_floor == library.score("a dog").noise_floor
 
     def test_an_empty_answer_tells_how_far_it_is_from_threshold_and_noise(self, library):
         hits = library.search("a dog", threshold=0.99)
@@ -227,6 +222,40 @@ class TestNoiseFloor:
         side = "above" if best > floor else "below"
         assert f"nonsense reaches {floor:.3f} here, and the best is {abs(best - floor):.3f} {side} that" in str(hits)
         assert "nonsense" not in str(library.similar("a.jpg", threshold=1))
+
+
+class TestMarked:
+    def test_a_marked_photo_pulls_the_query_to_itself(self, library):
+        scores = library.score("a dog")
+        last = scores.top(k=99, threshold=-1)[-1]
+        refined = scores.refined([last], keep=0.0)
+        first = refined.top(k=1, threshold=-1)[0]
+        assert first.path == last.path and first.score == pytest.approx(1, abs=1e-5)
+        assert refined.mode == "mixed->image" and "refined by 1 yes and 0 no" in str(refined.top(threshold=-1))
+
+    def test_a_marked_frame_and_a_marked_moment_are_the_same(self, library):
+        scores = library.score("a dog", "frame")
+        moment = scores.moments(k=1, threshold=-1)[0]
+        hit = next(hit for hit in scores.top(k=99, threshold=-1) if hit.time_s == moment.peak_s)
+        by_moment, by_hit = scores.refined([], [moment]), scores.refined([], [hit])
+        assert np.array_equal(by_moment.values, by_hit.values) and not np.allclose(by_hit.values, scores.values)
+        assert by_moment.moments(k=1, threshold=-1).mode == "mixed->video"
+
+    def test_a_photo_asked_by_photo_stays_of_its_mode_and_left_out(self, library):
+        scores = library.score(cliplib.image("a.jpg"))
+        refined = scores.refined(scores.top(k=1, threshold=-1))
+        assert refined.mode == "image->image" and refined.threshold == 0.70
+        assert "a.jpg" not in [hit.path for hit in refined.top(k=99, threshold=-1)]
+
+
+def test_a_library_without_videos_answers_every_question_about_frames(tmp_path, weights):
+    draw_picture(tmp_path / "a.jpg", 1)
+    library = cliplib.Library(tmp_path, model=weights)
+    library.index(progress=False)
+    scores = library.score("a dog", "frame").only(folder="x", since="2020-01-01")
+    hits = scores.top(fold=0.97)
+    assert len(scores) == len(hits) == hits.searched == 0 and hits.noise_floor is None
+    assert "Nothing was compared" in str(hits) and len(scores.moments()) == 0
 
 
 class TestOriginals:
@@ -370,6 +399,15 @@ class TestCommandLine:
         assert len(json.loads(out)["hits"]) == 2
         _, out, _ = self.run(capsys, "videos", library.root, "a dog", *common)
         assert all(hit["time_s"] is not None for hit in json.loads(out)["hits"])
+
+    def test_filters(self, library, weights, capsys):
+        common = ("--model", weights, "--json", "-k", "9", "--threshold", "-1")
+        _, out, _ = self.run(capsys, "search", library.root, "a dog", *common, "--folder", "two")
+        assert {hit["path"] for hit in json.loads(out)["hits"]} == {"two/IMG_1.jpg", "two/c.webp"}
+        _, out, _ = self.run(capsys, "similar", library.root, "a.jpg", *common, "--until", "1999-12-31")
+        assert json.loads(out)["hits"] == []
+        status, _, err = self.run(capsys, "search", library.root, "a dog", *common, "--since", "soon")
+        assert status == 1 and "since is 'soon': give a day" in err
 
     def test_words_without_json(self, library, weights, capsys):
         status, out, _ = self.run(
