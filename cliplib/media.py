@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
 
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
@@ -22,6 +21,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from .errors import MediaError
+from .exif import facts as exif_facts
 from .files import read_bytes
 
 MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the number is Pillow's own warning limit)
@@ -29,8 +29,7 @@ MAX_DRAFT_PIXELS = 199_999_999  # of a baseline JPEG, which can be decoded at ha
 ZERO_TAIL_BYTES = 64  # a compressed picture does not end in so many zero bytes by nature
 STRIP_ROWS = 256
 
-ORIENTATION, EXIF_IFD = 0x0112, 0x8769
-DATES = (0x9003, 0x9004, 0x0132)  # DateTimeOriginal, DateTimeDigitized, DateTime
+ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
 TURNS = {  # EXIF orientation -> what sets the picture upright; 5 to 8 swap its sides
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -69,14 +68,23 @@ STRANGERS = {  # what else turns up under a picture's name, by its first bytes i
 class Photo:
     """A picture upright as RGB, perhaps reduced; `width` and `height` are its own, upright, in pixels.
 
-    `taken_at` is "YYYY-MM-DDTHH:MM:SS" by the camera's clock and `taken_from` is "exif"; or both are None.
+    `exif` is what the camera wrote, see `exif.facts`: `taken_at` "YYYY-MM-DDTHH:MM:SS" by its clock, and more.
     """
 
     image: Image.Image
     width: int
     height: int
-    taken_at: str | None = None
-    taken_from: str | None = None
+    exif: dict
+
+    @property
+    def taken_at(self) -> str | None:
+        """When the camera says that the picture was taken."""
+        return self.exif["taken_at"]
+
+    @property
+    def taken_from(self) -> str | None:
+        """ "exif" where `taken_at` is known."""
+        return self.exif["taken_from"]
 
 
 def open_photo(source, shortest: int | None = None) -> Photo:
@@ -101,7 +109,7 @@ def open_photo(source, shortest: int | None = None) -> Photo:
             kind = f"{_kind(data)} "
             image, size = _open(data, kind.strip(), shortest)
         image.load()
-        exif = _exif(image, data)
+        exif, gps = _exif(image, data)
         image = _as_rgb(image)
     except _Refusal as refusal:
         raise MediaError(name, "decode", str(refusal)) from None
@@ -111,8 +119,7 @@ def open_photo(source, shortest: int | None = None) -> Photo:
     if (orientation := exif.get(ORIENTATION)) in TURNS:
         image = image.transpose(TURNS[orientation])
         size = size[::-1] if orientation >= 5 else size
-    taken_at = _taken_at(exif)
-    return Photo(image, *size, taken_at, "exif" if taken_at else None)
+    return Photo(image, *size, exif_facts(exif, gps))
 
 
 def thumbnail(image: Image.Image, edge: int = 256) -> bytes:
@@ -204,25 +211,18 @@ def _refuse_rotten_chunks(data):
 
 
 def _exif(image, data):
-    """All tags by number, with those of the Exif directory; none where damaged, for the picture may be whole."""
+    """All tags by number, with those of the Exif directory, and those of the GPS directory; none where damaged, for the
+    picture may be whole.
+    """
     try:
         exif = image.getexif()
-        tags = {**exif.get_ifd(EXIF_IFD), **exif}
+        tags, gps = {**exif.get_ifd(EXIF_IFD), **exif}, exif.get_ifd(GPS_IFD)
     except Exception:
-        return {}
+        return {}, {}
     # HEIC has turns of its own (irot, imir), which the decoder applies; some early iPhones told the turn in EXIF alone.
     if data and b"irot" not in data and b"imir" not in data and "original_orientation" in image.info:
         tags[ORIENTATION] = image.info["original_orientation"]
-    return tags
-
-
-def _taken_at(exif):
-    for tag in DATES:
-        try:
-            return datetime.strptime(exif[tag][:19], "%Y:%m:%d %H:%M:%S").isoformat()
-        except (KeyError, TypeError, ValueError):
-            continue  # absent, or blank as cameras whose clock was never set write it
-    return None
+    return tags, gps
 
 
 def _as_rgb(image):

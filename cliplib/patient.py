@@ -2,24 +2,20 @@
 
 import io
 import os
-import stat
 
-from .files import digest_of_parts, patiently
+from .files import digest_of_parts, open_file, patiently
 
 
 class PatientFile(io.RawIOBase):
-    """A regular file, opened for reading; reads that fail for a passing reason are tried again where they began.
+    """A file or a member of an archive, open for reading; what fails in passing is tried again from where it began.
 
     What `digest` has read is kept (64 MB at most) and given from memory afterwards. Raises OSError.
     """
 
     def __init__(self, path):
         self.path, self._at, self._kept = os.fspath(path), 0, []
-        facts = patiently(lambda: os.stat(path))
-        if not stat.S_ISREG(facts.st_mode):  # opening a FIFO would wait for ever
-            raise OSError(None, "not a regular file")
-        self.size = facts.st_size
-        self._file = patiently(lambda: open(path, "rb", buffering=0))  # noqa: SIM115 - closed in close()
+        self._file = patiently(lambda: open_file(path, buffering=0))
+        self.size = self._file.seek(0, os.SEEK_END)
 
     def digest(self) -> str:
         """`files.digest_of` this file."""

@@ -7,12 +7,16 @@ nobody's file can run code. Either file carries the sha256 of all its other byte
 and stays plain Parquet, or a plain pickle, for everybody else.
 """
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json
 import pickle
 import pickletools
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +25,9 @@ import pyarrow.compute as pc
 from . import rows as rows_
 from .durable import write_durably
 from .errors import CacheError
+
+if TYPE_CHECKING:
+    from .library import Library
 
 MAGIC = "cliplib index 1"
 SUFFIXES = (".parquet", ".pkl", ".pickle")
@@ -108,6 +115,29 @@ def _check_sum(data: bytes, said: str, name: str) -> None:
         raise CacheError(f"{name} does not match its checksum: it is damaged, or cut short")
 
 
+def open_library(kind: type[Library], file: str | Path, root: str | Path | None, options: dict) -> Library:
+    """`Library.load`."""
+    rows, jpegs, about = load(file)
+    options.setdefault("model", about.get("name", "ViT-B/32"))
+    options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
+    library = kind(Path(file).parent if root is None else root, **options)
+    check_model(library, about, file)
+    thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
+    library.store.checkpoint(rows, thumbs, set(), library.store.failures)
+    return library
+
+
+def check_model(library: Library, about: dict, file: str | Path) -> None:
+    """CacheError where the library's model is not the one that made `file`."""
+    encoder = library.encoder
+    if encoder.model_id != about["model_id"]:
+        raise CacheError(
+            f"{file} was made with {about.get('name')!r} ({about['model_id'][:12]}), but {encoder.name!r} "
+            f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or index "
+            "again"
+        )
+
+
 def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
     table, about = rows_.from_parquet(data, name)
     if about.get("cliplib") != MAGIC or "thumbnail" not in table.column_names:
@@ -157,6 +187,8 @@ def _table_of(body: dict, size: int) -> pa.Table:
     embedding, columns = body["embedding"], body["columns"]
     if body["magic"] != MAGIC or dim < 1 or len(embedding) != n * dim * 4:
         raise ValueError(f"shape {n} x {dim} against {len(embedding)} bytes of embeddings")
+    if not set(rows_.LATER) & set(columns):  # saved before these were known
+        columns = columns | dict.fromkeys(rows_.LATER, [None] * n)
     if set(columns) != {*rows_.COLUMNS, "thumbnail"} or any(len(values) != n for values in columns.values()):
         raise ValueError("columns that do not fit the shape")
     # One long string that the pickle names a million times is small in the file and huge in a table.
