@@ -23,10 +23,12 @@ MAY_IMPORT = {
     "media": {"files"},
     "decoder": set(),
     "video": {"files", "decoder"},
-    # models: `checkpoint` reads tensors, `weights` finds and names them, `encoder` runs them
+    # models: `checkpoint` reads tensors, `weights` finds and names them, `towers` are built of them,
+    # `encoder` runs these
     "checkpoint": set(),
     "weights": {"checkpoint"},
-    "encoder": {"weights"},
+    "towers": set(),
+    "encoder": {"weights", "towers"},
     # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them; a `snapshot` is one file
     "rows": set(),
     "manifest": set(),
