@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +41,8 @@ class Plan:
 
 def plan(listing: Listing, store: Store, every_s: float | None) -> Plan:
     """Compare by path, size and mtime; a video also by its sampling interval. Unreadable folders lose no row."""
-    facts = zip(*(store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s")), strict=True)
-    indexed = {path: (size, mtime_ns, every_s_) for path, size, mtime_ns, every_s_ in facts}
+    paths, *facts = (store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s"))
+    indexed = dict(zip(paths, zip(*facts, strict=True), strict=True))
     todo, failed, unchanged = [], {}, 0
     for file in listing.files:
         size, mtime_ns, sampled = indexed.get(file.path, (None, None, None))
@@ -67,16 +68,19 @@ def update(
     every_s: float | None = None,
     confirm_removals: bool = False,
     progress: bool = True,
+    listing: Listing | None = None,
+    read: Callable = Reader.read,
 ) -> IndexReport:
     """Bring the cache up to date with the folder and say what was done.
 
     Only new and changed files are encoded; a moved file keeps its rows, identical files are encoded once. `every_s` is
     the time between the sampled frames of a video in seconds (None: as they are, 1 s for new ones). Raises LibraryError
     when the folder is missing or empty, or when more than a fifth of the files are gone and no `confirm_removals`;
-    nothing is lost then. Ctrl-C saves first.
+    nothing is lost then. Ctrl-C saves first. `listing` is what the folder holds where that is known already; `read`
+    turns the reader and the files to encode into events (`cluster` has them read elsewhere).
     """
     started = time.monotonic()
-    listing = find_media(root)
+    listing = listing or find_media(root)
     if not listing.files and store.rows.num_rows and not confirm_removals:
         raise LibraryError(
             f"{root} holds no photo or video, but its index has {store.rows.num_rows} rows. "
@@ -84,7 +88,7 @@ def update(
             "really gone, run index(confirm_removals=True)"
         )
     run = _Run(root, store, encoder, every_s or 1.0, plan(listing, store, every_s))
-    run.encode_all(progress)
+    run.encode_all(progress, read)
     removed = run.finish(confirm_removals)
     store.compact()
     skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
@@ -121,7 +125,7 @@ class _Run:
         self.twins: list[Finished] = []  # files whose content is encoded already
         self.lost: set[str] = set()  # files with rows, whose new content cannot be decoded
         self.failures = dict(todo.failed)
-        columns = (self.before[c].to_pylist() for c in ("path", "digest", "every_s"))
+        columns = (self.before[c].to_pylist() for c in ("path", "digest", "every_s")) if todo.todo else ()
         whole = (row for row in zip(*columns, strict=True) if row[0] not in store.failures)
         self.digests = {(digest, sampled) for _, digest, sampled in whole}
 
@@ -129,12 +133,12 @@ class _Run:
         """Whether this content needs no encoding. Called from the reading threads too."""
         return (digest, self.every_s if kind == "video" else None) in self.digests
 
-    def encode_all(self, progress: bool) -> None:
+    def encode_all(self, progress: bool, read: Callable) -> None:
         """Encode the plan's files. Ctrl-C finishes the batch in hand and saves, then goes on to the caller."""
         journal = Journal(self.store.folder)
         encoder, suspects = self.encoder, journal.left_open()
         reader = Reader(self.root, encoder.prepare, encoder.resolution, self.every_s, self.known, journal, suspects)
-        events = reader.read(self.plan.todo)
+        events = read(reader, self.plan.todo)
         try:
             with tqdm(total=len(self.plan.todo), desc="Indexing", unit=" files", disable=not progress) as bar:
                 for event in events:
@@ -198,6 +202,8 @@ class _Run:
 
     def finish(self, confirmed: bool) -> int:
         """Give moved and copied files the rows of their content; drop those of files that are gone, and count these."""
+        if not self.twins and not self.plan.gone:
+            return 0
         path_of = zip(self.before["digest"].to_pylist(), self.before["path"].to_pylist(), strict=True)
         gone_with: dict[str, list[str]] = {}  # paths that are gone, by content
         for digest, path in dict.fromkeys(pair for pair in path_of if pair[1] in self.plan.gone):

@@ -14,6 +14,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from .thumbs import Key, Thumbs, write_pack
 
 KEPT_GENERATIONS = 4
 KEPT_SECONDS = 3600  # a file younger than this may belong to a writer whose manifest is still to come
+READERS = 4  # parts that are read and checked at once
 MANY_PARTS = 8  # more than this are merged when a run ends
 
 
@@ -72,10 +74,7 @@ class Store:
     def rows(self) -> pa.Table:
         """The live rows, each (path, time_s) once, in one chunk; photos before frames, so that either is a slice."""
         if self._rows is None:
-            live = [
-                rows.filter(pc.equal(rows["kind"], kind)) for kind in rows_.KINDS for rows in self._state.live.values()
-            ]
-            self._rows = pa.concat_tables([rows_.empty(self.model["dim"]), *live]).combine_chunks()
+            self._rows = rows_.joined(list(self._state.live.values()), self.model["dim"])
         return self._rows
 
     @property
@@ -191,7 +190,11 @@ class Store:
                 f"{manifest.file_name(body)} is of model {body['model'].get('name')!r}, not {self.model['name']!r}"
             )
         state = _State(heads=manifest.heads(bodies))
-        read: dict[str, pa.Table | None] = {}
+        entries = {entry["name"]: entry for ident in state.heads for entry in bodies[ident]["parts"]}
+        with ThreadPoolExecutor(READERS) as pool:  # one thread decodes the embeddings of a part
+            read: dict[str, pa.Table | None] = dict(
+                zip(entries, pool.map(self._read_part, entries.values()), strict=True)
+            )
         for ident in state.heads:
             self._fold(bodies[ident], bodies, read, state)
         for name in sorted(set(state.entries) - state.dropped):
@@ -225,7 +228,9 @@ class Store:
             data = (self.folder / Path(entry["name"]).name).read_bytes()
             if hashlib.sha256(data).hexdigest() != entry["sha256"]:
                 raise CacheError(f"{entry['name']} does not match its checksum ({len(data)} bytes of {entry['size']})")
-            rows, said = rows_.checked(rows_.from_parquet(data, entry["name"])[0], self.model["dim"], entry["name"])
+            rows, said = rows_.checked(
+                rows_.from_parquet(data, entry["name"], intact=True)[0], self.model["dim"], entry["name"]
+            )
         except (OSError, CacheError) as error:
             self.problems.append(f"{error}; the next index() encodes its files again")
             return None
