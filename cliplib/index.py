@@ -162,13 +162,14 @@ class _Run:
 
     def encode(self) -> None:
         """Encode the pending samples, and settle the files that are finished."""
-        samples = [event for event in self.pending if isinstance(event, Sample)]
+        samples = [event for event in self.pending if isinstance(event, Sample) and event.vector is None]
         vectors = iter(self.encoder.encode_images([sample.pixels for sample in samples]))
         pending, self.pending = self.pending, []
         for event in pending:
             if isinstance(event, Sample):
-                slim = replace(event, pixels=None)  # those of a long video's frames would fill the memory
-                self.unfinished.setdefault(event.file.path, []).append((slim, next(vectors)))
+                vector = next(vectors) if event.vector is None else event.vector
+                slim = replace(event, pixels=None, vector=None)  # those of a long video's frames would fill the memory
+                self.unfinished.setdefault(event.file.path, []).append((slim, vector))
             else:
                 self.settle(event)
 

@@ -103,19 +103,19 @@ class Library:
     # indexing
 
     def index(
-        self, *, every_s: float | None = None, confirm_removals: bool = False, progress: bool = True
+        self, *, every_s: float | None = None, confirm_removals: bool = False, progress: bool = True, **elsewhere
     ) -> IndexReport:
         """Encode what is new or changed, and say what was done; a progress bar unless `progress` is False.
 
         `every_s`: seconds between the sampled frames of a video (None: as they are, 1 s for new ones). Raises
         LibraryError when the folder is gone or empty, or more than a fifth of the files are gone without
-        `confirm_removals`.
+        `confirm_removals`. `elsewhere`: the `listing` and `read` of `index.update`, which `cluster` gives.
         """
         if every_s is not None and not 0 < every_s < float("inf"):
             raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
         self._galleries = {}
         self.store.refresh()
-        return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress)
+        return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **elsewhere)
 
     def check(self, by_content: bool = False) -> list[Finding]:
         """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""

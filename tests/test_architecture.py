@@ -47,7 +47,8 @@ MAY_IMPORT = {
     "doctor": {"files", "manifest", "store"},
     "calibrate": set(),
     "display": {"results", "moments", "store", "thumbs"},
-    "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
+    # it hands Library.index its events, and reads the parts that a store has written
+    "cluster": {"encoder", "files", "journal", "manifest", "pipeline", "results", "rows", "search", "store", "thumbs"},
     "widgets": {"library", "display", "results"},
     "selftest": {"weights", "encoder", "media", "search"},
     "__init__": set(),
