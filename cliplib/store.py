@@ -13,7 +13,7 @@ before.
 import hashlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,10 +88,13 @@ class Store:
 
     def thumbnail(self, key: Key) -> bytes | None:
         """The JPEG of a row by (digest, time_s), or None where the cache has none."""
+        return self._packs().get(key)
+
+    def _packs(self) -> Thumbs:
         if self._thumbs is None:
             self._thumbs = Thumbs([self.folder / Path(entry["name"]).name for entry in self.thumb_files()])
             self.problems.extend(self._thumbs.problems)
-        return self._thumbs.get(key)
+        return self._thumbs
 
     # writing
 
@@ -113,7 +116,7 @@ class Store:
             else:
                 state.dropped.add(name)
         if new.num_rows:
-            self._add_part(state, new, thumbs)
+            self._add_part(state, new, thumbs.items)
         self._commit(state)
 
     def compact(self) -> None:
@@ -126,19 +129,18 @@ class Store:
         for name in stay:
             state.live[name], state.entries[name] = self._state.live[name], self._state.entries[name]
         merged = pa.concat_tables([self._state.live[name] for name in sorted(state.dropped)]).combine_chunks()
-        keys = dict.fromkeys(rows_.keys(merged))
-        found = {key: jpeg for key in keys if (jpeg := self.thumbnail(key)) is not None}
-        self._add_part(state, merged, found)
+        keys, packs = dict.fromkeys(rows_.keys(merged)), self._packs()
+        self._add_part(state, merged, lambda: packs.among(keys))
         self._commit(state)
         self._delete_old()
 
-    def _add_part(self, state: _State, rows: pa.Table, thumbs: dict[Key, bytes]) -> None:
+    def _add_part(self, state: _State, rows: pa.Table, thumbs: Callable[[], Iterable[tuple[Key, bytes]]]) -> None:
         ident = uuid.uuid4().hex[:16]
         about = {f"cliplib.{key}": str(value) for key, value in self.model.items()}
         data = rows_.to_parquet(rows, about)
         entry = self._write(f"part-{ident}.parquet", lambda file: file.write(data)) | {"rows": rows.num_rows}
-        if thumbs:
-            entry["thumbs"] = self._write(f"thumbs-{ident}.parquet", lambda file: write_pack(file, thumbs))
+        if next(iter(thumbs()), None):
+            entry["thumbs"] = self._write(f"thumbs-{ident}.parquet", lambda file: write_pack(file, thumbs()))
         state.live[entry["name"]], state.entries[entry["name"]] = rows, entry
 
     def _commit(self, state: _State) -> None:
