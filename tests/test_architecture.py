@@ -34,20 +34,24 @@ MAY_IMPORT = {
     "patient": {"files"},
     "video": {"decoder", "patient"},
     "companions": {"files", "rows", "takeout", "video"},
-    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `encoder` runs them
+    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `towers` are built
+    # of them, `encoder` runs these
     "fetch": set(),
     "openclip": set(),
     "checkpoint": set(),
     "weights": {"checkpoint", "fetch", "openclip"},
-    "encoder": {"weights"},
-    # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them; a `snapshot` is one file
+    "towers": set(),
+    "encoder": {"weights", "towers"},
+    # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them, and `fold` reads them again;
+    # a `snapshot` is one file
     "rows": set(),
     "manifest": {"files"},
     "thumbs": set(),
     "durable": set(),
     "snapshot": {"durable", "rows"},
     "retention": {"manifest", "mounts"},
-    "store": {"durable", "files", "manifest", "mounts", "retention", "rows", "thumbs"},
+    "fold": {"files", "manifest", "retention", "rows"},
+    "store": {"durable", "files", "fold", "manifest", "mounts", "retention", "rows", "thumbs"},
     "pack": {"durable", "files", "media", "rows", "snapshot", "zips"},  # the class pack: a whole library in one zip
     # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
@@ -90,7 +94,11 @@ MAY_IMPORT = {
     "controls": {"results", "scores"},
     "gallery": {"display", "results"},
     "keeping": {"display", "gallery", "results"},
-    "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
+    # it hands Library.index its events, and reads the parts that a store has written
+    "cluster": {
+        *("encoder", "files", "journal", "manifest", "pipeline", "report", "results", "rows"),
+        *("scores", "search", "store", "thumbs"),
+    },
     "widgets": {
         "library",
         "display",
