@@ -93,8 +93,8 @@ def _check_room(folder, to, files, there, todo, max_bytes) -> None:
     total = sum(file.size for file in files) + sum(there[path].size for path in others)
     if total > max_bytes:
         raise LibraryError(
-            f"{folder} has {len(files)} photos and videos of {_shown(sum(f.size for f in files))} together; with "
-            f"{len(others)} others in {to} that is {_shown(total)}, and at most {_shown(max_bytes)} may be staged. "
+            f"{folder} has {len(files)} photos and videos of {_shown(sum(f.size for f in files))} together, and "
+            f"{to} has {len(others)} others; of these {_shown(total)} at most {_shown(int(max_bytes))} may be staged. "
             "Stage one of its folders, empty the other, or give a larger max_bytes"
         )
     replaced = sum(there[file.path].size for file in todo if file.path in there)
@@ -206,4 +206,5 @@ def _put(target: Path, data: bytes) -> int:
 
 
 def _shown(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.1f} MB"
+    unit, name = next(((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")) if size_bytes >= u), (1, "bytes"))
+    return f"{size_bytes / unit:.{1 if unit > 1 else 0}f} {name}"
