@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import stat
 
 import pytest
 
@@ -176,7 +177,7 @@ class TestFault5:
         fsync = os.fsync
 
         def refuse_folders(handle):
-            if os.path.isdir(f"/proc/self/fd/{handle}"):
+            if stat.S_ISDIR(os.fstat(handle).st_mode):
                 raise OSError(number, os.strerror(number))
             fsync(handle)
 
