@@ -60,10 +60,12 @@ class Store:
         self._manifests = self._manifests_there()
         self._state = self._load()
 
-    def refresh(self) -> None:
-        """Read again if another writer has added to the cache since it was read."""
-        if self._manifests_there() != self._manifests:
+    def refresh(self) -> bool:
+        """Read again if another writer has added to the cache since it was read; whether one had."""
+        changed = self._manifests_there() != self._manifests
+        if changed:
             self._read()
+        return changed
 
     def _manifests_there(self) -> set[str]:
         return {file.name for file in self.folder.glob("manifest*.json")}
