@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "report": set(),
     # Google Drive: `drive` mounts, checks and flushes, `staging` copies in bulk, `mounts` knows what is confirmed
     "mounts": set(),
-    "staging": {"durable", "files", "manifest", "mounts", "retention"},
+    "staging": {"durable", "files", "manifest", "mounts", "retention", "zips"},
     "drive": {"files", "mounts", "staging"},
     # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`, large ones as
     # `patient` reads them; `zips` reads members of archives, `exif` what a camera wrote, `takeout` names and JSON,
