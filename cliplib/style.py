@@ -51,7 +51,8 @@ user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box>.cliplib-row.widget-box{{margin:2px 0 4px}}
 .cliplib-box .cliplib-row>*{{margin:0;max-width:100%}}
 .cliplib-grid.cliplib-videos.widget-box{{grid-template-columns:repeat(auto-fill,minmax(min(240px,100%),1fr))}}
-.cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0}}
+.cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0;overflow:visible}}
+.cliplib-box .cliplib-rows>*{{margin:2px 0}}
 .cliplib-box .cliplib-ask{{flex:1 1 230px;width:auto;max-width:560px}}
 .cliplib-box .cliplib-row>.widget-button,.cliplib-box .cliplib-row>.widget-toggle-button,
 .cliplib-box .cliplib-row>.widget-upload{{width:auto;padding:0 12px}}
