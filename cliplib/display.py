@@ -140,10 +140,9 @@ def save_html(sections: list, file) -> None:
         '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         '<meta name="color-scheme" content="light dark"><title>cliplib</title>'
     )
+    body = '<body style="font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1100px">'
     with open(file, "w", encoding="utf-8") as page:
-        page.write(
-            f'{head}<body style="font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1100px">{"".join(parts)}'
-        )
+        page.write(head + body + "".join(parts))
 
 
 def page_html(banner: str, body: str) -> str:

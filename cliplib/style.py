@@ -17,9 +17,9 @@ _DARK = (
 STYLE = f"""<style>
 .cliplib,.cliplib-box{{{_LIGHT};color-scheme:light}}
 @media(prefers-color-scheme:dark){{.cliplib,.cliplib-box{{{_DARK};color-scheme:dark;background:#121212}}}}
-:is(body[data-jp-theme-light=true],html[theme=light]) 
+:is(body[data-jp-theme-light=true],html[theme=light])
 :is(.cliplib,.cliplib-box){{{_LIGHT};color-scheme:light;background:none}}
-:is(body[data-jp-theme-light=false],html[theme=dark]) 
+:is(body[data-jp-theme-light=false],html[theme=dark])
 :is(.cliplib,.cliplib-box){{{_DARK};color-scheme:dark;background:none}}
 .cliplib{{font:14px/1.45 system-ui,sans-serif;color:var(--ink);max-width:1100px;overflow-wrap:anywhere}}
 .cliplib .head{{margin:.2em 0 .6em}}.cliplib .head b{{font-size:1.1em}}.cliplib small,.cliplib .dim{{color:var(--dim)}}
