@@ -87,8 +87,8 @@ MAY_IMPORT = {
     "explain": set(),
     "compare": {"library"},
     "style": set(),
-    # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
-    # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
+    # what is seen: `display` draws results in one `style`; each of the `widgets` is a `box` with
+    # `entries` to ask with, `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
     "display": {"report", "results", "moments", "scores", "style"},
     "entries": {"media", "query"},
     "controls": {"results", "scores"},
@@ -99,22 +99,24 @@ MAY_IMPORT = {
         *("encoder", "files", "journal", "manifest", "pipeline", "report", "results", "rows"),
         *("scores", "search", "store", "thumbs"),
     },
-    "widgets": {
-        "library",
-        "display",
-        "results",
-        "scores",
-        "moments",
-        "entries",
-        "controls",
-        "gallery",
-        "keeping",
-        "style",
-    },
+    "box": {"library", "display", "results", "scores", "moments", "entries", "controls", "gallery", "keeping", "style"},
+    "widgets": {"library", "box", "entries"},
     "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
-SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets", "lab", "labelling", "explorer"}
+SEEN = {
+    "style",
+    "display",
+    "entries",
+    "controls",
+    "gallery",
+    "keeping",
+    "box",
+    "widgets",
+    "lab",
+    "labelling",
+    "explorer",
+}
 MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "compare", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
 MAY_IMPORT_LATE = {"report": {"display"}, "results": {"display"}, "moments": {"display"}, "scores": {"display"}}
