@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
+from . import mounts
 from . import rows as rows_
 from .errors import LibraryError
 from .files import Listing, MediaFile, find_media
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
+from .presence import Presence
 from .results import IndexReport, Skipped
 from .store import Store
 
@@ -83,10 +85,13 @@ def update(
             "If the folder is a mount, check that it is mounted. Nothing was removed; if they are "
             "really gone, run index(confirm_removals=True)"
         )
-    run = _Run(root, store, encoder, every_s or 1.0, plan(listing, store, every_s))
-    run.encode_all(progress)
-    removed = run.finish(confirm_removals)
-    store.compact()
+    todo = plan(listing, store, every_s)
+    with Presence(store.folder) as presence:
+        run = _Run(root, store, encoder, every_s or 1.0, todo, presence)
+        run.encode_all(progress)
+        removed = run.finish(confirm_removals)
+        store.compact()
+    written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
     skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
     skipped += [Skipped(path, failure["stage"], failure["reason"]) for path, failure in sorted(store.failures.items())]
     frames = pc.sum(pc.equal(store.rows["kind"], "frame")).as_py() or 0
@@ -102,15 +107,18 @@ def update(
         seconds=time.monotonic() - started,
         cache=str(store.folder),
         banner=encoder.banner,
-        problems=list(store.problems),
+        problems=[*store.problems, *presence.others],
+        written=written,
+        outlook=outlook,
     )
 
 
 class _Run:
     """One run: events come in order and wait in `pending` for a batch; their rows wait in `ready` for a checkpoint."""
 
-    def __init__(self, root: Path, store: Store, encoder: Encoder, every_s: float, todo: Plan):
+    def __init__(self, root: Path, store: Store, encoder: Encoder, every_s: float, todo: Plan, presence: Presence):
         self.root, self.store, self.encoder, self.every_s, self.plan = root, store, encoder, every_s, todo
+        self.presence = presence
         self.before = store.rows  # a moved or copied file may need a row that this run replaces
         self.indexed = self.encoded = self.moved = self.since_saved = 0
         self.unchanged = todo.unchanged
@@ -188,6 +196,7 @@ class _Run:
 
     def checkpoint(self) -> None:
         """Save the rows that are ready, and the failures."""
+        self.presence.refresh()
         if self.ready or self.lost or self.failures != self.store.failures:
             vectors = np.array([vector for _, vector in self.ready], np.float32).reshape(-1, self.encoder.dim)
             thumbs = {(sample.digest, sample.time_s): sample.jpeg for sample, _ in self.ready}

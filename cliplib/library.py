@@ -15,8 +15,10 @@ from .asking import Asking
 from .doctor import Finding
 from .encoder import Encoder
 from .errors import CacheError, LibraryError, QueryError
+from .judgements import Judgements
+from .profiles import Profiles
 from .query import Query
-from .results import Hit, Hits, IndexReport
+from .results import Hit, Hits, IndexReport, Tags
 from .scores import Scores
 from .store import Store, folder_name
 
@@ -44,8 +46,8 @@ class Library:
         activation: str | None = None,
     ):
         self.root = Path(root).expanduser()
-        if not self.root.is_dir():
-            what = "is a file, not a folder" if self.root.exists() else "is not there"
+        if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
+            what = "is a file, not a folder" if os.path.exists(self.root) else "is not there"
             raise LibraryError(
                 f"the library folder {self.root} {what}. Give a folder of photos and videos; if it is on Google Drive, "
                 "mount it first"
@@ -67,6 +69,16 @@ class Library:
         about = {name: getattr(encoder, name) for name in ("model_id", "name", "dim", "preprocessing", "precision")}
         about["name"] = str(encoder.name)
         return Store(self.cache / folder_name(about["name"], encoder.model_id), about)
+
+    @cached_property
+    def judgements(self) -> Judgements:
+        """Which picture answers which query, as people said; one table for all models of this folder."""
+        return Judgements(self.cache / "judgements", lambda: self.store.rows)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """The calibrated cutoffs of this folder and model."""
+        return Profiles(self.store.folder, self.store.model)
 
     @cached_property
     def cache(self) -> Path:
@@ -143,15 +155,26 @@ class Library:
         query = query_.text(query) if isinstance(query, str) else _as_image(query)
         return self._asking.scores(query, kind)
 
+    def tags(self, words: Iterable[str], k: int = 12, threshold: float | None = None) -> Tags:
+        """Zero-shot tags, for browsing: for each of `words` the photos with a cosine of at least `threshold` (None: the
+        library's own; calibrate it first), of which the best `k` are kept. A photo may have several tags, or none.
+        """
+        words = list(dict.fromkeys(words))
+        self.encoder.encode_texts(words)  # as one batch; the searches find them encoded
+        return Tags({word: self.search(word, k, threshold) for word in words})
+
     def threshold(self, mode: str) -> float:
-        """The cutoff that `threshold=None` means for a mode such as "text->image".
+        """The cutoff that `threshold=None` means for a mode such as "text->image": the calibrated one, where there is a
+        profile; else the model's own.
 
         A query of texts and images is of mode "mixed->image" or "mixed->video", and takes the lower of its two parts'
         cutoffs: its scores lie between theirs.
         """
         known = {**PAPER_THRESHOLDS, **self.encoder.thresholds}
         asked, _, shown = mode.partition("->")
-        return min(known[f"{part}->{shown}"] for part in (("text", "image") if asked == "mixed" else (asked,)))
+        modes = [f"{part}->{shown}" for part in (("text", "image") if asked == "mixed" else (asked,))]
+        profiles = [self.profiles.get(mode) for mode in modes]
+        return min(known[mode] if one is None else one.threshold for mode, one in zip(modes, profiles, strict=True))
 
     # the files behind an answer
 

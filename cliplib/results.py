@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -26,7 +26,8 @@ class Hit:
     `path` is POSIX, relative to the library's root; `score` the cosine similarity with the query; `time_s` the seconds
     that a player's `currentTime` shows, None for a photo; `digest` names the content; `taken_at` is ISO 8601, local
     time. `alike` are the paths of the near-duplicates that were folded into it, the best first, one for each row: of a
-    video that has many frames alike the path comes many times.
+    video that has many frames alike the path comes many times. `expected_precision` is the share of the pictures with
+    this score that are right, 0 to 1, once the library was calibrated; None before.
     """
 
     path: str
@@ -37,10 +38,21 @@ class Hit:
     taken_at: str | None = None
     digest: str = field(default="", repr=False)
     alike: tuple[str, ...] = ()
+    expected_precision: float | None = None
 
     def __str__(self) -> str:
         when = "" if self.time_s is None else f"  at {clock(self.time_s)}"
-        return f"{self.score:6.3f}  {self.path}{when}" + (f"  +{len(self.alike)} alike" if self.alike else "")
+        alike = f"  +{len(self.alike)} alike" if self.alike else ""
+        return f"{self.score:6.3f}  {self.path}{when}{alike}" + (f"  ({self.odds})" if self.odds else "")
+
+    @property
+    def odds(self) -> str:
+        """The expected precision in words, such as "about 8 in 10 at this score are right"; "" when it is not known."""
+        if self.expected_precision is None:
+            return ""
+        tenths = round(10 * self.expected_precision)
+        share = {0: "hardly any", 10: "nearly all"}.get(tenths, f"about {tenths} in 10")
+        return f"{share} at this score are right"
 
 
 @dataclass(frozen=True)
@@ -134,6 +146,36 @@ class Hits(Sequence):
 
 
 @dataclass(frozen=True)
+class Tags(Mapping):
+    """Photos by tag: a mapping from each tag to its `Hits`, in the order in which the tags were asked for."""
+
+    hits: dict[str, Hits]
+
+    def __getitem__(self, tag: str) -> Hits:
+        return self.hits[tag]
+
+    def __iter__(self):
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def counts(self) -> dict[str, int]:
+        """How many photos have each tag: those that reach the threshold, also where more than were kept."""
+        return {tag: int((hits.scores.values >= hits.threshold).sum()) for tag, hits in self.hits.items()}
+
+    def __str__(self) -> str:
+        return "\n".join(f"{count:6,}  {tag}" for tag, count in self.counts().items())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from .display import tags_html
+
+        return tags_html(self)
+
+
+@dataclass(frozen=True)
 class Skipped:
     """A file that could not be indexed, or not whole: its path, the stage ("walk", "read", "decode"), the reason."""
 
@@ -148,7 +190,8 @@ class IndexReport:
 
     `indexed` files are new or changed; `encoded` of them went through the model (a copy of a known file does not);
     `moved` of the unchanged only have another path; `removed` files are gone. `problems` says what was wrong with the
-    cache.
+    cache, and who else is writing it. Of the rows in the index (`photos` + `frames`) so many are only `written`, on
+    their way to Drive or on a disk that goes with the session; the others are `confirmed`. `outlook` says so in words.
     """
 
     indexed: int
@@ -163,6 +206,13 @@ class IndexReport:
     cache: str = ""
     banner: str = ""
     problems: list[str] = field(default_factory=list)
+    written: int = 0
+    outlook: str = ""
+
+    @property
+    def confirmed(self) -> int:
+        """Rows that would be left if this machine ended now."""
+        return self.photos + self.frames - self.written
 
     @property
     def seen(self) -> int:
@@ -175,6 +225,7 @@ class IndexReport:
             f"{self.removed} removed. {self.encoded} encoded in {self.seconds:.1f} s.",
             f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
         ]
+        lines += [f"{self.outlook}."] if self.outlook else []
         lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped] + [
             f"  note: {text}" for text in self.problems
         ]

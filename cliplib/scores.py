@@ -33,7 +33,8 @@ class Scores:
 
     Taking hits from it costs no encoding, so a slider can move the threshold freely. NaN marks a row that may not be
     found, such as the query picture itself, or one that a filter leaves out. `embedding`, float32 (d,), is the query's;
-    `asked` the query as an object, None once it was refined.
+    `asked` the query as an object, None once it was refined. `expected` gives the expected precision at a score, once
+    the library was calibrated for this mode.
     """
 
     query: str
@@ -47,6 +48,7 @@ class Scores:
     asking: Asking | None = field(default=None, repr=False, compare=False)
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
     asked: Query | None = field(default=None, repr=False, compare=False)
+    expected: Callable[[float], float | None] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -164,6 +166,7 @@ class Scores:
         return tuple(
             Hit(
                 score=float(self.values[group[0]]),
+                expected_precision=self.expected(float(self.values[group[0]])) if self.expected else None,
                 alike=tuple(self.rows["path"].take(group[1:]).to_pylist()) if len(group) > 1 else (),
                 **row,
             )
@@ -187,7 +190,9 @@ class Scores:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return self.top()._repr_html_()
+        from .display import scores_html
+
+        return scores_html(self)
 
 
 def _day(day: str | date | None, name: str) -> str | None:

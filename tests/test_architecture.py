@@ -17,29 +17,39 @@ MAY_IMPORT = {
     "search": set(),
     "moments": {"search"},
     "results": {"moments"},
-    "drive": set(),
-    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its
-    # `decoder`, large ones as `patient` reads them
+    # Google Drive: `drive` mounts, checks and flushes, `staging` copies in bulk, `mounts` knows what is confirmed
+    "mounts": set(),
+    "staging": {"durable", "files", "manifest", "mounts", "retention"},
+    "drive": {"files", "mounts", "staging"},
+    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`, large ones as
+    # `patient` reads them
     "files": set(),
     "media": {"files"},
     "decoder": set(),
     "patient": {"files"},
     "video": {"decoder", "patient"},
-    # models: `checkpoint` reads tensors, `weights` finds and names them, `encoder` runs them
+    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `encoder` runs them
+    "fetch": set(),
+    "openclip": set(),
     "checkpoint": set(),
-    "weights": {"checkpoint"},
+    "weights": {"checkpoint", "fetch", "openclip"},
     "encoder": {"weights"},
     # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them; a `snapshot` is one file
     "rows": set(),
-    "manifest": set(),
+    "manifest": {"files"},
     "thumbs": set(),
     "durable": set(),
     "snapshot": {"durable", "rows"},
-    "store": {"durable", "manifest", "rows", "thumbs"},
+    "retention": {"manifest", "mounts"},
+    "store": {"durable", "files", "manifest", "mounts", "retention", "rows", "thumbs"},
     # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
+    "presence": set(),
     "pipeline": {"files", "media", "patient", "video", "journal"},
-    "index": {"journal", "files", "media", "video", "pipeline", "encoder", "store", "rows", "results"},
+    "index": {
+        *("journal", "files", "media", "video", "pipeline", "encoder", "store", "rows", "results"),
+        *("mounts", "presence"),
+    },
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
     "footage": {"clips", "moments", "search", "video"},
@@ -49,16 +59,46 @@ MAY_IMPORT = {
     "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
     "originals": set(),
     "doctor": {"files", "manifest", "store"},
-    "calibrate": set(),
-    "display": {"results", "moments", "store", "thumbs"},
+    # the threshold lab: `judgements` are what people said, `calibrate` has the rules, `evaluation` tests them,
+    # `profiles` are what a library then uses; `lab` brings them together
+    "judgements": {"durable"},
+    "calibrate": {"search"},
+    "evaluation": {"calibrate"},
+    "profiles": {"durable"},
+    "lab": {"library", "judgements", "calibrate", "evaluation", "profiles", "query", "durable"},
+    "labelling": {"library", "display", "gallery", "results", "moments", "style", "lab"},
+    "explorer": {"library", "display", "results", "style", "lab", "calibrate", "evaluation"},
+    # for lessons
+    "explain": set(),
+    "compare": {"library"},
+    "style": set(),
+    # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
+    # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
+    "display": {"results", "moments", "scores", "style"},
+    "entries": {"media", "query"},
+    "controls": {"results", "scores"},
+    "gallery": {"display", "results"},
+    "keeping": {"display", "gallery", "results"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
-    "widgets": {"library", "display", "results", "scores"},
-    "selftest": {"weights", "encoder", "media", "search"},
+    "widgets": {
+        "library",
+        "display",
+        "results",
+        "scores",
+        "moments",
+        "entries",
+        "controls",
+        "gallery",
+        "keeping",
+        "style",
+    },
+    "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
-MAY_IMPORT["library"] = set(MAY_IMPORT) - {"display", "widgets", "cluster", "selftest", "__init__"}
+SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets", "lab", "labelling", "explorer"}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "compare", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
-MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}}
+MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}, "scores": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
 DOORS_LATE, DOORS = {"__init__"}, {"__main__"}
 
