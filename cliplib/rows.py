@@ -128,11 +128,24 @@ def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table
         expanded = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups)) + 256 * about.num_rows
         if expanded > max(2**28, BOMB_RATIO * len(data)):
             raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,}")
-        rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=not intact)
+        leaves = (about.schema.column(i) for i in range(about.num_columns))
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=not intact, read_dictionary=texts)
+        packed = [column for column in rows.columns if pa.types.is_dictionary(column.type)]
+        expanded = sum(map(_text_bytes, packed))
+        if expanded > max(2**28, BOMB_RATIO * len(data)):  # one long text, named a million times
+            raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,} of texts")
+        plain = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in rows.schema]
+        rows = rows.cast(pa.schema(zip(rows.column_names, plain, strict=True)))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CacheError(f"{name} is not a sound Parquet file: {str(error).splitlines()[0]}") from error
-    metadata = {k.decode(): v.decode("utf-8", "replace") for k, v in (about.metadata or {}).items()}
-    return rows.replace_schema_metadata(None), metadata
+    return rows, {k.decode(): v.decode("utf-8", "replace") for k, v in (about.metadata or {}).items()}
+
+
+def _text_bytes(texts: pa.ChunkedArray) -> int:
+    """The bytes that dictionary-encoded texts have when each row holds its own."""
+    lengths = (pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in texts.chunks)
+    return sum(pc.sum(length).as_py() or 0 for length in lengths)
 
 
 # What every unsafe path has, and hardly any other, so that a million paths are looked at without a million calls.

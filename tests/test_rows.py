@@ -73,6 +73,13 @@ class TestParquet:
         with pytest.raises(CacheError, match="refused bomb"):
             rows.from_parquet(sink.getvalue(), "bomb")
 
+    def test_fault_13_a_long_text_named_often_is_refused_before_it_unpacks(self):
+        chunk = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), ["x" * 1_000_000])
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"path": chunk}), sink, compression="zstd")
+        with pytest.raises(CacheError, match="refused bomb: .* of texts"):
+            rows.from_parquet(sink.getvalue().to_pybytes(), "bomb")
+
 
 class TestChecked:
     def test_keeps_sound_rows(self):
