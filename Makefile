@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab evaluate videos bench torture phone clean
+.PHONY: help setup demo test lint lab evaluate videos thresholds bench torture phone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ evaluate: setup  ## measure the tiny model, write build/evaluate.json
 
 videos: setup  ## measure moments on drawn films with known events, write build/videos.json
 	@$(BIN)/python tests/benchmarks/videos.py
+
+thresholds: setup  ## compare the threshold rules on the drawn world, write build/thresholds.json
+	@$(BIN)/python data/thresholds.py
 
 bench: setup  ## time a query the paper's way and over the cached index, write build/bench/
 	@$(BIN)/python tests/benchmarks/cached_search.py

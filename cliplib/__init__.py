@@ -28,6 +28,7 @@ _HOME = {
     "image": "query",
     "Hit": "results",
     "Hits": "results",
+    "Tags": "results",
     "Scores": "scores",
     "Moment": "moments",
     "Moments": "moments",

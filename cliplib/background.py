@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from . import index
-from .errors import CliplibError
+from .errors import CliplibError, LibraryError
 from .results import IndexReport
 from .store import Store
 
@@ -20,7 +20,9 @@ class Indexing:
     What it has saved so far is what the library's searches find: photos first, the newest first.
     """
 
-    def __init__(self, library: Library, **options):
+    def __init__(self, library: Library, before: Indexing | None = None, **options):
+        if before and before.running:
+            raise LibraryError("an index run goes on already: wait() for it, or stop() it")
         self.report: IndexReport | None = None
         self.error: Exception | None = None
         self._library, self._stop = library, threading.Event()

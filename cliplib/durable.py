@@ -1,5 +1,6 @@
 """A file that is there whole or not at all, whenever the process or the power goes."""
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -20,6 +21,7 @@ def write_durably(target: Path, write: Callable) -> tuple[int, str]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
+        _sync_folder(target.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -33,6 +35,29 @@ def writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
+
+
+def cache_folder(root: Path) -> Path:
+    """Where a library keeps its caches: `root/.cliplib`, or a folder in the home folder where that is read-only."""
+    beside = root / ".cliplib"
+    if (beside.is_dir() and os.access(beside, os.W_OK)) or writable(root):
+        return beside
+    name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return Path.home() / ".cache" / "cliplib" / name
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force a folder's names to the disk, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some mounts know no such thing
+            raise
+    finally:
+        os.close(handle)
 
 
 class _Hashing:

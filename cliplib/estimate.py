@@ -18,8 +18,8 @@ import numpy as np
 
 from .companions import Companions
 from .files import MediaFile, find_media
-from .index import plan
 from .pipeline import Finished, Reader, Sample
+from .planning import plan
 from .store import Store
 
 DRAWN = 2000  # files of a kind that a trial may draw

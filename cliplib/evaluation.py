@@ -46,16 +46,20 @@ def held_out(judged: Judged, rule: Rule, folds: int = FOLDS, seed: int = 0) -> n
 
 
 def interval(values: np.ndarray, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """A bootstrap interval for the mean of `values`, float (q,), one for each query: bias-corrected and accelerated
-    (Efron 1987).
-    """
-    from scipy.stats import bootstrap
+    """A bootstrap interval for the mean of `values`, float (q,), one for each query.
 
-    if len(values) < 2 or np.ptp(values) == 0:
+    The percentile interval, widened as Hesterberg (2015) advises: the plain one is as much too narrow for few queries
+    as a normal interval is beside Student's.
+    """
+    from scipy.stats import norm, t
+
+    q = len(values)
+    if q < 2:
         return float(np.mean(values)), float(np.mean(values))
-    random = np.random.default_rng(seed)
-    found = bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=level, random_state=random)
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    means = values[np.random.default_rng(seed).integers(0, q, (RESAMPLES, q))].mean(1)
+    tail = norm.cdf(-np.sqrt(q / (q - 1)) * t.ppf((1 + level) / 2, q - 1))
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def ranking(judged: Judged, k: int = 5) -> np.ndarray:

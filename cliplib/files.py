@@ -220,7 +220,7 @@ def digest_of(source) -> str:
     kinds never meet. Raises MediaError: "read".
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _digest(len(source), lambda offset, length: bytes(source[offset : offset + length]))
+        return digest_of_parts(len(source), lambda offset, length: bytes(source[offset : offset + length]))
 
     def read():
         with open_file(source) as file:
@@ -229,13 +229,13 @@ def digest_of(source) -> str:
                 file.seek(offset)
                 return file.read(length)
 
-            return _digest(file.seek(0, os.SEEK_END), part)
+            return digest_of_parts(file.seek(0, os.SEEK_END), part)
 
     return _reported(read, source)
 
 
-def _digest(size, part):
-    """`digest_of`; `part(offset, length)` gives bytes of the content."""
+def digest_of_parts(size, part):
+    """`digest_of` content of `size` bytes, of which `part(offset, length)` gives some."""
     if size <= DIGEST_WHOLE_BYTES:
         return hashlib.sha256(part(0, size)).hexdigest()
     half = DIGEST_WHOLE_BYTES // 2

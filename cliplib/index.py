@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
+from . import mounts
 from . import rows as rows_
 from .companions import Companions
 from .errors import LibraryError
-from .files import Listing, MediaFile, find_media
+from .files import find_media
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
+from .planning import Plan, plan
+from .presence import Presence
 from .results import IndexReport, Skipped
 from .store import Store
-from .zips import newest_first
 
 if TYPE_CHECKING:
     from .encoder import Encoder
@@ -28,38 +30,6 @@ if TYPE_CHECKING:
 CHECKPOINT_FILES = 256
 CHECKPOINT_S = 30.0
 MANY_REMOVED = 0.2  # of all files: more than this are only removed when asked for
-
-
-@dataclass
-class Plan:
-    """What differs between the folder and the cache."""
-
-    todo: list[MediaFile]  # new, changed, or worth another try; photos newest first, then videos
-    unchanged: int
-    failed: dict[str, dict]  # known failures, and clips of Live Photos, whose files have not changed
-    gone: set[str]  # paths in the cache, no longer in the folder
-
-
-def plan(listing: Listing, store: Store, every_s: float | None, motion_clips: bool = False) -> Plan:
-    """Compare by path, size and mtime; a video also by its sampling interval. Unreadable folders lose no row."""
-    settled = {"decode"} if motion_clips else {"decode", "motion"}
-    facts = zip(*(store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s")), strict=True)
-    indexed = {path: (size, mtime_ns, every_s_) for path, size, mtime_ns, every_s_ in facts}
-    todo, failed, unchanged = [], {}, 0
-    for file in listing.files:
-        size, mtime_ns, sampled = indexed.get(file.path, (None, None, None))
-        failure = store.failures.get(file.path)
-        now = (file.size, file.mtime_ns)
-        if failure and failure["stage"] in settled and (failure["size"], failure["mtime_ns"]) == now:
-            failed[file.path] = failure
-        elif (size, mtime_ns) == now and (file.kind == "image" or every_s in (None, sampled)):
-            unchanged += 1
-        else:
-            todo.append(file)
-    unread = tuple(f"{folder}/" for folder in listing.unread_folders)
-    present = {file.path for file in listing.files} | {problem.path for problem in listing.problems}
-    gone = {path for path in indexed.keys() - present if not path.startswith(unread)}
-    return Plan(newest_first(todo), unchanged, failed, gone)
 
 
 def update(
@@ -88,10 +58,13 @@ def update(
             "really gone, run index(confirm_removals=True)"
         )
     companions = Companions(root, listing, store.rows, motion_clips)
-    run = _Run(root, store, encoder, every_s or 1.0, plan(listing, store, every_s, motion_clips), companions)
-    run.encode_all(progress)
-    removed = run.finish(confirm_removals)
-    store.compact()
+    todo = plan(listing, store, every_s, motion_clips)
+    with Presence(store.folder) as presence:
+        run = _Run(root, store, encoder, every_s or 1.0, todo, presence, companions)
+        run.encode_all(progress)
+        removed = run.finish(confirm_removals)
+        store.compact()
+    written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
     skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
     failures = sorted(store.failures.items())
     skipped += [Skipped(path, f["stage"], f["reason"]) for path, f in failures if f["stage"] != "motion"]
@@ -108,18 +81,20 @@ def update(
         seconds=time.monotonic() - started,
         cache=str(store.folder),
         banner=encoder.banner,
-        problems=[*store.problems, *companions.problems],
+        problems=[*store.problems, *companions.problems, *presence.others],
         sidecars=len(set(companions.sidecars.values())),
         motion_clips=sum(f["stage"] == "motion" for _, f in failures),
+        written=written,
+        outlook=outlook,
     )
 
 
 class _Run:
     """One run: events come in order and wait in `pending` for a batch; their rows wait in `ready` for a checkpoint."""
 
-    def __init__(self, root: Path, store: Store, encoder: Encoder, every_s: float, todo: Plan, companions: Companions):
+    def __init__(self, root, store: Store, encoder: Encoder, every_s, todo: Plan, presence, companions: Companions):
         self.root, self.store, self.encoder, self.every_s, self.plan = root, store, encoder, every_s, todo
-        self.companions = companions
+        self.presence, self.companions = presence, companions
         self.before = store.rows  # a moved or copied file may need a row that this run replaces
         self.indexed = self.encoded = self.moved = self.since_saved = 0
         self.unchanged = todo.unchanged
@@ -197,6 +172,7 @@ class _Run:
 
     def checkpoint(self) -> None:
         """Save the rows that are ready, and the failures."""
+        self.presence.refresh()
         if self.ready or self.lost or self.failures != self.store.failures:
             vectors = np.array([vector for _, vector in self.ready], np.float32).reshape(-1, self.encoder.dim)
             thumbs = {(sample.digest, sample.time_s): sample.jpeg for sample, _ in self.ready}

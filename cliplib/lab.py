@@ -55,7 +55,7 @@ def table(library: Library, mode: str, noise: int = NOISE, seed: int = 0) -> Tab
     notes, parts = library.judgements.problems + notes, []
     for query, of_query in said.groupby("query", sort=False):
         try:
-            scores = library.score(*_question(mode, query)).to_frame().dropna(subset="score")
+            scores = library.score(*question(mode, query)).to_frame().dropna(subset="score")
         except CliplibError as error:
             notes.append(f"the query {query!r} was left out: {error}")
             continue
@@ -65,7 +65,7 @@ def table(library: Library, mode: str, noise: int = NOISE, seed: int = 0) -> Tab
         parts.append(found.assign(weight=weights(found["rank"].to_numpy(), len(scores))))
     if not sum(map(len, parts)):
         raise JudgementError(
-            f"nothing is judged for {mode} yet: label some queries (labelling.labelling_box), or take over a CSV with "
+            f"nothing is judged for {mode} yet: label some queries (labelling.LabellingBox), or take over a CSV with "
             "library.judgements.merge(file)"
         )
     rows = pd.concat(parts, ignore_index=True).drop(columns=["mode", "rank"])
@@ -115,7 +115,7 @@ def noise_scores(library: Library, mode: str, n: int = NOISE, seed: int = 0) -> 
     """The best score that each of `n` queries without a meaning reaches in the whole library: float (n,)."""
     asked, _, _ = _checked(mode).partition("->")
     queries = nonsense(n, seed) if asked == "text" else noise_pictures(n, seed)
-    kind = _question(mode, "")[1]
+    kind = question(mode, "")[1]
     return np.array([np.nanmax(library.score(query, kind).values) for query in queries])
 
 
@@ -208,7 +208,7 @@ def _checked(mode: str) -> str:
     return mode
 
 
-def _question(mode: str, query: str) -> tuple:
+def question(mode: str, query: str) -> tuple:
     """What `Library.score` is asked: the text or the path of a photo, and the kind of rows."""
     asked, _, shown = mode.partition("->")
     return query if asked == "text" else Path(query), "frame" if shown == "video" else "image"

@@ -1,6 +1,5 @@
 """`Library`: what a notebook holds in its hand. A folder, a model, and the questions one can ask."""
 
-import hashlib
 import os
 from collections.abc import Iterable
 from functools import cached_property
@@ -13,14 +12,14 @@ from . import rows as rows_
 from .asking import Asking
 from .background import Indexing
 from .doctor import Finding
-from .durable import writable
+from .durable import cache_folder
 from .encoder import Encoder
 from .errors import LibraryError, QueryError
 from .estimate import Estimate
 from .judgements import Judgements
 from .profiles import Profiles
 from .query import Query
-from .results import Hit, Hits, IndexReport
+from .results import Hit, Hits, IndexReport, Tags
 from .scores import Scores
 from .store import Store, folder_name
 
@@ -48,8 +47,8 @@ class Library:
         activation: str | None = None,
     ):
         self.root = Path(root).expanduser()
-        if not self.root.is_dir():
-            what = "is a file, not a folder" if self.root.exists() else "is not there"
+        if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
+            what = "is a file, not a folder" if os.path.exists(self.root) else "is not there"
             raise LibraryError(
                 f"the library folder {self.root} {what}. Give a folder of photos and videos; if it is on Google Drive, "
                 "mount it first"
@@ -86,13 +85,7 @@ class Library:
     @cached_property
     def cache(self) -> Path:
         """The folder of this library's caches: `root/.cliplib`, or one in the home folder where that is read-only."""
-        if self._cache:
-            return self._cache
-        beside = self.root / ".cliplib"
-        if (beside.is_dir() and os.access(beside, os.W_OK)) or writable(self.root):
-            return beside
-        name = hashlib.sha256(str(self.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        return Path.home() / ".cache" / "cliplib" / name
+        return self._cache or cache_folder(self.root)
 
     def __len__(self) -> int:
         """Photos and frames in the index."""
@@ -133,9 +126,7 @@ class Library:
 
     def index_in_background(self, **options) -> Indexing:
         """`index` in a thread; searches find what it has saved. LibraryError while another such run goes on."""
-        if self._indexing and self._indexing.running:
-            raise LibraryError("an index run goes on already: wait() for it, or stop() it")
-        self._indexing = Indexing(self, **options)
+        self._indexing = Indexing(self, self._indexing, **options)
         return self._indexing
 
     def refresh(self) -> None:
@@ -180,6 +171,14 @@ class Library:
         if self._indexing:
             self.refresh()
         return self._asking.scores(query, kind)
+
+    def tags(self, words: Iterable[str], k: int = 12, threshold: float | None = None) -> Tags:
+        """Zero-shot tags, for browsing: for each of `words` the photos with a cosine of at least `threshold` (None: the
+        library's own; calibrate it first), of which the best `k` are kept. A photo may have several tags, or none.
+        """
+        words = list(dict.fromkeys(words))
+        self.encoder.encode_texts(words)  # as one batch; the searches find them encoded
+        return Tags({word: self.search(word, k, threshold) for word in words})
 
     def threshold(self, mode: str) -> float:
         """The cutoff that `threshold=None` means for a mode such as "text->image": the calibrated one, where there is a

@@ -8,6 +8,7 @@ process, which other code may rely on) is neither used nor changed: `open_photo`
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass
 
 from PIL import Image
@@ -25,7 +26,7 @@ from .files import read_bytes
 
 MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the number is Pillow's own warning limit)
 MAX_DRAFT_PIXELS = 199_999_999  # of a baseline JPEG, which can be decoded at half its size or less
-ZERO_TAIL_BYTES = 1024  # a compressed picture does not end in so many zero bytes by nature
+ZERO_TAIL_BYTES = 64  # a compressed picture does not end in so many zero bytes by nature
 STRIP_ROWS = 256
 
 ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
@@ -177,10 +178,11 @@ def _open(data, kind, shortest):
     draft = kind == "JPEG" and not image.info.get("progressive")  # that, reduced, costs as much memory as in full
     limit = MAX_DRAFT_PIXELS if draft else MAX_PIXELS
     if width * height > limit:
-        raise _Refusal(
-            f"{width} x {height} pixels, {width * height / 1e6:.0f} million; at most {limit / 1e6:.0f} are decoded"
-        )
+        million = f"{width * height / 1e6:.0f} million; at most {limit / 1e6:.0f}"
+        raise _Refusal(f"{width} x {height} pixels, {million} are decoded")
     _refuse_zero_tail(data, kind, file.tell())
+    if kind == "PNG":
+        _refuse_rotten_chunks(data)
     if draft and (shortest or width * height > MAX_PIXELS):
         aim = 2 * shortest if shortest else max(size)
         half = (width // 2, height // 2) if width * height > MAX_PIXELS else (aim, aim)
@@ -197,6 +199,15 @@ def _refuse_zero_tail(data, kind, start):
     whole = {"JPEG": kept.find(b"\xff\xd9", start) >= 0, "PNG": b"IEND" in kept[-16:], "GIF": kept.endswith(b";")}
     if not whole.get(kind, False):
         raise _Refusal(f"a damaged {kind} picture: its last {zeros:,} bytes are zero (an unfinished upload?)")
+
+
+def _refuse_rotten_chunks(data):
+    """Compare each chunk of a PNG with its own checksum; Pillow does so with the first ones alone."""
+    at = 8
+    while (end := at + 12 + int.from_bytes(data[at : at + 4], "big")) <= len(data):
+        if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            raise _Refusal(f"a damaged PNG picture: the part at byte {at:,} does not match its checksum (bit rot?)")
+        at = len(data) if data[at + 4 : at + 8] == b"IEND" else end
 
 
 def _exif(image, data):

@@ -21,6 +21,7 @@ from .errors import MediaError
 from .files import DIGEST_WHOLE_BYTES, MediaFile, digest_of, read_bytes
 from .journal import Journal, try_alone
 from .media import open_photo, thumbnail
+from .patient import PatientFile
 from .video import open_video
 
 PHOTOS_AHEAD = 96  # prepared pictures that may wait for the encoder: about 15 MB at 224 pixels
@@ -128,8 +129,9 @@ class Reader:
             path = self.root / file.path
             if photo := self.companions.photo_of(file):
                 raise MediaError(path, "motion", f"the moving part of {photo}")
-            source = read_bytes(path) if file.size <= DIGEST_WHOLE_BYTES else path
-            digest = digest_of(source)
+            large = file.size > DIGEST_WHOLE_BYTES
+            source = PatientFile(path) if large else read_bytes(path)
+            digest = source.digest() if large else digest_of(source)
             if self.known(digest, file.kind):
                 yield Finished(file, digest, known=True)
                 return
@@ -160,6 +162,8 @@ def _ahead(iterator: Iterator, pool: ThreadPoolExecutor) -> Iterator:
 
 def _as_media_error(file: MediaFile, error: Exception) -> MediaError:
     """The error with the file's own path; also one that no decoder should raise, for no file may stop a run."""
+    if isinstance(error, OSError):
+        return MediaError(file.path, "read", f"cannot be read: {error.strerror or error}")
     if isinstance(error, MediaError):
         return MediaError(file.path, error.stage, error.reason)
     return MediaError(file.path, "decode", f"{type(error).__name__}: {error}")

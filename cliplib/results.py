@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -146,6 +146,36 @@ class Hits(Sequence):
 
 
 @dataclass(frozen=True)
+class Tags(Mapping):
+    """Photos by tag: a mapping from each tag to its `Hits`, in the order in which the tags were asked for."""
+
+    hits: dict[str, Hits]
+
+    def __getitem__(self, tag: str) -> Hits:
+        return self.hits[tag]
+
+    def __iter__(self):
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def counts(self) -> dict[str, int]:
+        """How many photos have each tag: those that reach the threshold, also where more than were kept."""
+        return {tag: int((hits.scores.values >= hits.threshold).sum()) for tag, hits in self.hits.items()}
+
+    def __str__(self) -> str:
+        return "\n".join(f"{count:6,}  {tag}" for tag, count in self.counts().items())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from .display import tags_html
+
+        return tags_html(self)
+
+
+@dataclass(frozen=True)
 class Skipped:
     """A file that could not be indexed, or not whole: its path, the stage ("walk", "read", "decode"), the reason."""
 
@@ -160,7 +190,8 @@ class IndexReport:
 
     `indexed` files are new or changed; `encoded` of them went through the model (a copy of a known file does not);
     `moved` of the unchanged only have another path; `removed` files are gone. `problems` says what was wrong with the
-    cache.
+    cache, and who else is writing it. Of the rows in the index (`photos` + `frames`) so many are only `written`, on
+    their way to Drive or on a disk that goes with the session; the others are `confirmed`. `outlook` says so in words.
     """
 
     indexed: int
@@ -176,7 +207,14 @@ class IndexReport:
     banner: str = ""
     problems: list[str] = field(default_factory=list)
     sidecars: int = 0  # JSON files that tell when and where a photo or video was taken
-    motion_clips: int = 0  # short videos that belong to a Live Photo and are no items of their own
+    motion_clips: int = 0  # short videos that are part of a Live Photo, and no items of their own
+    written: int = 0
+    outlook: str = ""
+
+    @property
+    def confirmed(self) -> int:
+        """Rows that would be left if this machine ended now."""
+        return self.photos + self.frames - self.written
 
     @property
     def seen(self) -> int:
@@ -191,9 +229,9 @@ class IndexReport:
         ]
         if self.sidecars or self.motion_clips:
             lines.append(f"{self.sidecars} sidecars matched; {self.motion_clips} clips are part of their photos")
-        lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped] + [
-            f"  note: {text}" for text in self.problems
-        ]
+        lines += [f"{self.outlook}."] if self.outlook else []
+        lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped]
+        lines += [f"  note: {text}" for text in self.problems]
         return "\n".join([self.banner, *lines] if self.banner else lines)
 
     __repr__ = __str__

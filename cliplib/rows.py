@@ -111,7 +111,7 @@ def from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict[str, str]]:
         rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CacheError(f"{name} is not a sound Parquet file: {str(error).splitlines()[0]}") from error
-    metadata = {k.decode(): v.decode("utf-8", "replace") for k, v in (rows.schema.metadata or {}).items()}
+    metadata = {k.decode(): v.decode("utf-8", "replace") for k, v in (about.metadata or {}).items()}
     return rows.replace_schema_metadata(None), metadata
 
 

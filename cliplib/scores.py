@@ -227,7 +227,9 @@ class Scores:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return self.top()._repr_html_()
+        from .display import scores_html
+
+        return scores_html(self)
 
 
 def _day(day: str | date | None, name: str) -> str | None:

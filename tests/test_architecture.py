@@ -17,35 +17,48 @@ MAY_IMPORT = {
     "search": set(),
     "moments": {"search"},
     "results": {"moments"},
-    "drive": set(),
-    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`
-    # `zips` reads members of archives, `exif` what a camera wrote, `takeout` names and JSON, `companions` ties them
+    # Google Drive: `drive` mounts, checks and flushes, `staging` copies in bulk, `mounts` knows what is confirmed
+    "mounts": set(),
+    "staging": {"durable", "files", "manifest", "mounts", "retention"},
+    "drive": {"files", "mounts", "staging"},
+    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`, large ones as
+    # `patient` reads them; `zips` reads members of archives, `exif` what a camera wrote
     "zips": set(),
     "exif": set(),
-    "takeout": set(),
     "files": {"zips"},
     "media": {"files", "exif"},
     "decoder": set(),
-    "video": {"files", "decoder"},
+    "patient": {"files", "zips"},
+    "video": {"decoder", "patient"},
+    # what a phone leaves beside them: `takeout` knows names and JSON, `companions` ties sidecars and clips to files
+    "takeout": set(),
     "companions": {"files", "rows", "takeout", "video"},
-    # models: `checkpoint` reads tensors, `weights` finds and names them, `encoder` runs them
+    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `encoder` runs them
+    "fetch": set(),
+    "openclip": set(),
     "checkpoint": set(),
-    "weights": {"checkpoint"},
+    "weights": {"checkpoint", "fetch", "openclip"},
     "encoder": {"weights"},
     # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them; a `snapshot` is one file
     "rows": set(),
-    "manifest": set(),
+    "manifest": {"files"},
     "thumbs": set(),
     "durable": set(),
     "snapshot": {"durable", "rows"},
     "pack": {"durable", "files", "media", "rows", "snapshot", "zips"},  # the class pack: a whole library in one zip
-    "store": {"durable", "manifest", "rows", "thumbs"},
-    # from files to an index: `pipeline` prepares what `index` encodes and stores
+    "retention": {"manifest", "mounts"},
+    "store": {"durable", "files", "manifest", "mounts", "retention", "rows", "thumbs"},
+    # from files to an index: `planning` says what is to do, `pipeline` prepares what `index` encodes and stores
     "journal": set(),
-    "pipeline": {"files", "media", "video", "companions", "journal"},
-    "index": {"journal", "files", "zips", "companions", "pipeline", "encoder", "store", "rows", "results"},
+    "presence": set(),
+    "planning": {"files", "store", "zips"},
+    "pipeline": {"companions", "files", "media", "patient", "video", "journal"},
+    "index": {
+        *("journal", "files", "planning", "companions", "pipeline", "encoder", "store", "rows", "results"),
+        *("mounts", "presence"),
+    },
     # before the run and beside it: `estimate` tries how long it will take, `background` lets it go on in a thread
-    "estimate": {"companions", "files", "index", "pipeline", "store"},
+    "estimate": {"companions", "files", "pipeline", "planning", "store"},
     "background": {"index", "results", "store"},
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
@@ -63,26 +76,39 @@ MAY_IMPORT = {
     "evaluation": {"calibrate"},
     "profiles": {"durable"},
     "lab": {"library", "judgements", "calibrate", "evaluation", "profiles", "query", "durable"},
-    "labelling": {"library", "display", "results", "scores", "lab"},
-    "explorer": {"library", "display", "results", "scores", "lab", "calibrate", "evaluation"},
-    "display": {"results", "moments", "store", "thumbs"},
+    "labelling": {"library", "display", "gallery", "results", "moments", "style", "lab"},
+    "explorer": {"library", "display", "results", "style", "lab", "calibrate", "evaluation"},
+    # for lessons
+    "explain": set(),
+    "compare": {"library"},
+    "style": set(),
+    # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
+    # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
+    "display": {"results", "moments", "scores", "style"},
+    "entries": {"media", "query"},
+    "controls": {"results", "scores"},
+    "gallery": {"display", "results"},
+    "keeping": {"display", "gallery", "results"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
-    "widgets": {"library", "display", "results", "scores"},
-    "selftest": {"weights", "encoder", "media", "search"},
+    "widgets": {
+        "library",
+        "display",
+        "results",
+        "scores",
+        "moments",
+        "entries",
+        "controls",
+        "gallery",
+        "keeping",
+        "style",
+    },
+    "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
-MAY_IMPORT["library"] = set(MAY_IMPORT) - {
-    "display",
-    "widgets",
-    "lab",
-    "labelling",
-    "explorer",
-    "cluster",
-    "selftest",
-    "__init__",
-}
+SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets", "lab", "labelling", "explorer"}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "compare", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
-MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}}
+MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}, "scores": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
 DOORS_LATE, DOORS = {"__init__"}, {"__main__"}
 
