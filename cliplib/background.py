@@ -6,8 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from . import index
-from .errors import CliplibError, LibraryError
-from .results import IndexReport
+from .errors import CliplibError
+from .report import IndexReport
 from .store import Store
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ class Indexing:
     What it has saved so far is what the library's searches find: photos first, the newest first.
     """
 
-    def __init__(self, library: Library, before: Indexing | None = None, **options):
-        if before and before.running:
-            raise LibraryError("an index run goes on already: wait() for it, or stop() it")
+    def __init__(self, library: Library, **options):
         self.report: IndexReport | None = None
         self.error: Exception | None = None
         self._library, self._stop = library, threading.Event()

@@ -11,7 +11,8 @@ import numpy as np
 
 from .errors import MediaError
 from .moments import Moment, Moments, clock
-from .results import Hit, Hits, IndexReport, Tags
+from .report import IndexReport
+from .results import Hit, Hits, Tags
 from .scores import Scores
 from .style import STYLE
 

@@ -28,24 +28,6 @@ def write_durably(target: Path, write: Callable) -> tuple[int, str]:
     return hashing.size, hashing.sha256.hexdigest()
 
 
-def writable(folder: Path) -> bool:
-    """Whether a file can really be made there; a mount may claim more than it allows."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
-def cache_folder(root: Path) -> Path:
-    """Where a library keeps its caches: `root/.cliplib`, or a folder in the home folder where that is read-only."""
-    beside = root / ".cliplib"
-    if (beside.is_dir() and os.access(beside, os.W_OK)) or writable(root):
-        return beside
-    name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return Path.home() / ".cache" / "cliplib" / name
-
-
 def _sync_folder(folder: Path) -> None:
     """Force a folder's names to the disk, where the system can."""
     if os.name != "posix":
@@ -58,6 +40,15 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def writable(folder: Path) -> bool:
+    """Whether a file can really be made there; a mount may claim more than it allows."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 class _Hashing:

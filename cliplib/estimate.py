@@ -19,7 +19,7 @@ import numpy as np
 from .companions import Companions
 from .files import MediaFile, find_media
 from .pipeline import Finished, Reader, Sample
-from .planning import plan
+from .plan import plan
 from .store import Store
 
 DRAWN = 2000  # files of a kind that a trial may draw

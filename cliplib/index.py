@@ -19,9 +19,9 @@ from .errors import LibraryError
 from .files import find_media
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
-from .planning import Plan, plan
+from .plan import Plan, plan
 from .presence import Presence
-from .results import IndexReport, Skipped
+from .report import IndexReport, Skipped
 from .store import Store
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def update(
     companions = Companions(root, listing, store.rows, motion_clips)
     todo = plan(listing, store, every_s, motion_clips)
     with Presence(store.folder) as presence:
-        run = _Run(root, store, encoder, every_s or 1.0, todo, presence, companions)
+        run = _Run(root, store, encoder, every_s or 1.0, todo, companions, presence)
         run.encode_all(progress)
         removed = run.finish(confirm_removals)
         store.compact()
@@ -81,20 +81,20 @@ def update(
         seconds=time.monotonic() - started,
         cache=str(store.folder),
         banner=encoder.banner,
-        problems=[*store.problems, *companions.problems, *presence.others],
-        sidecars=len(set(companions.sidecars.values())),
-        motion_clips=sum(f["stage"] == "motion" for _, f in failures),
+        problems=[*store.problems, *presence.others, *companions.problems],
         written=written,
         outlook=outlook,
+        sidecars=len(set(companions.sidecars.values())),
+        motion_clips=sum(f["stage"] == "motion" for _, f in failures),
     )
 
 
 class _Run:
     """One run: events come in order and wait in `pending` for a batch; their rows wait in `ready` for a checkpoint."""
 
-    def __init__(self, root, store: Store, encoder: Encoder, every_s, todo: Plan, presence, companions: Companions):
+    def __init__(self, root, store, encoder, every_s: float, todo: Plan, companions: Companions, presence: Presence):
         self.root, self.store, self.encoder, self.every_s, self.plan = root, store, encoder, every_s, todo
-        self.presence, self.companions = presence, companions
+        self.companions, self.presence = companions, presence
         self.before = store.rows  # a moved or copied file may need a row that this run replaces
         self.indexed = self.encoded = self.moved = self.since_saved = 0
         self.unchanged = todo.unchanged

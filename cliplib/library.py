@@ -1,5 +1,6 @@
 """`Library`: what a notebook holds in its hand. A folder, a model, and the questions one can ask."""
 
+import hashlib
 import os
 from collections.abc import Iterable
 from functools import cached_property
@@ -12,14 +13,15 @@ from . import rows as rows_
 from .asking import Asking
 from .background import Indexing
 from .doctor import Finding
-from .durable import cache_folder
+from .durable import writable
 from .encoder import Encoder
 from .errors import LibraryError, QueryError
 from .estimate import Estimate
 from .judgements import Judgements
 from .profiles import Profiles
 from .query import Query
-from .results import Hit, Hits, IndexReport, Tags
+from .report import IndexReport
+from .results import Hit, Hits, Tags
 from .scores import Scores
 from .store import Store, folder_name
 
@@ -85,7 +87,13 @@ class Library:
     @cached_property
     def cache(self) -> Path:
         """The folder of this library's caches: `root/.cliplib`, or one in the home folder where that is read-only."""
-        return self._cache or cache_folder(self.root)
+        if self._cache:
+            return self._cache
+        beside = self.root / ".cliplib"
+        if (beside.is_dir() and os.access(beside, os.W_OK)) or writable(self.root):
+            return beside
+        name = hashlib.sha256(str(self.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return Path.home() / ".cache" / "cliplib" / name
 
     def __len__(self) -> int:
         """Photos and frames in the index."""
@@ -126,7 +134,9 @@ class Library:
 
     def index_in_background(self, **options) -> Indexing:
         """`index` in a thread; searches find what it has saved. LibraryError while another such run goes on."""
-        self._indexing = Indexing(self, self._indexing, **options)
+        if self._indexing and self._indexing.running:
+            raise LibraryError("an index run goes on already: wait() for it, or stop() it")
+        self._indexing = Indexing(self, **options)
         return self._indexing
 
     def refresh(self) -> None:
@@ -217,21 +227,12 @@ class Library:
     def save_pack(
         self, file: str | Path, paths: Iterable[str] | None = None, pictures: str = "previews", places: bool = False
     ) -> Path:
-        """Write a pack for a class: index, thumbnails, judgements and pictures in one .zip; `open_pack` opens it.
-
-        `paths`: the photos and videos that go in (None: all). `pictures`: "previews" (photos of at most 1,024 pixels,
-        without the camera's data), "thumbnails" (nothing larger than the tiles), or "originals" (videos too, as they
-        are). Where and with what a picture was taken goes in with `places` alone, or inside originals. Raises
-        LibraryError for an unknown path or choice, CacheError when the disk refuses.
-        """
+        """Write index, thumbnails, judgements and pictures into one .zip for a class: see `pack.save`."""
         return pack.save(self, file, paths, pictures, places)
 
     @classmethod
     def open_pack(cls, file: str | Path, **options) -> "Library":
-        """A library from a pack, read where it lies and read-only; needs no Drive, no GPU and no room.
-
-        CacheError when the file is no sound pack, or of another model than the one it names.
-        """
+        """A library from a pack, read-only where it lies. CacheError when it is no sound pack, or of another model."""
         return pack.open_pack(cls, file, options)
 
     @classmethod

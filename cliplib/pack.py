@@ -51,7 +51,13 @@ def save(
     pictures: str = "previews",
     places: bool = False,
 ) -> Path:
-    """`Library.save_pack`."""
+    """Write a pack for a class: index, thumbnails, judgements and pictures in one .zip; `Library.open_pack` opens it.
+
+    `paths`: the photos and videos that go in (None: all). `pictures`: "previews" (photos of at most 1,024 pixels,
+    without the camera's data), "thumbnails" (nothing larger than the tiles), or "originals" (videos too, as they are).
+    Where and with what a picture was taken goes in with `places` alone, or inside originals. Raises LibraryError for an
+    unknown path or choice, CacheError when the disk refuses.
+    """
     if pictures not in PICTURES:
         raise LibraryError(f"pictures is {pictures!r}: it can be {', '.join(map(repr, PICTURES))}")
     rows = _chosen(library.store.rows, paths, places)

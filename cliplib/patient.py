@@ -2,26 +2,19 @@
 
 import io
 import os
-import stat
 
-from . import zips
-from .files import digest_of_parts, patiently
+from .files import digest_of_parts, open_file, patiently
 
 
 class PatientFile(io.RawIOBase):
-    """A regular file, or a member of an archive, to read; a read that fails for a passing reason is tried again.
+    """A file or a member of an archive, open for reading; what fails in passing is tried again from where it began.
 
     What `digest` has read is kept (64 MB at most) and given from memory afterwards. Raises OSError.
     """
 
     def __init__(self, path):
         self.path, self._at, self._kept = os.fspath(path), 0, []
-        if zips.split(path):
-            self._file = patiently(lambda: zips.open_member(path))
-        else:
-            if not stat.S_ISREG(patiently(lambda: os.stat(path)).st_mode):  # opening a FIFO would wait for ever
-                raise OSError(None, "not a regular file")
-            self._file = patiently(lambda: open(path, "rb", buffering=0))  # noqa: SIM115 - closed in close()
+        self._file = patiently(lambda: open_file(path, buffering=0))
         self.size = self._file.seek(0, os.SEEK_END)
 
     def digest(self) -> str:

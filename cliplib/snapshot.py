@@ -102,6 +102,19 @@ def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
     return checked, pc.cast(jpegs, pa.binary()).to_pylist(), model
 
 
+def _with_checksum(data: bytes) -> bytes:
+    """The bytes of a file with the sha256 of all others in the place that was kept for it."""
+    before, _, after = bytes(data).partition(PLACEHOLDER)
+    return before + hashlib.sha256(before + after).hexdigest().encode() + after
+
+
+def _check_sum(data: bytes, said: str, name: str) -> None:
+    """Raise CacheError unless `said` is in `data` once and is the sha256 of all the rest."""
+    before, found, after = data.partition(said.encode())
+    if len(said) != 64 or not found or hashlib.sha256(before + after).hexdigest() != said:
+        raise CacheError(f"{name} does not match its checksum: it is damaged, or cut short")
+
+
 def open_library(kind: type[Library], file: str | Path, root: str | Path | None, options: dict) -> Library:
     """`Library.load`."""
     rows, jpegs, about = load(file)
@@ -123,19 +136,6 @@ def check_model(library: Library, about: dict, file: str | Path) -> None:
             f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or index "
             "again"
         )
-
-
-def _with_checksum(data: bytes) -> bytes:
-    """The bytes of a file with the sha256 of all others in the place that was kept for it."""
-    before, _, after = bytes(data).partition(PLACEHOLDER)
-    return before + hashlib.sha256(before + after).hexdigest().encode() + after
-
-
-def _check_sum(data: bytes, said: str, name: str) -> None:
-    """Raise CacheError unless `said` is in `data` once and is the sha256 of all the rest."""
-    before, found, after = data.partition(said.encode())
-    if len(said) != 64 or not found or hashlib.sha256(before + after).hexdigest() != said:
-        raise CacheError(f"{name} does not match its checksum: it is damaged, or cut short")
 
 
 def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:

@@ -161,10 +161,8 @@ class OpenCVReader:
     def __init__(self, file, name):
         import cv2
 
-        self._cv2, self.name, self._folder = cv2, name, None
-        if isinstance(file, PatientFile) and os.path.isfile(file.path):
-            self.path = file.path
-        else:  # OpenCV opens files of the disk only
+        self._cv2, self.name, self._folder, self.path = cv2, name, None, getattr(file, "path", "")
+        if not os.path.isfile(self.path):  # OpenCV opens files of the disk only
             self._folder = tempfile.TemporaryDirectory()
             self.path = os.path.join(self._folder.name, "video")
             with open(self.path, "wb") as copy:

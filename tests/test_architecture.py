@@ -17,21 +17,22 @@ MAY_IMPORT = {
     "search": set(),
     "moments": {"search"},
     "results": {"moments"},
+    "report": set(),
     # Google Drive: `drive` mounts, checks and flushes, `staging` copies in bulk, `mounts` knows what is confirmed
     "mounts": set(),
     "staging": {"durable", "files", "manifest", "mounts", "retention"},
     "drive": {"files", "mounts", "staging"},
     # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`, large ones as
-    # `patient` reads them; `zips` reads members of archives, `exif` what a camera wrote
+    # `patient` reads them; `zips` reads members of archives, `exif` what a camera wrote, `takeout` names and JSON,
+    # `companions` ties them
     "zips": set(),
     "exif": set(),
+    "takeout": set(),
     "files": {"zips"},
     "media": {"files", "exif"},
     "decoder": set(),
-    "patient": {"files", "zips"},
+    "patient": {"files"},
     "video": {"decoder", "patient"},
-    # what a phone leaves beside them: `takeout` knows names and JSON, `companions` ties sidecars and clips to files
-    "takeout": set(),
     "companions": {"files", "rows", "takeout", "video"},
     # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `encoder` runs them
     "fetch": set(),
@@ -45,21 +46,21 @@ MAY_IMPORT = {
     "thumbs": set(),
     "durable": set(),
     "snapshot": {"durable", "rows"},
-    "pack": {"durable", "files", "media", "rows", "snapshot", "zips"},  # the class pack: a whole library in one zip
     "retention": {"manifest", "mounts"},
     "store": {"durable", "files", "manifest", "mounts", "retention", "rows", "thumbs"},
-    # from files to an index: `planning` says what is to do, `pipeline` prepares what `index` encodes and stores
+    "pack": {"durable", "files", "media", "rows", "snapshot", "zips"},  # the class pack: a whole library in one zip
+    # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
     "presence": set(),
-    "planning": {"files", "store", "zips"},
-    "pipeline": {"companions", "files", "media", "patient", "video", "journal"},
+    "plan": {"files", "store", "zips"},
+    "pipeline": {"files", "media", "patient", "video", "companions", "journal"},
     "index": {
-        *("journal", "files", "planning", "companions", "pipeline", "encoder", "store", "rows", "results"),
+        *("journal", "files", "companions", "pipeline", "plan", "encoder", "store", "rows", "report"),
         *("mounts", "presence"),
     },
     # before the run and beside it: `estimate` tries how long it will take, `background` lets it go on in a thread
-    "estimate": {"companions", "files", "pipeline", "planning", "store"},
-    "background": {"index", "results", "store"},
+    "estimate": {"companions", "files", "pipeline", "plan", "store"},
+    "background": {"index", "report", "store"},
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
     "footage": {"clips", "moments", "search", "video"},
@@ -84,7 +85,7 @@ MAY_IMPORT = {
     "style": set(),
     # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
     # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
-    "display": {"results", "moments", "scores", "style"},
+    "display": {"report", "results", "moments", "scores", "style"},
     "entries": {"media", "query"},
     "controls": {"results", "scores"},
     "gallery": {"display", "results"},
@@ -108,7 +109,7 @@ MAY_IMPORT = {
 SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets", "lab", "labelling", "explorer"}
 MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "compare", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
-MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}, "scores": {"display"}}
+MAY_IMPORT_LATE = {"report": {"display"}, "results": {"display"}, "moments": {"display"}, "scores": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
 DOORS_LATE, DOORS = {"__init__"}, {"__main__"}
 

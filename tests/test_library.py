@@ -341,7 +341,7 @@ class TestOpening:
     def test_a_folder_that_cannot_be_written_has_its_cache_elsewhere(self, tmp_path, weights, monkeypatch):
         draw_picture(tmp_path / "photos" / "a.jpg", 1)
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
-        monkeypatch.setattr("cliplib.durable.writable", lambda folder: False)
+        monkeypatch.setattr("cliplib.library.writable", lambda folder: False)
         library = cliplib.Library(tmp_path / "photos", model=weights)
         assert library.index(progress=False).indexed == 1
         assert (tmp_path / "home" / ".cache" / "cliplib").is_dir() and not (tmp_path / "photos" / ".cliplib").exists()

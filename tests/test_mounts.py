@@ -10,7 +10,7 @@ from cliplib.__main__ import parser
 from cliplib.display import report_html
 from cliplib.errors import CacheError
 from cliplib.index import update
-from cliplib.results import IndexReport
+from cliplib.report import IndexReport
 from cliplib.store import Store
 from tests import colab as stand_ins
 from tests.libraries import draw_picture

@@ -1,4 +1,6 @@
-"""What an index run has to do: the folder as it is, compared with the cache."""
+"""What differs between a folder and its cache: files to encode, unchanged ones, known failures, and what is gone."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -20,8 +22,8 @@ class Plan:
 def plan(listing: Listing, store: Store, every_s: float | None, motion_clips: bool = False) -> Plan:
     """Compare by path, size and mtime; a video also by its sampling interval. Unreadable folders lose no row."""
     settled = {"decode"} if motion_clips else {"decode", "motion"}
-    paths, *facts = (store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s"))
-    indexed = dict(zip(paths, zip(*facts, strict=True), strict=True))
+    facts = zip(*(store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s")), strict=True)
+    indexed = {path: (size, mtime_ns, every_s_) for path, size, mtime_ns, every_s_ in facts}
     todo, failed, unchanged = [], {}, 0
     for file in listing.files:
         size, mtime_ns, sampled = indexed.get(file.path, (None, None, None))
