@@ -23,7 +23,7 @@ from cliplib import lab  # noqa: E402
 from cliplib.calibrate import RULES  # noqa: E402
 from cliplib.encoder import Encoder  # noqa: E402
 
-SNOW = next(line.count("|") + 1 for line in open(DATA / "queries.csv") if line.startswith("text->image,snow,"))
+SNOW = next(line.count("|") + 1 for line in (DATA / "queries.csv").read_text().splitlines() if "image,snow," in line)
 SMALL = {"scenes": 60, "events": 20, "asking": 12}
 
 
@@ -105,8 +105,9 @@ class TestExperiments:
         best = frame[(frame["rule"] == "best F1") & (frame["mode"] == "text->image")].iloc[0]
         assert best["wins"] == thresholds.DRAWS and best["difference_low"] > 0
         summary = thresholds.carried_over(pd.concat([frame, frame.assign(style="grain")])).set_index("rule")
-        assert summary.loc["best F1", "same_cases"] == summary.loc["best F1", "shifted_cases"] == 3
-        assert "does not carry over" in thresholds.plainly(summary.reset_index(), [0.9, 0.5])
+        assert summary.loc["best F1", "same_won"] == summary.loc["best F1", "shifted_won"] >= 1
+        said = thresholds.plainly(summary.reset_index().assign(same_f1=0.9, same_labelled_there=0.92, shifted_f1=0.5))
+        assert "fitted before 0.90, fitted there 0.92: it carries over" in said and "it does not carry over" in said
 
     def test_growth_and_reliability_and_the_histograms(self, encoder, judged, drawn, monkeypatch):
         monkeypatch.setattr(thresholds, "GROWTH", (30, 60))
