@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab evaluate videos thresholds bench torture clean
+.PHONY: help setup demo test lint lab evaluate videos thresholds bench torture phone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ bench: setup  ## time a query the paper's way and over the cached index, write b
 
 torture: setup  ## kill, starve, damage and race the index on purpose, write build/torture.json
 	@PYTHONPATH=. $(BIN)/python tests/torture.py
+
+phone: setup  ## a drawn Takeout, a slow mount, a class of thirty; write build/phone.json
+	@PYTHONPATH=. $(BIN)/python tests/phone.py
 
 clean:  ## remove everything made here: .venv, build and caches
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -146,58 +146,33 @@ class Hits(Sequence):
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A file that could not be indexed, or not whole: its path, the stage ("walk", "read", "decode"), the reason."""
+class Tags(Mapping):
+    """Photos by tag: a mapping from each tag to its `Hits`, in the order in which the tags were asked for."""
 
-    path: str
-    stage: str
-    reason: str
+    hits: dict[str, Hits]
 
+    def __getitem__(self, tag: str) -> Hits:
+        return self.hits[tag]
 
-@dataclass(frozen=True)
-class IndexReport:
-    """What an index run did. Counts are of files: seen = indexed + unchanged + len(skipped).
+    def __iter__(self):
+        return iter(self.hits)
 
-    `indexed` files are new or changed; `encoded` of them went through the model (a copy of a known file does not);
-    `moved` of the unchanged only have another path; `removed` files are gone. `problems` says what was wrong with the
-    cache.
-    """
+    def __len__(self) -> int:
+        return len(self.hits)
 
-    indexed: int
-    unchanged: int
-    removed: int
-    skipped: list[Skipped]
-    encoded: int = 0
-    moved: int = 0
-    photos: int = 0  # in the index now
-    frames: int = 0
-    seconds: float = 0.0
-    cache: str = ""
-    banner: str = ""
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def seen(self) -> int:
-        """Media files found in the library folder."""
-        return self.indexed + self.unchanged + len(self.skipped)
+    def counts(self) -> dict[str, int]:
+        """How many photos have each tag: those that reach the threshold, also where more than were kept."""
+        return {tag: int((hits.scores.values >= hits.threshold).sum()) for tag, hits in self.hits.items()}
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.seen} files: {self.indexed} indexed, {self.unchanged} unchanged, {len(self.skipped)} skipped; "
-            f"{self.removed} removed. {self.encoded} encoded in {self.seconds:.1f} s.",
-            f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
-        ]
-        lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped] + [
-            f"  note: {text}" for text in self.problems
-        ]
-        return "\n".join([self.banner, *lines] if self.banner else lines)
+        return "\n".join(f"{count:6,}  {tag}" for tag, count in self.counts().items())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from .display import report_html
+        from .display import tags_html
 
-        return report_html(self)
+        return tags_html(self)
 
 
 def _harmless(cell):

@@ -118,10 +118,10 @@ class SearchBox(ipywidgets.VBox):
         self.controls = Controls(folders, kind, self.show)
         self.controls.enter(mode, library.threshold(mode))
         library.store.thumbnail(("", None))  # so that the list of pictures is read now, not after the first Enter
-        self.head = ipywidgets.HTML()
+        self.notice, self.head = ipywidgets.HTML(), ipywidgets.HTML()
         player = self._player if kind == "frame" else None
         self.gallery = Gallery(Actions(self.similar, self.judge, library.drive_link, player, similar_label))
-        self.refine = ipywidgets.Button(description="Refine", icon="magic")
+        self.refine = ipywidgets.Button(icon="magic", tooltip="By Rocchio's rule. Search again for the plain query")
         self.refine.on_click(self._refine)
         self.refine.layout.display = "none"
         self.keeping = Keeping(lambda: self.hits, self.chosen, library.copy_to)
@@ -132,7 +132,9 @@ class SearchBox(ipywidgets.VBox):
         rows[1].add_class("cliplib-below")
         settings = [self.controls.bars, self.controls.filters]
         below = [rows[1], self.keeping.panel, ipywidgets.HTML(f'<div class="cliplib">{GONE}</div>')]
-        super().__init__([ipywidgets.HTML(STYLE), rows[0], *settings, self.head, self.gallery.widget, *below])
+        super().__init__(
+            [ipywidgets.HTML(STYLE), rows[0], *settings, self.notice, self.head, self.gallery.widget, *below]
+        )
         self.add_class("cliplib-box")
 
     def started(self, example: str) -> SearchBox:
@@ -156,18 +158,19 @@ class SearchBox(ipywidgets.VBox):
 
     def take(self, asked: Callable[[], Asked]) -> None:
         """Score what `asked` gives, and show it; what goes wrong is said in the box."""
-        self.button.disabled = True
+        self.button.disabled, self.notice.value = True, ""
         try:
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
-                self._ask = asked()
-                scores = self.library.score(self._ask.query, self.kind)
-            self.base = self.scores = replace(scores, query=self._ask.name or scores.query)
-            self.judged, self._notes = {}, [str(note.message) for note in notes]
+                ask = asked()
+                scores = self.library.score(ask.query, self.kind)
+            self.base = self.scores = replace(scores, query=ask.name or scores.query)
+            self.judged, self._picture, self._notes = {}, ask.picture, [str(note.message) for note in notes]
             self.controls.enter(scores.mode, scores.threshold)
             self.show()
+            _ = scores.noise_floor  # encoded now, once, so that no slider has to, which may leave nothing found
         except Exception as error:  # in a notebook, nobody sees the traceback of a handler
-            self.head.value = in_words(error)
+            self.notice.value = in_words(error)
         finally:
             self.button.disabled = False
 
@@ -175,13 +178,14 @@ class SearchBox(ipywidgets.VBox):
         """Take the hits from the scores in hand, and show them. Encodes nothing."""
         if self.scores is None:
             return
+        self.notice.value = ""
         try:
             self.hits = answer(self.scores, self.controls.view())
             self.gallery.show(self.hits, self.judged)
         except Exception as error:
-            self.head.value = in_words(error)
+            self.notice.value = in_words(error)
             return
-        picture = picture_html(self._ask.picture, "the query") if self._ask.picture else ""
+        picture = picture_html(self._picture, "the query") if self._picture else ""
         notes = "".join(f'<p class="error">{escape(note)}</p>' for note in self._notes)
         top = banner_html(self.hits.banner) + head_html(self.hits, picture) + notes + nothing_html(self.hits)
         self.head.value = f'<div class="cliplib">{top}</div>'
@@ -197,7 +201,7 @@ class SearchBox(ipywidgets.VBox):
         try:
             self.library.judgements.add(self.base.mode, self.base.query, hit.path, relevant, time_s=hit.time_s)
         except Exception as error:
-            self.head.value = in_words(error)
+            self.notice.value = in_words(error)
 
     def chosen(self) -> Hits:
         """The hits with a thumb up; without any, all."""
@@ -219,8 +223,11 @@ class SearchBox(ipywidgets.VBox):
         marked: dict[bool, list[Hit]] = {True: [], False: []}
         for (path, time_s), up in self.judged.items():
             marked[up].append(Hit(path, 0.0, time_s))
-        self.scores = self.base.refined(marked[True], marked[False])
-        self.show()
+        try:
+            self.scores = self.base.refined(marked[True], marked[False])
+            self.show()
+        except Exception as error:
+            self.notice.value = in_words(error)
 
     def _offer_refining(self) -> None:
         up = sum(self.judged.values())
