@@ -74,9 +74,10 @@ MAY_IMPORT = {
     "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
     "originals": {"files"},
     "doctor": {"files", "manifest", "store"},
-    # the threshold lab: `judgements` are what people said, `calibrate` has the rules, `evaluation` tests them,
-    # `profiles` are what a library then uses; `lab` brings them together
-    "judgements": {"durable"},
+    # the threshold lab: `judgements` are what people said, `pooling` their CSV, `calibrate` has
+    # the rules, `evaluation` tests them, `profiles` are what a library then uses; `lab` brings them together
+    "judgements": {"durable", "pooling"},
+    "pooling": {"results"},
     "calibrate": {"search"},
     "evaluation": {"calibrate"},
     "profiles": {"durable"},
