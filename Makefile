@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab evaluate videos bench torture clean
+.PHONY: help setup demo test test-colab lint lab app screens evaluate videos bench torture clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
 
 setup:  ## make .venv with all that the library needs
 	@$(PYTHON) .ci/setup.py run
@@ -17,14 +17,30 @@ demo: setup  ## index the sample library, search it three ways, write build/demo
 test: lint  ## check the style and run every test
 	$(BIN)/python -m pytest -q --durations=10
 
-lint:  ## check the style alone
+test-colab:  ## run the widget, media and store tests and two notebooks on the versions that Colab ships
 	@$(PYTHON) .ci/setup.py test
+	@$(PYTHON) .ci/colab.py
+	.venv-colab/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/test_widgets.py tests/test_media.py \
+		tests/test_store.py tests/test_notebooks.py -k "not runs_from_top or 03_text_to_image or 05_text_to_video"
+
+lint:  ## check the style alone
+	@$(PYTHON) .ci/setup.py lab test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
 lab:  ## open the notebooks in JupyterLab
 	@$(PYTHON) .ci/setup.py lab
 	$(BIN)/jupyter lab notebooks
+
+app: export CLIPLIB_FOLDER = $(FOLDER)
+app: export CLIPLIB_MODEL = $(MODEL)
+app:  ## serve the search boxes on this computer; FOLDER=~/Pictures MODEL=ViT-B/32 for your own photos
+	@$(PYTHON) .ci/setup.py lab
+	@$(BIN)/python notebooks/serve.py
+
+screens:  ## photograph the notebooks and the app in a real browser, write build/screens/
+	@$(PYTHON) .ci/setup.py lab test
+	@PYTHONPATH=. $(BIN)/python tests/screens.py
 
 evaluate: setup  ## measure the tiny model, write build/evaluate.json
 	@$(BIN)/python data/evaluate.py
@@ -39,5 +55,5 @@ torture: setup  ## kill, starve, damage and race the index on purpose, write bui
 	@PYTHONPATH=. $(BIN)/python tests/torture.py
 
 clean:  ## remove everything made here: .venv, build and caches
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-colab build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
