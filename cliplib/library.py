@@ -3,31 +3,25 @@
 import hashlib
 import os
 import tempfile
-import warnings
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from PIL import Image
-
-from . import doctor, snapshot
+from . import doctor, originals, snapshot
 from . import index as index_
+from . import query as query_
 from . import rows as rows_
+from .asking import Asking
 from .doctor import Finding
 from .encoder import Encoder
-from .errors import CacheError, LibraryError, MediaError, QueryError
-from .footage import Footage
-from .media import open_photo
-from .query import stored_path
-from .results import Hit, Hits, IndexReport, Scores
-from .search import cosines
+from .errors import CacheError, LibraryError, QueryError
+from .query import Query
+from .results import Hit, Hits, IndexReport
+from .scores import Scores
 from .store import Store, folder_name
 
 # The paper's cutoffs for ViT-B/32. They stand for every model that does not bring its own, until calibrated.
 PAPER_THRESHOLDS = {"text->image": 0.25, "text->video": 0.25, "image->image": 0.70, "image->video": 0.70}
-KINDS = {"image": "image", "frame": "video"}  # a row's kind, and what a mode calls it
 
 
 class Library:
@@ -59,7 +53,7 @@ class Library:
         self.model = model
         self._encoder_options = {"device": device, "precision": precision, "activation": activation}
         self._cache = Path(cache).expanduser() if cache else None
-        self._galleries: dict[str, tuple[pa.Table, np.ndarray]] = {}
+        self._asking = Asking(self)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -91,11 +85,11 @@ class Library:
 
     def photos(self) -> list[str]:
         """Paths of the photos in the index, sorted."""
-        return sorted(self._gallery("image")[0]["path"].to_pylist())
+        return sorted(self._asking.gallery("image")[0]["path"].to_pylist())
 
     def videos(self) -> list[str]:
         """Paths of the videos in the index, sorted."""
-        return sorted(self._gallery("frame")[0]["path"].unique().to_pylist())
+        return sorted(self._asking.gallery("frame")[0]["path"].unique().to_pylist())
 
     def __repr__(self) -> str:
         return f"Library({str(self.root)!r}, model={str(self.model)!r})"
@@ -113,7 +107,7 @@ class Library:
         """
         if every_s is not None and not 0 < every_s < float("inf"):
             raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
-        self._galleries = {}
+        self._asking = Asking(self)  # scores in hand keep the rows that they were made of
         self.store.refresh()
         return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress)
 
@@ -121,37 +115,57 @@ class Library:
         """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""
         return doctor.check(self.root, self.cache, by_content)
 
-    # the three questions
+    # the three questions; each takes a composed query, too: 2 * cliplib.text("a dog") + cliplib.image("pool.jpg")
 
-    def search(self, text: str, k: int = 5, threshold: float | None = None) -> Hits:
+    def search(self, text: str | Query, k: int = 5, threshold: float | None = None) -> Hits:
         """Text to image: the best `k` photos with a cosine of at least `threshold` (None: the library's own)."""
         return self.score(text, "image").top(k, threshold)
 
     def similar(self, image, k: int = 5, threshold: float | None = None) -> Hits:
         """Image to image: a photo of the library (not among its own results), another file, or a PIL image."""
-        return self._score_image(image, "image").top(k, threshold)
+        return self.score(_as_image(image), "image").top(k, threshold)
 
-    def search_videos(self, text: str | None = None, k: int = 5, threshold: float | None = None, *, image=None) -> Hits:
+    def search_videos(
+        self, text: str | Query | None = None, k: int = 5, threshold: float | None = None, *, image=None
+    ) -> Hits:
         """Text to video frame, or with `image=` image to video frame; each hit has its time in seconds."""
         if (text is None) == (image is None):
             raise QueryError("search_videos needs a text or image=..., one of the two")
-        scores = self.score(text, "frame") if image is None else self._score_image(image, "frame")
-        return scores.top(k, threshold)
+        return self.score(_as_image(image) if text is None else text, "frame").top(k, threshold)
 
     def score(self, query, kind: str = "image") -> Scores:
-        """The cosine of every row of one kind ("image" or "frame") with a query: a text, or an image as a path object
-        or PIL image.
+        """The cosine of every row of one kind ("image" or "frame") with a query: a text, an image as a path object or
+        PIL image, or a `Query`. Photos of the library that are part of the query are not among its results.
 
         A string is always a text here; for a file name as an image query give `Path(name)`. No encoding is needed to
-        take `.top()`.
+        take `.top()`. QueryError for a query without terms, or whose terms cancel.
         """
-        if not isinstance(query, str):
-            return self._score_image(query, kind)
-        return self._scores(self.encoder.encode_texts([query])[0], query, "text", kind)
+        query = query_.text(query) if isinstance(query, str) else _as_image(query)
+        return self._asking.scores(query, kind)
 
     def threshold(self, mode: str) -> float:
-        """The cutoff that `threshold=None` means for a mode such as "text->image"."""
-        return {**PAPER_THRESHOLDS, **self.encoder.thresholds}[mode]
+        """The cutoff that `threshold=None` means for a mode such as "text->image".
+
+        A query of texts and images is of mode "mixed->image" or "mixed->video", and takes the lower of its two parts'
+        cutoffs: its scores lie between theirs.
+        """
+        known = {**PAPER_THRESHOLDS, **self.encoder.thresholds}
+        asked, _, shown = mode.partition("->")
+        return min(known[f"{part}->{shown}"] for part in (("text", "image") if asked == "mixed" else (asked,)))
+
+    # the files behind an answer
+
+    def copy_to(self, hits: Iterable[Hit], folder: str | Path) -> list[Path]:
+        """Copy the originals of hits, or of moments, to a folder: each once, nothing overwritten; the new paths.
+
+        A namesake gets " (2)" behind its name. What cannot be read is left out with a warning. LibraryError when the
+        folder cannot be written. Give a folder outside the library, or the next index run takes the copies in.
+        """
+        return originals.copy_to(self.root, [hit.path for hit in hits], folder)
+
+    def drive_link(self, hit: Hit) -> str | None:
+        """The address of a hit's file in Google Drive, where the library lies on a mounted Drive; else None."""
+        return originals.drive_link(self.root / hit.path)
 
     # snapshots
 
@@ -182,59 +196,6 @@ class Library:
         library.store.checkpoint(rows, thumbs, set(), library.store.failures)
         return library
 
-    # how an answer is made
-
-    def _score_image(self, image, kind: str) -> Scores:
-        if isinstance(image, Image.Image):
-            return self._scores(self._embed(image), "an image", "image", kind)
-        path = stored_path(image, self.root, self.store.rows["path"].unique().to_pylist())
-        if path is None:
-            outside = Path(image).expanduser()
-            if not outside.is_file():
-                raise QueryError(
-                    f"no image {str(image)!r}: it is neither in the library {self.root} nor a file elsewhere"
-                )
-            return self._scores(self._embed(outside), str(image), "image", kind)
-        rows = self.store.rows
-        position = pc.index(rows["path"], path).as_py()
-        if rows["kind"][position].as_py() != "image":
-            raise QueryError(f"{path} is a video: search_videos takes a text or a photo")
-        scores = self._scores(rows_.matrix(rows)[position], path, "image", kind)
-        scores.values[np.asarray(pc.equal(scores.rows["path"], path))] = np.nan
-        return scores
-
-    def _embed(self, image) -> np.ndarray:
-        try:
-            photo = open_photo(image, self.encoder.resolution)
-        except MediaError as error:
-            raise QueryError(f"cannot use {error.path} as a query: {error.reason}") from error
-        return self.encoder.encode_images([photo.image])[0]
-
-    def _gallery(self, kind: str) -> tuple[pa.Table, np.ndarray]:
-        """The rows of a kind and their embeddings (n, d): a slice of the store's rows, for photos come first there."""
-        if kind not in KINDS:
-            raise QueryError(f"kind is {kind!r}: it can be {' or '.join(map(repr, KINDS))}")
-        if kind not in self._galleries:
-            for problem in self.store.problems:
-                warnings.warn(problem, stacklevel=4)
-            rows = self.store.rows
-            photos = pc.sum(pc.equal(rows["kind"], "image")).as_py() or 0
-            rows = rows.slice(0, photos) if kind == "image" else rows.slice(photos)
-            self._galleries[kind] = rows, rows_.matrix(rows)
-        return self._galleries[kind]
-
-    def _scores(self, embedding: np.ndarray, query: str, asked: str, kind: str) -> Scores:
-        rows, gallery = self._gallery(kind)
-        if not self.store.rows.num_rows:
-            raise LibraryError(f"the index of {self.root} is empty: run library.index() first")
-        mode = f"{asked}->{KINDS[kind]}"
-        values = cosines(gallery, embedding)
-        footage = Footage(self, embedding)
-        return Scores(query, mode, values, rows, self.threshold(mode), self.encoder.banner, self._thumbnail, footage)
-
-    def _thumbnail(self, hit: Hit) -> bytes | None:
-        return self.store.thumbnail((hit.digest, hit.time_s))
-
 
 def _writable(folder: Path) -> bool:
     """Whether a file can really be made there; a mount may claim more than it allows."""
@@ -243,3 +204,7 @@ def _writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
+
+
+def _as_image(query) -> Query:
+    return query if isinstance(query, Query) else query_.image(query)

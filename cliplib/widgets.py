@@ -1,73 +1,233 @@
-"""ipywidgets for the notebooks: search boxes. Each turns words into `Scores`, and its sliders into `Scores.top`.
+"""Search boxes for notebooks: ask by words, by a picture, or by both with weights; see, play, judge and keep.
 
-Only widgets that ipywidgets 7.7 (Colab) and 8 share.
+Each box turns what is asked into `Scores` once; every setting under it takes its hits from the scores in hand. Only
+widgets that ipywidgets 7.7 (Colab) and 8 share.
 """
 
+from __future__ import annotations
+
+import io
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import ipywidgets
+import numpy as np
+from PIL import Image
 
-from .errors import CliplibError
+from . import entries
+from .controls import Controls, answer
+from .display import banner_html, head_html, nothing_html, picture_html, player_html
+from .entries import Asked
+from .gallery import Actions, Gallery, in_words
+from .keeping import Keeping
 from .library import Library
-from .results import Scores
+from .moments import Moment, clock
+from .results import Hit, Hits
+from .scores import Scores
+from .style import STYLE
 
-GONE = "<small>If nothing happens when you search, the kernel has stopped: run the cells again from the top.</small>"
+GONE = (
+    "<small>If nothing happens when you search, the kernel has stopped (on Colab after some idle time): "
+    "run the cells again from the top.</small>"
+)
 
 
-def text_box(library: Library, example: str = "") -> ipywidgets.VBox:
+def text_box(library: Library, example: str = "") -> SearchBox:
     """Text to image: type a query, press Enter."""
-    entry = ipywidgets.Text(value=example, placeholder="what should the photo show?", description="Find")
-    return _box(library, "text->image", entry, lambda: library.score(entry.value, "image"))
+    line = entries.words_line("Find", "what should the photo show?", example)
+    box = SearchBox(library, "image", [line], lambda: Asked(line.value))
+    entries.on_enter(line, box.search)
+    return box.started(example)
 
 
-def video_box(library: Library, example: str = "") -> ipywidgets.VBox:
-    """Text to video frame: type a query, press Enter."""
-    entry = ipywidgets.Text(value=example, placeholder="what should the video show?", description="Find")
-    return _box(library, "text->video", entry, lambda: library.score(entry.value, "frame"))
-
-
-def image_box(library: Library) -> ipywidgets.VBox:
-    """Image to image: choose a photo of the library."""
+def image_box(library: Library) -> SearchBox:
+    """Image to image: choose a photo of the library, give one of your own, or go from any result to what is like it."""
     photos = library.photos()
-    entry = ipywidgets.Combobox(options=photos[:500], placeholder="a photo of the library", description="Like")
-    entry.value = photos[0] if photos else ""
-    return _box(library, "image->image", entry, lambda: library.score(Path(entry.value), "image"))
+    line = entries.photo_line("Like", photos)
+    any_photo = ipywidgets.Button(description="Any photo", icon="random", tooltip="A photo of the library by chance")
+    upload = entries.upload_button()
+
+    def go_to(path: str) -> None:
+        line.value = path
+        box.search()
+
+    box = SearchBox(library, "image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
+    any_photo.on_click(lambda _: photos and go_to(entries.another(photos)))
+    upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
+    entries.on_enter(line, box.search)
+    line.value = photos[0] if photos else ""
+    return box.started(line.value)
 
 
-def _box(library: Library, mode: str, entry: ipywidgets.Widget, score: Callable[[], Scores]) -> ipywidgets.VBox:
-    """An entry, a button, k and the threshold over a gallery. The sliders use the scores in hand and encode nothing."""
-    button = ipywidgets.Button(description="Search", button_style="primary", icon="search")
-    k = ipywidgets.IntSlider(value=5, min=1, max=30, description="at most")
-    threshold = ipywidgets.FloatSlider(
-        value=library.threshold(mode), min=-0.2, max=1, step=0.01, description="threshold", continuous_update=False
-    )
-    gallery = ipywidgets.HTML()
-    held: dict[str, Scores] = {}
+def video_box(library: Library, example: str = "") -> SearchBox:
+    """Text or image to video: type a query and press Enter, or give a photo. Each tile plays its moment."""
+    line = entries.words_line("Find", "what should the video show?", example)
+    upload = entries.upload_button()
+    box = SearchBox(library, "frame", [line, upload], lambda: Asked(line.value))
+    upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
+    entries.on_enter(line, box.search)
+    return box.started(example)
 
-    def show(_=None):
-        if "scores" in held:
-            gallery.value = held["scores"].top(k.value, threshold.value)._repr_html_()
 
-    def search(_=None):
-        button.disabled = True
+def compose_box(library: Library, example: str = "") -> SearchBox:
+    """Words and photos with weights, summed: more of this, less of that. "Find similar" puts a result into a row."""
+    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
+
+    def add(path: str) -> None:
+        rows.put_photo(path)
+        box.search()
+
+    box = SearchBox(library, "image", [rows.widget], rows.asked, add, "Add to query")
+    return box.started(example)
+
+
+class SearchBox(ipywidgets.VBox):
+    """An entry, a button, settings, and a gallery over the scores in hand.
+
+    `asked` says what the entry holds; `go_to` is what "Find similar" does with the path of a photo (None: ask for it
+    and leave the entry alone). `base` are the scores of the query, `scores` those in hand, perhaps refined, `hits` what
+    is shown; `judged` maps (path, time_s) to the thumb given for this query.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        kind: str,
+        entry: list[ipywidgets.Widget],
+        asked: Callable[[], Asked],
+        go_to: Callable[[str], None] | None = None,
+        similar_label: str = "Find similar",
+    ):
+        self.library, self.kind, self._asked, self._go_to = library, kind, asked, go_to
+        self.base: Scores | None = None
+        self.scores: Scores | None = None
+        self.hits: Hits | None = None
+        self.judged: dict[tuple, bool] = {}
+        self.entry = entry
+        self.button = ipywidgets.Button(description="Search", button_style="primary", icon="search")
+        self.button.on_click(self.search)
+        files = library.photos() if kind == "image" else library.videos()
+        folders = sorted({str(parent) for file in files for parent in PurePosixPath(file).parents} - {"."})
+        self.controls = Controls(folders, kind, self.show)
+        self.head = ipywidgets.HTML()
+        player = self._player if kind == "frame" else None
+        self.gallery = Gallery(Actions(self.similar, self.judge, library.drive_link, player, similar_label))
+        self.refine = ipywidgets.Button(description="Refine", icon="magic")
+        self.refine.on_click(self._refine)
+        self.refine.layout.display = "none"
+        self.keeping = Keeping(lambda: self.hits, self.chosen, library.copy_to)
+        self.keeping.open.layout.display = "none"
+        rows = [ipywidgets.HBox([*entry, self.button]), ipywidgets.HBox([self.refine, self.keeping.open])]
+        for row in rows:
+            row.add_class("cliplib-row")
+        settings = [self.controls.bars, self.controls.filters]
+        below = [rows[1], self.keeping.panel, ipywidgets.HTML(f'<div class="cliplib">{GONE}</div>')]
+        super().__init__([ipywidgets.HTML(STYLE), rows[0], *settings, self.head, self.gallery.widget, *below])
+        self.add_class("cliplib-box")
+
+    def started(self, example: str) -> SearchBox:
+        """This box, with the example already asked if there is one."""
+        if example:
+            self.search()
+        return self
+
+    def search(self, *_) -> None:
+        """Ask what the entry holds."""
+        self.take(self._asked)
+
+    def similar(self, hit: Hit) -> None:
+        """Ask for what looks like a hit: a photo by its stored embedding, a frame by its picture."""
+        if hit.time_s is not None:
+            self.take(lambda: self._frame(hit))
+        elif self._go_to:
+            self._go_to(hit.path)
+        else:
+            self.take(lambda: self.photo(hit.path))
+
+    def take(self, asked: Callable[[], Asked]) -> None:
+        """Score what `asked` gives, and show it; what goes wrong is said in the box."""
+        self.button.disabled = True
         try:
-            held["scores"] = score()
-            show()
-        except CliplibError as error:
-            gallery.value = f"<p><b>{escape(str(error))}</b></p>"
+            with warnings.catch_warnings(record=True) as notes:
+                warnings.simplefilter("always")
+                self._ask = asked()
+                scores = self.library.score(self._ask.query, self.kind)
+            self.base = self.scores = replace(scores, query=self._ask.name or scores.query)
+            self.judged, self._notes = {}, [str(note.message) for note in notes]
+            self.controls.enter(scores.mode, scores.threshold)
+            self.show()
+        except Exception as error:  # in a notebook, nobody sees the traceback of a handler
+            self.head.value = in_words(error)
         finally:
-            button.disabled = False
+            self.button.disabled = False
 
-    button.on_click(search)
-    with warnings.catch_warnings():  # deprecated, but works on 7 and 8, where observe misses Enter on unchanged text
-        warnings.simplefilter("ignore", DeprecationWarning)
-        entry.on_submit(search)
-    k.observe(show, "value")
-    threshold.observe(show, "value")
-    if entry.value:
-        search()
-    bars = ipywidgets.HBox([k, threshold], layout=ipywidgets.Layout(flex_flow="row wrap"))
-    return ipywidgets.VBox([ipywidgets.HBox([entry, button]), bars, gallery, ipywidgets.HTML(GONE)])
+    def show(self) -> None:
+        """Take the hits from the scores in hand, and show them. Encodes nothing."""
+        if self.scores is None:
+            return
+        try:
+            self.hits = answer(self.scores, self.controls.view())
+            self.gallery.show(self.hits, self.judged)
+        except Exception as error:
+            self.head.value = in_words(error)
+            return
+        picture = picture_html(self._ask.picture, "the query") if self._ask.picture else ""
+        notes = "".join(f'<p class="error">{escape(note)}</p>' for note in self._notes)
+        top = banner_html(self.hits.banner) + head_html(self.hits, picture) + notes + nothing_html(self.hits)
+        self.head.value = f'<div class="cliplib">{top}</div>'
+        self.keeping.close()
+        self.keeping.open.layout.display = ""
+        self._offer_refining()
+
+    def judge(self, hit: Hit, relevant: bool) -> None:
+        """Keep a thumb as a judgement of this query, for thresholds and for refining."""
+        self.judged[hit.path, hit.time_s] = relevant
+        self.gallery.mark(self.judged)
+        self._offer_refining()
+        try:
+            self.library.judgements.add(self.base.mode, self.base.query, hit.path, relevant, time_s=hit.time_s)
+        except Exception as error:
+            self.head.value = in_words(error)
+
+    def chosen(self) -> Hits:
+        """The hits with a thumb up; without any, all."""
+        up = tuple(hit for hit in self.hits.hits if self.judged.get((hit.path, hit.time_s)))
+        return replace(self.hits, hits=up) if up else self.hits
+
+    def photo(self, path: str) -> Asked:
+        """A photo of the library as a query, with its thumbnail; or another file's path."""
+        rows = self.library.store.rows
+        place = next(iter(np.flatnonzero(rows["path"].to_numpy() == path)), None)
+        digest = None if place is None else rows["digest"][int(place)].as_py()
+        return Asked(Path(path), path, digest and self.library.store.thumbnail((digest, None)))
+
+    def _frame(self, hit: Hit) -> Asked:
+        jpeg = self.hits.thumbnail(hit)
+        return Asked(Image.open(io.BytesIO(jpeg)), f"{hit.path} at {clock(hit.time_s)}", jpeg)
+
+    def _refine(self, _) -> None:
+        marked: dict[bool, list[Hit]] = {True: [], False: []}
+        for (path, time_s), up in self.judged.items():
+            marked[up].append(Hit(path, 0.0, time_s))
+        self.scores = self.base.refined(marked[True], marked[False])
+        self.show()
+
+    def _offer_refining(self) -> None:
+        up = sum(self.judged.values())
+        self.refine.description = f"Refine with {up} 👍 and {len(self.judged) - up} 👎"
+        self.refine.layout.display = "" if self.judged else "none"
+
+    def _player(self, hit: Hit) -> str:
+        return player_html(moment_of(self.scores, hit), self.hits.threshold, hit.time_s)
+
+
+def moment_of(scores: Scores, hit: Hit) -> Moment:
+    """The moment around a found frame: the stretch that its own score, or the threshold if that is lower, holds up."""
+    own = np.flatnonzero(scores.rows["path"].to_numpy() == hit.path)
+    video = replace(scores, values=scores.values[own], rows=scores.rows.take(own))
+    moments = video.moments(k=max(1, len(own)), threshold=min(scores.threshold, hit.score))
+    around = next(moment for moment in moments if moment.start_s <= hit.time_s <= moment.end_s)
+    return replace(around, peak_s=hit.time_s, score=hit.score)

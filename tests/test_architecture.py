@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "errors": set(),
     "search": set(),
     "moments": {"search"},
-    "results": {"search", "moments"},
+    "results": {"moments"},
     "drive": set(),
     # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`
     "files": set(),
@@ -41,18 +41,41 @@ MAY_IMPORT = {
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
     "footage": {"clips", "moments", "search", "video"},
+    # from a query to its scores: `asking` turns a `query` into a vector and `scores` takes `results` from its cosines
     "query": set(),
+    "scores": {"results", "moments", "search", "rows"},
+    "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
+    "originals": set(),
     "doctor": {"files", "manifest", "store"},
     "calibrate": set(),
-    "display": {"results", "moments", "store", "thumbs"},
+    "style": set(),
+    # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
+    # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
+    "display": {"results", "moments", "scores", "style"},
+    "entries": {"media", "query"},
+    "controls": {"results", "scores"},
+    "gallery": {"display", "results"},
+    "keeping": {"display", "gallery", "results"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
-    "widgets": {"library", "display", "results"},
+    "widgets": {
+        "library",
+        "display",
+        "results",
+        "scores",
+        "moments",
+        "entries",
+        "controls",
+        "gallery",
+        "keeping",
+        "style",
+    },
     "selftest": {"weights", "encoder", "media", "search"},
     "__init__": set(),
 }
-MAY_IMPORT["library"] = set(MAY_IMPORT) - {"display", "widgets", "cluster", "selftest", "__init__"}
+SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets"}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
-MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}}
+MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}, "scores": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
 DOORS_LATE, DOORS = {"__init__"}, {"__main__"}
 

@@ -239,7 +239,7 @@ class TestCommandLine:
 
 
 def test_rows_and_matrix_stay_aligned(library):
-    rows, matrix = library._gallery("image")
+    rows, matrix = library._asking.gallery("image")
     assert rows.num_rows == len(matrix) == 5
     assert np.allclose(np.linalg.norm(matrix, axis=1), 1, atol=1e-5)
     assert Path(rows["path"][0].as_py()).name
