@@ -1,12 +1,16 @@
 # Each target sets up what it needs in .venv first: nothing to install by hand beyond Python 3.10+, git and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# What `make app` serves: the tiny model for the sample library, OpenAI's for your own photos.
+FOLDER ?= data/sample
+MODEL ?= $(if $(filter data/sample,$(FOLDER)),tiny,ViT-B/32)
+PORT ?= 8866
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-colab lint lab app screens evaluate videos bench torture clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile
 
 setup:  ## make .venv with all that the library needs
 	@$(PYTHON) .ci/setup.py run
@@ -34,9 +38,10 @@ lab:  ## open the notebooks in JupyterLab
 
 app: export CLIPLIB_FOLDER = $(FOLDER)
 app: export CLIPLIB_MODEL = $(MODEL)
-app:  ## serve the search boxes on this computer; FOLDER=~/Pictures MODEL=ViT-B/32 for your own photos
+app:  ## search in the browser; FOLDER=~/Pictures for your own photos, MODEL=ViT-L/14 for another model
 	@$(PYTHON) .ci/setup.py lab
-	@$(BIN)/python notebooks/serve.py
+	@$(BIN)/python -m cliplib index "$$CLIPLIB_FOLDER" --model "$$CLIPLIB_MODEL"
+	@$(BIN)/python -m voila notebooks/app.ipynb --port $(PORT) --Voila.config_file_paths=notebooks
 
 screens:  ## photograph the notebooks and the app in a real browser, write build/screens/
 	@$(PYTHON) .ci/setup.py lab test
