@@ -21,15 +21,15 @@ PATIENCE_S = 120  # a busy machine may take its time; a page that is right is ta
 QUIET = {"fetchNews": "false", "checkForUpdates": False}
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy there is, this is not for it
 
-# Read by every kernel before its first cell: notes each encoding in the file $ENCODINGS.
+# Read by every kernel before its first cell: notes each text and picture that is encoded in the file $ENCODINGS.
 COUNT = """
 import os
 from cliplib.encoder import Encoder
 def counted(name, encode):
-    def encode_and_note(self, *arguments, **options):
+    def encode_and_note(self, things, *arguments, **options):
         with open(os.environ["ENCODINGS"], "a") as log:
-            log.write(name + "\\n")
-        return encode(self, *arguments, **options)
+            log.writelines([name + "\\n"] * len(things))
+        return encode(self, things, *arguments, **options)
     return encode_and_note
 for name in ("encode_texts", "encode_images"):
     setattr(Encoder, name, counted(name, getattr(Encoder, name)))

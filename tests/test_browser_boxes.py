@@ -5,24 +5,23 @@ Needs Chromium (Debian: apt install chromium) and the extras `test` and `lab`; s
 
 import re
 import shutil
+from urllib.parse import urlsplit
 
 import pytest
-
-sync_api = pytest.importorskip("playwright.sync_api")
-pytest.importorskip("jupyterlab")
-pytest.importorskip("voila")
 
 import cliplib
 from tests import servers
 from tests.servers import CHROMIUM
 
-expect = sync_api.expect
+expect = pytest.importorskip("playwright.sync_api").expect
+pytest.importorskip("jupyterlab")
+pytest.importorskip("voila")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)"),
 ]
 HOSTILE = "<img src=x onerror=alert(1);window.hurt=1>.jpg"
-PHOTOS = 39  # in data/sample/hills
+BOXES = ["Photos by words", "Photos like a photo", "Moments in videos", "More of this, less of that"]
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +38,11 @@ def folder(tmp_path_factory, repo):
     return folder
 
 
+def originals(folder):
+    """The files of a library, without its index: when each was last written."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
+
+
 @pytest.fixture(scope="module", params=["lab", "app"])
 def world(request, tmp_path_factory, folder, repo):
     """The app's notebook on a page: in JupyterLab, all cells run; or served by Voilà."""
@@ -50,15 +54,18 @@ def world(request, tmp_path_factory, folder, repo):
     else:
         server = servers.serving_app(home, folder)
     with server as url, servers.chromium() as browser:
-        yield World(browser.new_page(), url, home, request.param)
+        world = World(browser.new_page(), url, home, request.param)
+        world.before = originals(folder)
+        yield world
 
 
 class World:
     """A page with the four boxes, one of them shown."""
 
     def __init__(self, page, url, home, name):
-        self.page, self.log, self.dialogs = page, home / "encodings.txt", []
+        self.page, self.log, self.name, self.dialogs, self.hosts = page, home / "encodings.txt", name, [], set()
         page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("requestfinished", lambda request: self.hosts.add(urlsplit(request.url).hostname))
         if name == "lab":
             servers.run_notebook(page, f"{url}app.ipynb")
         else:
@@ -90,7 +97,7 @@ class World:
         slider.get_by_role("slider").press(key)
 
     def encodings(self):
-        """How often a kernel has encoded something until now."""
+        """How many texts and pictures the kernel has encoded until now."""
         return len(self.log.read_text().splitlines())
 
 
@@ -120,3 +127,91 @@ def test_sliders_change_the_tiles_and_encode_nothing(photos):
     photos.slide("at most", "Home")
     expect(photos.tiles).to_have_count(1)
     assert photos.encodings() == before
+
+
+def test_find_similar_asks_for_photos_like_a_tile(photos):
+    photos.ask("what should the photo show?", "a boat")
+    photos.slide("threshold", "Home")
+    before = photos.encodings()
+    name = photos.tiles.first.get_attribute("title")
+    photos.page.locator(".cliplib-tile:visible").first.get_by_role("button", name="Find similar").click()
+    expect(photos.head).to_contain_text(name)
+    expect(photos.head).to_contain_text("image → image")
+    assert photos.tiles.first.get_attribute("title") != name  # a photo is not like itself
+    assert photos.encodings() == before  # its embedding is in the index
+
+
+def test_a_query_without_an_answer_shows_the_nearest_greyed(photos):
+    photos.ask("what should the photo show?", "blorp fizz")
+    photos.slide("threshold", "End")
+    expect(photos.page.get_by_text("Nothing reaches the threshold").locator("visible=true")).to_be_visible()
+    expect(photos.page.locator(".below figure:visible")).to_have_count(3)
+    photos.slide("threshold", "Home")  # where the other tests begin
+    expect(photos.page.locator(".below figure:visible")).to_have_count(0)
+
+
+def test_a_hostile_name_is_shown_and_does_nothing(photos):
+    photos.ask("what should the photo show?", "mountains")
+    photos.slide("threshold", "Home")
+    photos.open("Photos like a photo")
+    line = photos.page.get_by_placeholder("a photo of the library")
+    line.fill("IMG_0002.jpg")
+    line.press("Enter")
+    expect(photos.head).to_contain_text("IMG_0002.jpg")  # of which the hostile file is a copy
+    expect(photos.tiles.first).to_have_attribute("title", HOSTILE)
+    expect(photos.tiles.first).to_contain_text(HOSTILE)
+    photos.page.locator(".cliplib-tile:visible").first.get_by_role("button", name="Find similar").click()
+    expect(photos.head).to_contain_text(HOSTILE)
+    assert photos.page.evaluate("() => window.hurt") is None
+    assert photos.dialogs == []
+
+
+def times_s(caption):
+    """The seconds in "0:15.5 to 0:17.8, best at 0:17.0"."""
+    return [60 * int(minutes) + float(rest) for minutes, rest in re.findall(r"(\d+):(\d+\.\d)", caption)]
+
+
+def test_a_moment_plays_from_its_best_second(world):
+    world.open("Moments in videos")
+    world.ask("what should the video show?", "a boat")
+    world.slide("threshold", "Home")
+    tile = world.page.locator(".cliplib-tile:visible").first
+    tile.get_by_role("button", name="Play").click()
+    video = tile.locator("video").element_handle()
+    world.page.wait_for_function("video => video.readyState >= 2 && !video.seeking", arg=video)
+    begun = video.evaluate("video => video.currentTime")
+    start_s, _, best_s = times_s(tile.locator("figcaption").inner_text())
+    assert begun == pytest.approx(best_s - start_s, abs=0.11)  # the caption rounds both to a tenth
+    video.evaluate("video => { video.muted = true; return video.play() }")
+    world.page.wait_for_function("([video, begun]) => video.currentTime > begun + 0.3", arg=[video, begun])
+
+
+def test_a_thumb_changes_nothing_in_the_library_but_its_index(photos, folder):
+    photos.ask("what should the photo show?", "a house")
+    photos.slide("threshold", "Home")
+    photos.page.locator(".cliplib-tile:visible").first.get_by_role("button", name="👍").click()
+    expect(photos.page.get_by_role("button", name="Refine with 1 👍").locator("visible=true")).to_be_visible()
+    assert originals(folder) == photos.before
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_a_phone_shows_a_box_without_scrolling_sideways(world, box):
+    if world.name == "lab":
+        pytest.skip("JupyterLab itself is wider than a phone")
+    world.open(box)
+    expect(world.tiles.first).to_be_visible()
+    wide = world.page.viewport_size
+    world.page.set_viewport_size({"width": 400, "height": 800})
+    try:
+        assert world.page.evaluate("() => document.documentElement.scrollWidth") <= 400
+        for box in world.tiles.all():
+            place = box.bounding_box()
+            assert place["x"] >= 0 and place["x"] + place["width"] <= 400
+    finally:
+        world.page.set_viewport_size(wide)
+
+
+def test_the_app_asks_no_other_computer(world):
+    if world.name == "lab":
+        pytest.skip("JupyterLab is not ours")
+    assert {host for host in world.hosts if host} == {"localhost"}
