@@ -38,14 +38,14 @@ class Tile:
         self.actions, self.hit = actions, None
         self.figure = ipywidgets.HTML()
         self.similar = looks.button(actions.similar_label, "Search for what looks like this")
-        self.yes = looks.button("👍", "This is what I asked for")
-        self.no = looks.button("👎", "This is not what I asked for")
+        self.yes = looks.button("", "This is what I asked for", "thumbs-up")
+        self.no = looks.button("", "This is not what I asked for", "thumbs-down")
         buttons = [self.similar, self.yes, self.no]
         self.similar.on_click(lambda _: actions.similar(self.hit))
         self.yes.on_click(lambda _: actions.judge(self.hit, True))
         self.no.on_click(lambda _: actions.judge(self.hit, False))
         if actions.player:
-            self.play = looks.button("▶ Play", "Play this moment of the video")
+            self.play = looks.button("Play", "Play this moment of the video", "play")
             self.play.on_click(self._play)
             buttons = [self.play, *buttons]
         self.widget = looks.column([self.figure, looks.row(buttons)])
@@ -73,9 +73,9 @@ class Looks:
         self._layout = ipywidgets.Layout(width="auto")
         self._full = ipywidgets.Layout(width="100%")
 
-    def button(self, label: str, tooltip: str) -> ipywidgets.Button:
-        """A small button."""
-        return ipywidgets.Button(description=label, tooltip=tooltip, layout=self._layout)
+    def button(self, label: str, tooltip: str, icon: str = "") -> ipywidgets.Button:
+        """A small button; without a label, its tooltip is its name to a screen reader."""
+        return ipywidgets.Button(description=label, tooltip=tooltip, icon=icon, layout=self._layout)
 
     def row(self, children) -> ipywidgets.HBox:
         """Children side by side."""

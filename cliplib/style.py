@@ -49,7 +49,10 @@ user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box{{max-width:1100px}}.cliplib-box .widget-html-content{{line-height:1.45}}
 .cliplib-box .cliplib-row.widget-box{{display:flex;flex-flow:row wrap;gap:4px 10px;align-items:center;overflow:visible}}
 .cliplib-box .cliplib-row>*{{margin:0;max-width:100%}}
-.cliplib-box .cliplib-ask{{flex:1 1 280px;width:auto;max-width:560px}}
+.cliplib-box .cliplib-ask{{flex:1 1 230px;width:auto;max-width:560px}}
+.cliplib-box .cliplib-row>.widget-button,.cliplib-box .cliplib-row>.widget-toggle-button,
+.cliplib-box .cliplib-row>.widget-upload{{width:auto;padding:0 12px}}
+.cliplib-box .cliplib-below.widget-box{{margin-top:12px}}
 .cliplib-box .cliplib-tile{{overflow:visible;margin:0}}
 .cliplib-box .cliplib-tile .widget-html,.cliplib-box .cliplib-tile .widget-html-content{{margin:0;width:100%}}
 .cliplib-box .cliplib-tile .cliplib-row.widget-box{{gap:4px;padding-top:4px;flex-wrap:nowrap}}

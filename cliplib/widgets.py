@@ -38,7 +38,7 @@ GONE = (
 def text_box(library: Library, example: str = "") -> SearchBox:
     """Text to image: type a query, press Enter."""
     line = entries.words_line("Find", "what should the photo show?", example)
-    box = SearchBox(library, "image", [line], lambda: Asked(line.value))
+    box = SearchBox(library, "text->image", [line], lambda: Asked(line.value))
     entries.on_enter(line, box.search)
     return box.started(example)
 
@@ -54,7 +54,7 @@ def image_box(library: Library) -> SearchBox:
         line.value = path
         box.search()
 
-    box = SearchBox(library, "image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
+    box = SearchBox(library, "image->image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
     any_photo.on_click(lambda _: photos and go_to(entries.another(photos)))
     upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
     entries.on_enter(line, box.search)
@@ -66,7 +66,7 @@ def video_box(library: Library, example: str = "") -> SearchBox:
     """Text or image to video: type a query and press Enter, or give a photo. Each tile plays its moment."""
     line = entries.words_line("Find", "what should the video show?", example)
     upload = entries.upload_button()
-    box = SearchBox(library, "frame", [line, upload], lambda: Asked(line.value))
+    box = SearchBox(library, "text->video", [line, upload], lambda: Asked(line.value))
     upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
     entries.on_enter(line, box.search)
     return box.started(example)
@@ -80,28 +80,29 @@ def compose_box(library: Library, example: str = "") -> SearchBox:
         rows.put_photo(path)
         box.search()
 
-    box = SearchBox(library, "image", [rows.widget], rows.asked, add, "Add to query")
+    box = SearchBox(library, "text->image", [rows.widget], rows.asked, add, "Add to query")
     return box.started(example)
 
 
 class SearchBox(ipywidgets.VBox):
     """An entry, a button, settings, and a gallery over the scores in hand.
 
-    `asked` says what the entry holds; `go_to` is what "Find similar" does with the path of a photo (None: ask for it
-    and leave the entry alone). `base` are the scores of the query, `scores` those in hand, perhaps refined, `hits` what
-    is shown; `judged` maps (path, time_s) to the thumb given for this query.
+    `mode` is that of the queries it is made for; `asked` says what the entry holds; `go_to` is what "Find similar" does
+    with the path of a photo (None: ask for it and leave the entry alone). `base` are the scores of the query, `scores`
+    those in hand, perhaps refined, `hits` what is shown; `judged` maps (path, time_s) to the thumb given for this query.
     """
 
     def __init__(
         self,
         library: Library,
-        kind: str,
+        mode: str,
         entry: list[ipywidgets.Widget],
         asked: Callable[[], Asked],
         go_to: Callable[[str], None] | None = None,
         similar_label: str = "Find similar",
     ):
-        self.library, self.kind, self._asked, self._go_to = library, kind, asked, go_to
+        self.library, self._asked, self._go_to = library, asked, go_to
+        self.kind = kind = "image" if mode.endswith("->image") else "frame"
         self.base: Scores | None = None
         self.scores: Scores | None = None
         self.hits: Hits | None = None
@@ -112,6 +113,7 @@ class SearchBox(ipywidgets.VBox):
         files = library.photos() if kind == "image" else library.videos()
         folders = sorted({str(parent) for file in files for parent in PurePosixPath(file).parents} - {"."})
         self.controls = Controls(folders, kind, self.show)
+        self.controls.enter(mode, library.threshold(mode))
         self.head = ipywidgets.HTML()
         player = self._player if kind == "frame" else None
         self.gallery = Gallery(Actions(self.similar, self.judge, library.drive_link, player, similar_label))
@@ -123,6 +125,7 @@ class SearchBox(ipywidgets.VBox):
         rows = [ipywidgets.HBox([*entry, self.button]), ipywidgets.HBox([self.refine, self.keeping.open])]
         for row in rows:
             row.add_class("cliplib-row")
+        rows[1].add_class("cliplib-below")
         settings = [self.controls.bars, self.controls.filters]
         below = [rows[1], self.keeping.panel, ipywidgets.HTML(f'<div class="cliplib">{GONE}</div>')]
         super().__init__([ipywidgets.HTML(STYLE), rows[0], *settings, self.head, self.gallery.widget, *below])
@@ -217,17 +220,17 @@ class SearchBox(ipywidgets.VBox):
 
     def _offer_refining(self) -> None:
         up = sum(self.judged.values())
-        self.refine.description = f"Refine with {up} 👍 and {len(self.judged) - up} 👎"
+        self.refine.description = f"Refine by {up} yes and {len(self.judged) - up} no"
         self.refine.layout.display = "" if self.judged else "none"
 
     def _player(self, hit: Hit) -> str:
-        return player_html(moment_of(self.scores, hit), self.hits.threshold, hit.time_s)
+        return player_html(moment_of(self.scores, hit, self.hits.threshold), self.hits.threshold, hit.time_s)
 
 
-def moment_of(scores: Scores, hit: Hit) -> Moment:
-    """The moment around a found frame: the stretch that its own score, or the threshold if that is lower, holds up."""
+def moment_of(scores: Scores, hit: Hit, threshold: float) -> Moment:
+    """The moment around a found frame, taken with the threshold or, where the frame is below it, with its own score."""
     own = np.flatnonzero(scores.rows["path"].to_numpy() == hit.path)
     video = replace(scores, values=scores.values[own], rows=scores.rows.take(own))
-    moments = video.moments(k=max(1, len(own)), threshold=min(scores.threshold, hit.score))
+    moments = video.moments(k=max(1, len(own)), threshold=min(threshold, hit.score))
     around = next(moment for moment in moments if moment.start_s <= hit.time_s <= moment.end_s)
     return replace(around, peak_s=hit.time_s, score=hit.score)
