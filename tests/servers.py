@@ -18,7 +18,11 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 FLAGS += ["--disable-component-update", "--disable-dev-shm-usage", "--no-first-run"]
 PATIENCE_S = 120  # a busy machine may take its time; a page that is right is taken as soon as it is
-QUIET = {"fetchNews": "false", "checkForUpdates": False}
+# JupyterLab asks no other computer for news, and draws whole notebooks rather than what is in sight.
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy there is, this is not for it
 
 # Read by every kernel before its first cell: notes each text and picture that is encoded in the file $ENCODINGS.
@@ -44,13 +48,13 @@ def free_port():
 
 def own_environment(home, **more):
     """The environment of a server that keeps all its own files in the folder `home`, and notes what kernels encode."""
-    startup = home / "ipython" / "profile_default" / "startup"
-    settings = home / "jupyter" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
-    for folder in (startup, settings):
-        folder.mkdir(parents=True)
-    (startup / "count.py").write_text(COUNT)
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
-    (home / "encodings.txt").touch()
+    files = {home / "ipython" / "profile_default" / "startup" / "count.py": COUNT, home / "encodings.txt": ""}
+    for name, settings in SETTINGS.items():
+        file = home / "jupyter" / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        files[file] = json.dumps(settings)
+    for file, content in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
     env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     env.update(HOME=str(home), BROWSER="true", PYTHONPATH=str(REPO), ENCODINGS=str(home / "encodings.txt"))
     env.update(IPYTHONDIR=str(home / "ipython"), JUPYTER_CONFIG_DIR=str(home / "jupyter"))
@@ -125,7 +129,7 @@ def serving_lab(home, notebooks, **env):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={notebooks}", "--expose-app-in-browser"]
     with serving(command, f"http://localhost:{port}/api", home, own_environment(home, **env)):
-        yield f"http://localhost:{port}/lab/tree/"
+        yield f"http://localhost:{port}/doc/tree/"
 
 
 @contextlib.contextmanager

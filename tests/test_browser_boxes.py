@@ -146,6 +146,7 @@ def test_a_query_without_an_answer_shows_the_nearest_greyed(photos):
     photos.slide("threshold", "End")
     expect(photos.page.get_by_text("Nothing reaches the threshold").locator("visible=true")).to_be_visible()
     expect(photos.page.locator(".below figure:visible")).to_have_count(3)
+    expect(photos.page.locator(".below figure img:visible").first).to_have_css("opacity", "0.5")
     photos.slide("threshold", "Home")  # where the other tests begin
     expect(photos.page.locator(".below figure:visible")).to_have_count(0)
 
@@ -203,7 +204,8 @@ def test_a_phone_shows_a_box_without_scrolling_sideways(world, box):
     wide = world.page.viewport_size
     world.page.set_viewport_size({"width": 400, "height": 800})
     try:
-        assert world.page.evaluate("() => document.documentElement.scrollWidth") <= 400
+        for scroller in ("html", "body"):
+            assert world.page.locator(scroller).evaluate("element => element.scrollWidth") <= 400
         for box in world.tiles.all():
             place = box.bounding_box()
             assert place["x"] >= 0 and place["x"] + place["width"] <= 400
