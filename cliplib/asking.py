@@ -33,7 +33,7 @@ class Asking:
     def __init__(self, library: Library):
         self._library = library
         self._galleries: dict[str, tuple[pa.Table, np.ndarray]] = {}
-        self._floors: dict[tuple, float] = {}
+        self._floors: dict[str, float] = {}
 
     def gallery(self, kind: str) -> tuple[pa.Table, np.ndarray]:
         """The rows of a kind and their embeddings (n, d): a slice of the store's rows, for photos come first there."""
@@ -72,19 +72,12 @@ class Asking:
         facts = (library.threshold(mode), library.encoder.banner, self._thumbnail, footage)
         return Scores(name, mode, values, rows, *facts, self, embedding, query)
 
-    def noise_floor(self, query: Query, kind: str) -> float:
-        """What nonsense reaches in the place of the query's texts, with the same weights: see `search.noise_floor`.
-
-        Costs the encoding of a batch of short texts the first time, and next to nothing afterwards.
-        """
-        weights = tuple(term.weight for term in query.terms)
-        if (kind, weights) not in self._floors:
-            words = self._library.encoder.encode_texts(nonsense())
-            sums = sum(weight * np.roll(words, shift, axis=0) for shift, weight in enumerate(weights))
-            sums /= np.linalg.norm(sums, axis=1, keepdims=True)
-            best = (self.gallery(kind)[1] @ sums.T).max(axis=0)
-            self._floors[kind, weights] = search.noise_floor(best)
-        return self._floors[kind, weights]
+    def noise_floor(self, kind: str) -> float:
+        """What texts that mean nothing reach on the rows of a kind; measured once, see `search.noise_floor`."""
+        if kind not in self._floors:
+            best = (self.gallery(kind)[1] @ self._library.encoder.encode_texts(nonsense()).T).max(axis=0)
+            self._floors[kind] = search.noise_floor(best)
+        return self._floors[kind]
 
     def _stored(self, term: Term) -> str | None:
         """The path of the photo of the library that a term names; None for texts, PIL images and files elsewhere."""

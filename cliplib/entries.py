@@ -81,6 +81,7 @@ class Rows:
         self.add = ipywidgets.Button(description="One more row", icon="plus")
         self.add.on_click(lambda _: self._show(self.used + 1))
         self.widget = ipywidgets.VBox()
+        self.widget.add_class("cliplib-rows")
         self.rows[0].children[1].value = words
         self._show(self.AT_FIRST)
 
@@ -106,7 +107,7 @@ class Rows:
         kind = ipywidgets.Dropdown(options=["words", "photo"], layout=ipywidgets.Layout(width="90px"))
         line = ipywidgets.Combobox(placeholder="words or a photo's path")
         line.add_class("cliplib-ask")
-        layout = ipywidgets.Layout(width="260px")
+        layout = ipywidgets.Layout(width="280px")
         weight = ipywidgets.FloatSlider(
             value=1, min=-2, max=2, step=0.1, description="weight", continuous_update=False, layout=layout
         )

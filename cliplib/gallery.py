@@ -98,6 +98,8 @@ class Gallery:
         self.tiles: list[Tile] = []
         self.widget = ipywidgets.Box()
         self.widget.add_class("cliplib-grid")
+        if actions.player:
+            self.widget.add_class("cliplib-videos")
 
     def show(self, hits: Hits, judged: dict) -> None:
         """Fill tiles with what these hits show; `judged` maps (path, time_s) to the thumb given."""

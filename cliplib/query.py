@@ -18,6 +18,17 @@ from PIL import Image
 
 from .errors import QueryError
 
+# Words that nobody has a photo of.
+# fmt: off
+ABSTRACT = [
+    "adverb", "amortised", "axiom", "bylaw", "caveat", "clause", "codicil", "decree", "deductible", "dogma",
+    "doctrine", "epoch", "ethos", "excise", "fiscal", "hence", "heretofore", "inference", "interim", "jurisdiction",
+    "lemma", "levy", "liability", "moreover", "nominal", "notwithstanding", "predicate", "premise", "pretext",
+    "pronoun", "proviso", "quota", "quotient", "rebate", "semantics", "statute", "subsidy", "surety", "syntax",
+    "tariff", "tenet", "tenure", "thesis", "utility", "verdict", "whereas",
+]
+# fmt: on
+
 
 @dataclass(frozen=True)
 class Term:
@@ -100,13 +111,17 @@ def image(picture: str | os.PathLike | Image.Image) -> Query:
 
 
 def nonsense(n: int = 32, seed: int = 0) -> list[str]:
-    """`n` different texts that mean nothing, one to four made-up words each, in the forms that people type.
+    """`n` different texts that mean nothing a picture could show, in the forms that people type.
 
-    The same for the same `seed` on every machine. Made-up words, because any real one may well be in somebody's photos.
+    One to four words each, seven in ten of them real but abstract, the others made up; the same for the same `seed`
+    on every machine. Made-up words alone sound alike to a model: on the drawn world they reached 0.26, these 0.32, and
+    texts of random dictionary words 0.34 (95th percentiles of the best cosine).
     """
     choose = random.Random(seed)
 
     def word():
+        if choose.random() < 0.7:
+            return choose.choice(ABSTRACT)
         syllables = (choose.choice("bdfgklmnprstvz") + choose.choice("aeiou") for _ in range(choose.randint(2, 4)))
         return "".join(syllables) + choose.choice(["lm", "zk", "pf", "vk", "gz"])  # ends that English words do not have
 

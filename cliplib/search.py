@@ -11,7 +11,7 @@ from .errors import QueryError
 
 CANCELLED = 0.01  # a sum this short, as a share of its weights, is rounding: one photo encoded twice differs by as much
 ROUNDING = 1e-6  # of a cosine in float32: two copies may come out a little under 1
-BLOCK = 16  # candidates that are compared with the whole gallery in one pass over it
+BLOCK = 128  # candidates among which leaders are looked for, before these are compared with the whole gallery
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
@@ -116,15 +116,18 @@ def folded(gallery: np.ndarray, order: np.ndarray, k: int, fold: float) -> list[
         gallery, rows = gallery[order], np.arange(len(order))
     else:
         rows = order
-    group, found = np.full(len(order), -1), 0
+    group, found, least = np.full(len(order), -1), 0, fold - ROUNDING
     while found < k and (group < 0).any():
-        leaders = np.flatnonzero(group < 0)[:BLOCK]
-        near = (gallery @ gallery[rows[leaders]].T)[rows] >= fold - ROUNDING
-        for column, leader in enumerate(leaders):
-            if group[leader] < 0 and found < k:
-                group[(group < 0) & near[:, column]] = found
-                group[leader] = found  # a stored row is a little longer or shorter than 1
-                found += 1
+        block = np.flatnonzero(group < 0)[:BLOCK]
+        near, leaders = gallery[rows[block]] @ gallery[rows[block]].T >= least, []
+        for candidate in range(len(block)):
+            if len(leaders) < k - found and not near[candidate, leaders].any():
+                leaders.append(candidate)
+        near = (gallery @ gallery[rows[block[leaders]]].T)[rows] >= least
+        for column, leader in enumerate(block[leaders]):
+            group[(group < 0) & near[:, column]] = found
+            group[leader] = found  # a stored row is a little longer or shorter than 1
+            found += 1
     return [order[group == number] for number in range(found)]
 
 

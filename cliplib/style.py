@@ -38,7 +38,7 @@ background:var(--hollow)}}
 .cliplib a{{color:var(--link)}}
 .cliplib .players{{grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr))}}
 .cliplib video{{display:block;width:100%;height:200px;background:#000}}
-.cliplib .below figure img,.cliplib .below .score{{opacity:.5;filter:grayscale(.8)}}
+:is(.cliplib.below,.cliplib .below) :is(figure img,.score i){{opacity:.5;filter:grayscale(.8)}}
 .cliplib svg{{display:block;width:100%;max-width:560px;height:auto;margin:.3em 0 .6em}}
 .cliplib svg rect{{fill:var(--bar)}}.cliplib svg line{{stroke:var(--mark);stroke-width:2}}
 .cliplib svg text{{fill:var(--dim);font-size:11px}}
@@ -49,13 +49,15 @@ user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box{{max-width:1100px}}.cliplib-box .widget-html-content{{line-height:1.45}}
 .cliplib-box .cliplib-row.widget-box{{display:flex;flex-flow:row wrap;gap:4px 10px;align-items:center;overflow:visible}}
 .cliplib-box .cliplib-row>*{{margin:0;max-width:100%}}
+.cliplib-grid.cliplib-videos.widget-box{{grid-template-columns:repeat(auto-fill,minmax(min(240px,100%),1fr))}}
+.cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0}}
 .cliplib-box .cliplib-ask{{flex:1 1 230px;width:auto;max-width:560px}}
 .cliplib-box .cliplib-row>.widget-button,.cliplib-box .cliplib-row>.widget-toggle-button,
 .cliplib-box .cliplib-row>.widget-upload{{width:auto;padding:0 12px}}
 .cliplib-box .cliplib-below.widget-box{{margin-top:12px}}
 .cliplib-box .cliplib-tile{{overflow:visible;margin:0}}
 .cliplib-box .cliplib-tile .widget-html,.cliplib-box .cliplib-tile .widget-html-content{{margin:0;width:100%}}
-.cliplib-box .cliplib-tile .cliplib-row.widget-box{{gap:4px;padding-top:4px;flex-wrap:nowrap}}
+.cliplib-box .cliplib-tile .cliplib-row.widget-box{{gap:4px;padding-top:4px}}
 .cliplib-box .cliplib-tile .widget-button{{padding:0 8px;height:30px;line-height:30px;width:auto;border-radius:6px}}
 .cliplib-box :is(button,input,select,textarea,a,pre):focus-visible,.cliplib :is(a,pre,video):focus-visible{{
 outline:3px solid var(--bar);outline-offset:1px}}

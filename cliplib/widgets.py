@@ -43,8 +43,11 @@ def text_box(library: Library, example: str = "") -> SearchBox:
     return box.started(example)
 
 
-def image_box(library: Library) -> SearchBox:
-    """Image to image: choose a photo of the library, give one of your own, or go from any result to what is like it."""
+def image_box(library: Library, example: str = "") -> SearchBox:
+    """Image to image: choose a photo, give one of your own, or go from any result to what is like it.
+
+    `example` is the path of the photo to begin with; none: the first.
+    """
     photos = library.photos()
     line = entries.photo_line("Like", photos)
     any_photo = ipywidgets.Button(description="Any photo", icon="random", tooltip="A photo of the library by chance")
@@ -58,7 +61,7 @@ def image_box(library: Library) -> SearchBox:
     any_photo.on_click(lambda _: photos and go_to(entries.another(photos)))
     upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
     entries.on_enter(line, box.search)
-    line.value = photos[0] if photos else ""
+    line.value = example or (photos[0] if photos else "")
     return box.started(line.value)
 
 
@@ -89,7 +92,7 @@ class SearchBox(ipywidgets.VBox):
 
     `mode` is that of the queries it is made for; `asked` says what the entry holds; `go_to` is what "Find similar" does
     with the path of a photo (None: ask for it and leave the entry alone). `base` are the scores of the query, `scores`
-    those in hand, perhaps refined, `hits` what is shown; `judged` maps (path, time_s) to the thumb given for this query.
+    those in hand, perhaps refined, `hits` what is shown; `judged` maps (path, time_s) to the thumb for this query.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class SearchBox(ipywidgets.VBox):
         folders = sorted({str(parent) for file in files for parent in PurePosixPath(file).parents} - {"."})
         self.controls = Controls(folders, kind, self.show)
         self.controls.enter(mode, library.threshold(mode))
+        library.store.thumbnail(("", None))  # so that the list of pictures is read now, not after the first Enter
         self.head = ipywidgets.HTML()
         player = self._player if kind == "frame" else None
         self.gallery = Gallery(Actions(self.similar, self.judge, library.drive_link, player, similar_label))

@@ -355,3 +355,13 @@ def test_a_file_on_drive_is_linked(library, monkeypatch):
 
 def test_says_what_to_do_when_the_kernel_is_gone(box):
     assert "run the cells again" in box.children[-1].value
+
+
+@pytest.mark.slow
+def test_from_enter_to_tiles_over_ten_thousand_photos():
+    from tests.benchmarks.boxes import measure
+
+    figures = measure(searches=100)
+    assert figures["tiles"] == 20 and figures["page_bytes"] < 1_000_000
+    assert figures["box_ms"] < 450  # 150 on a machine of one's own; the test machines are shared
+    assert figures["grown_widgets"] == 0 and figures["grown_mb"] < 20
