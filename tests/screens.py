@@ -68,7 +68,7 @@ def photograph(page, name, scroller):
         unseen = page.locator(scroller).evaluate("element => element.scrollHeight - element.clientHeight")
         page.set_viewport_size({"width": width, "height": min(LEAST + unseen, MOST)})
         page.locator(scroller).evaluate("element => element.scrollTo(0, 0)")
-        expect(page.locator("h1, h2").first).to_be_in_viewport()
+        expect(page.locator(".jp-Notebook :is(h1, h2)").first).to_be_in_viewport()
         page.screenshot(path=SCREENS / f"{name}_{width_name}.png")
 
 

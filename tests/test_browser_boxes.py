@@ -190,8 +190,8 @@ def test_a_moment_plays_from_its_best_second(world):
 def test_a_thumb_changes_nothing_in_the_library_but_its_index(photos, folder):
     photos.ask("what should the photo show?", "a house")
     photos.slide("threshold", "Home")
-    photos.page.locator(".cliplib-tile:visible").first.get_by_role("button", name="👍").click()
-    expect(photos.page.get_by_role("button", name="Refine with 1 👍").locator("visible=true")).to_be_visible()
+    photos.page.locator(".cliplib-tile:visible").first.get_by_title("This is what I asked for").click()
+    expect(photos.page.get_by_role("button", name="Refine by 1").locator("visible=true")).to_be_visible()
     assert originals(folder) == photos.before
 
 
