@@ -11,13 +11,7 @@ import ipywidgets
 from .results import Hit, Hits
 from .scores import Scores
 
-FOLDS = [
-    ("show all", None),
-    ("fold at 0.99", 0.99),
-    ("fold at 0.97", 0.97),
-    ("fold at 0.95", 0.95),
-    ("fold at 0.9", 0.9),
-]
+FOLDS = {"show all": None, **{f"fold at {cosine}": cosine for cosine in (0.99, 0.97, 0.95, 0.9)}}
 EVERYWHERE = "all folders"
 
 
@@ -56,7 +50,7 @@ class Controls:
         self.folder = ipywidgets.Dropdown(options=[EVERYWHERE, *folders], description="folder", layout=narrow)
         self.since = ipywidgets.DatePicker(description="taken since", layout=narrow)
         self.until = ipywidgets.DatePicker(description="until", layout=narrow)
-        self.fold = ipywidgets.Dropdown(options=FOLDS, description="look-alikes", layout=narrow)
+        self.fold = ipywidgets.Dropdown(options=list(FOLDS), description="look-alikes", layout=narrow)
         self.more = ipywidgets.ToggleButton(description="Filters", icon="filter", tooltip="Folder, date, look-alikes")
         self.filters = ipywidgets.HBox([self.folder, self.since, self.until, *([self.fold] if kind == "image" else [])])
         self.filters.layout.display = "none"
@@ -71,7 +65,9 @@ class Controls:
     def view(self) -> View:
         """The settings as they stand."""
         folder = None if self.folder.value == EVERYWHERE else self.folder.value
-        return View(self.k.value, self.threshold.value, folder, self.since.value, self.until.value, self.fold.value)
+        return View(
+            self.k.value, self.threshold.value, folder, self.since.value, self.until.value, FOLDS[self.fold.value]
+        )
 
     def enter(self, mode: str, threshold: float) -> None:
         """Set the slider to the threshold of a mode: the one that was last set in it, at first `threshold`."""

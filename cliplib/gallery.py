@@ -63,7 +63,10 @@ class Tile:
         self.no.button_style = "danger" if judged is False else ""
 
     def _play(self, _) -> None:
-        self.figure.value = f'<div class="cliplib">{self.actions.player(self.hit)}</div>'
+        try:
+            self.figure.value = f'<div class="cliplib">{self.actions.player(self.hit)}</div>'
+        except Exception as error:  # in a notebook, nobody sees the traceback of a handler
+            self.figure.value = in_words(error)
 
 
 class Looks:

@@ -27,7 +27,7 @@ display:block;clear:both}}
 .cliplib .grid,.cliplib-grid.widget-box{{display:grid;gap:12px;align-items:start;
 grid-template-columns:repeat(auto-fill,minmax(170px,1fr))}}
 .cliplib figure{{margin:0;border:1px solid var(--edge);border-radius:8px;overflow:hidden;background:var(--card)}}
-.cliplib figure img,.cliplib figure .none{{display:block;width:100%;height:140px;object-fit:cover;
+.cliplib figure img,.cliplib figure .none{{display:block;width:100%;height:auto;aspect-ratio:4/3;object-fit:contain;
 background:var(--hollow)}}
 .cliplib figure .none{{display:flex;align-items:center;justify-content:center;color:var(--dim)}}
 .cliplib figcaption{{padding:6px 9px 8px}}
@@ -37,7 +37,7 @@ background:var(--hollow)}}
 .cliplib .alike{{background:var(--hollow);border-radius:9px;padding:0 .6em;font-size:.9em;white-space:nowrap}}
 .cliplib a{{color:var(--link)}}
 .cliplib .players{{grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr))}}
-.cliplib video{{display:block;width:100%;height:200px;background:#000}}
+.cliplib video,.cliplib-videos figure img{{display:block;width:100%;height:auto;aspect-ratio:16/10;background:#000}}
 :is(.cliplib.below,.cliplib .below) :is(figure img,.score i){{opacity:.5;filter:grayscale(.8)}}
 .cliplib svg{{display:block;width:100%;max-width:560px;height:auto;margin:.3em 0 .6em}}
 .cliplib svg rect{{fill:var(--bar)}}.cliplib svg line{{stroke:var(--mark);stroke-width:2}}
@@ -48,9 +48,11 @@ background:var(--hollow)}}
 user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box{{max-width:1100px}}.cliplib-box .widget-html-content{{line-height:1.45}}
 .cliplib-box .cliplib-row.widget-box{{display:flex;flex-flow:row wrap;gap:4px 10px;align-items:center;overflow:visible}}
+.cliplib-box>.cliplib-row.widget-box{{margin:2px 0 4px}}
 .cliplib-box .cliplib-row>*{{margin:0;max-width:100%}}
 .cliplib-grid.cliplib-videos.widget-box{{grid-template-columns:repeat(auto-fill,minmax(min(240px,100%),1fr))}}
-.cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0}}
+.cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0;overflow:visible}}
+.cliplib-box .cliplib-rows>*{{margin:2px 0}}
 .cliplib-box .cliplib-ask{{flex:1 1 230px;width:auto;max-width:560px}}
 .cliplib-box .cliplib-row>.widget-button,.cliplib-box .cliplib-row>.widget-toggle-button,
 .cliplib-box .cliplib-row>.widget-upload{{width:auto;padding:0 12px}}
@@ -62,6 +64,6 @@ user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box :is(button,input,select,textarea,a,pre):focus-visible,.cliplib :is(a,pre,video):focus-visible{{
 outline:3px solid var(--bar);outline-offset:1px}}
 @media(max-width:520px){{.cliplib .grid,.cliplib-grid.widget-box{{gap:8px;
-grid-template-columns:repeat(auto-fill,minmax(145px,1fr))}}.cliplib figure img,.cliplib figure .none{{height:110px}}
+grid-template-columns:repeat(auto-fill,minmax(145px,1fr))}}
 .cliplib .players{{grid-template-columns:1fr}}}}
 </style>"""

@@ -49,30 +49,20 @@ MAY_IMPORT = {
     "doctor": {"files", "manifest", "store"},
     "calibrate": set(),
     "style": set(),
-    # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
-    # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
+    # what is seen: `display` draws results in one `style`; each of the `widgets` is a `box` with
+    # `entries` to ask with, `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
     "display": {"results", "moments", "scores", "style"},
     "entries": {"media", "query"},
     "controls": {"results", "scores"},
     "gallery": {"display", "results"},
     "keeping": {"display", "gallery", "results"},
     "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
-    "widgets": {
-        "library",
-        "display",
-        "results",
-        "scores",
-        "moments",
-        "entries",
-        "controls",
-        "gallery",
-        "keeping",
-        "style",
-    },
+    "box": {"library", "display", "results", "scores", "moments", "entries", "controls", "gallery", "keeping", "style"},
+    "widgets": {"library", "box", "entries"},
     "selftest": {"weights", "encoder", "media", "search"},
     "__init__": set(),
 }
-SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets"}
+SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "box", "widgets"}
 MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
 MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}, "scores": {"display"}}

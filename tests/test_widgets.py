@@ -67,7 +67,7 @@ def upload(button, name, data):
 
 def said(box):
     """The words over the tiles."""
-    return unescape(re.sub(r"<[^>]+>", "", box.head.value))
+    return unescape(re.sub(r"<[^>]+>", "", box.notice.value + box.head.value))
 
 
 def paths(box):
@@ -112,9 +112,11 @@ class TestTextBox:
         assert paths(box) == best[:2]
         box.controls.folder.value = "trips"
         assert set(paths(box)) == {f"trips/{NASTY}", "trips/copy.png"}
+        box.controls.threshold.value = 1
+        assert "Nothing reaches the threshold" in said(box)
 
     def test_look_alikes_are_folded(self, box):
-        box.controls.fold.value = 0.9
+        box.controls.fold.value = "fold at 0.9"
         assert "+" in "".join(tile.figure.value for tile in box.gallery.tiles) and len(box.gallery.tiles) < 5
         assert re.search(r"\+\d alike", box.gallery.tiles[0].figure.value)
 
@@ -161,7 +163,7 @@ class TestTextBox:
         assert box.controls.threshold.value == pytest.approx(-0.2)
 
     def test_two_hundred_searches_make_no_new_widgets(self, box):
-        registry = getattr(ipywidgets.Widget, "widgets", None) or ipywidgets.widgets.widget._instances
+        registry = getattr(ipywidgets.widgets.widget, "_instances", None) or ipywidgets.Widget.widgets
         box.controls.k.value = 30
         before = len(registry)
         for i in range(200):
@@ -181,6 +183,21 @@ class TestFeedback:
         assert (first.yes.button_style, first.no.button_style) == ("success", "")
         assert (second.yes.button_style, second.no.button_style) == ("", "danger")
 
+    def test_by_a_photo_the_query_is_its_path(self, library, judgements):
+        box = widgets.image_box(library, example="p1.jpg")
+        box.gallery.tiles[0].yes.click()
+        assert judgements.added == [("image->image", "p1.jpg", box.gallery.tiles[0].hit.path, True, None)]
+
+    def test_what_nobody_can_ask_again_is_not_kept_and_that_is_said(self, library, judgements, tmp_path):
+        summed = widgets.compose_box(library, example="a dog")
+        submit(summed.entry[0].children[1].children[1], "a cat")
+        own = widgets.image_box(library)
+        upload(own.entry[2], "mine.png", png(2, tmp_path))
+        for box in (summed, own):
+            box.gallery.tiles[0].yes.click()
+            assert "not kept" in said(box) and box.refine.layout.display == ""
+        assert judgements.added == []
+
     def test_refining_moves_the_query_and_says_so(self, library, box, judgements):
         last = box.gallery.tiles[-1]
         wanted = library.score("a dog").refined([last.hit], [])
@@ -194,6 +211,12 @@ class TestFeedback:
         box.gallery.tiles[0].yes.click()
         submit(box.entry[0], "a cat")
         assert {tile.yes.button_style for tile in box.gallery.tiles} == {""} and box.refine.layout.display == "none"
+
+    def test_a_query_that_cannot_be_refined_is_said(self, box, judgements):
+        box.gallery.tiles[0].yes.click()
+        box.base = cliplib.Scores(**{**vars(box.base), "asking": None})
+        box.refine.click()
+        assert "come from no library" in said(box) and len(box.gallery.tiles) == 5
 
     def test_what_cannot_be_kept_is_said(self, library, box, monkeypatch):
         def full(*_, **__):
@@ -265,6 +288,12 @@ class TestVideoBox:
         tile.play.click()
         start_s = float(re.search(r"#t=([\d.]+)", tile.figure.value)[1])
         assert tile.figure.value.count("<video") == 1 and start_s == pytest.approx(tile.hit.time_s, abs=0.01)
+
+    def test_a_video_that_is_gone_is_said_in_its_tile(self, library, videos, monkeypatch):
+        monkeypatch.setattr(library, "root", library.root / "gone")
+        monkeypatch.setattr(library, "cache", library.cache / "elsewhere")
+        videos.gallery.tiles[0].play.click()
+        assert "no player" in videos.gallery.tiles[0].figure.value
 
     def test_a_frame_finds_frames_like_it(self, videos):
         when = videos.gallery.tiles[0].hit.time_s
