@@ -7,7 +7,8 @@ MODEL ?= $(if $(filter data/sample,$(FOLDER)),tiny,ViT-B/32)
 PORT ?= 8866
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-colab lint lab app screens evaluate videos bench torture clean
+.PHONY: help setup demo test lint lab evaluate videos bench torture clean
+.PHONY: test-colab app screens
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile

@@ -54,7 +54,7 @@ def photograph_notebooks(home):
     for name in ("notebooks", "cliplib", "data"):
         shutil.copytree(servers.REPO / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
     with servers.serving_lab(home, home / "notebooks") as url, servers.chromium() as browser:
-        for notebook in sorted((home / "notebooks").glob("0*.ipynb")):
+        for notebook in sorted((home / "notebooks").glob("[0-9]*.ipynb")):
             page = browser.new_page()
             servers.run_notebook(page, url + notebook.name)
             photograph(page, notebook.stem, ".jp-WindowedPanel-outer")
