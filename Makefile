@@ -8,7 +8,6 @@ PORT ?= 8866
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint lab evaluate videos bench torture clean
-.PHONY: test-colab app screens
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile
@@ -37,6 +36,7 @@ lab:  ## open the notebooks in JupyterLab
 	@$(PYTHON) .ci/setup.py lab
 	$(BIN)/jupyter lab notebooks
 
+.PHONY: app screens test-colab
 app: export CLIPLIB_FOLDER = $(FOLDER)
 app: export CLIPLIB_MODEL = $(MODEL)
 app:  ## search in the browser; FOLDER=~/Pictures for your own photos, MODEL=ViT-L/14 for another model
