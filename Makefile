@@ -9,7 +9,7 @@ PORT ?= 8866
 LARGE := {"websocket_max_message_size": 200000000}
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab evaluate videos bench torture clean
+.PHONY: help setup demo test lint lab evaluate videos thresholds bench torture phone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile
@@ -56,11 +56,17 @@ evaluate: setup  ## measure the tiny model, write build/evaluate.json
 videos: setup  ## measure moments on drawn films with known events, write build/videos.json
 	@$(BIN)/python tests/benchmarks/videos.py
 
+thresholds: setup  ## compare the threshold rules on the drawn world, write build/thresholds.json
+	@$(BIN)/python data/thresholds.py
+
 bench: setup  ## time a query the paper's way and over the cached index, write build/bench/
 	@$(BIN)/python tests/benchmarks/cached_search.py
 
 torture: setup  ## kill, starve, damage and race the index on purpose, write build/torture.json
 	@PYTHONPATH=. $(BIN)/python tests/torture.py
+
+phone: setup  ## a drawn Takeout, a slow mount, a class of thirty; write build/phone.json
+	@PYTHONPATH=. $(BIN)/python tests/phone.py
 
 clean:  ## remove everything made here: .venv, build and caches
 	rm -rf .venv .venv-colab build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

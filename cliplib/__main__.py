@@ -69,7 +69,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         return answer, "\n".join(map(str, findings)), 0 if answer["sound"] else 1
     if arguments.command == "index":
         report = library.index(every_s=arguments.every, confirm_removals=arguments.confirm_removals)
-        counts = {name: getattr(report, name) for name in ("indexed", "unchanged", "removed", "encoded", "moved")}
+        names = ("indexed", "unchanged", "removed", "encoded", "moved", "confirmed", "written", "outlook")
+        counts = {name: getattr(report, name) for name in names}
         skipped = [{"path": s.path, "stage": s.stage, "reason": s.reason} for s in report.skipped]
         return counts | {"skipped": skipped, "problems": report.problems}, str(report), 0
     query = image(arguments.query) if arguments.command == "similar" else arguments.query

@@ -70,7 +70,10 @@ class Asking:
             raise LibraryError(f"the index of {library.root} is empty: run library.index() first")
         values, footage = search.cosines(gallery, embedding), Footage(library, embedding)
         facts = (library.threshold(mode), library.encoder.banner, self._thumbnail, footage)
-        return Scores(name, mode, values, rows, *facts, self, embedding, query)
+        simple = query is not None and len(query.terms) == 1  # profiles are measured on queries of one term
+        profile = library.profiles.get(mode) if simple else None
+        expected = profile.expected if profile else None
+        return Scores(name, mode, values, rows, *facts, self, embedding, query, expected)
 
     def noise_floor(self, kind: str) -> float:
         """What texts that mean nothing reach on the rows of a kind; measured once, see `search.noise_floor`."""

@@ -11,7 +11,8 @@ import numpy as np
 
 from .errors import MediaError
 from .moments import Moment, Moments, clock
-from .results import Hit, Hits, IndexReport
+from .report import IndexReport
+from .results import Hit, Hits, Tags
 from .scores import Scores
 from .style import STYLE
 
@@ -22,6 +23,16 @@ BINS = 48  # of the little plot of all scores
 def hits_html(hits: Hits) -> str:
     """A gallery of the hits; where nothing passed, the nearest greyed, with how far they are from the threshold."""
     return page_html(hits.banner, _hits_body(hits))
+
+
+def tags_html(tags: Tags) -> str:
+    """Each tag with the number of photos that have it, over the best of them; a tag that no photo has stays a line."""
+    banner, body = next((hits.banner for hits in tags.values()), ""), ""
+    for tag, count in tags.counts().items():
+        tiles = "".join(tile_html(tags[tag], hit) for hit in tags[tag])
+        body += f'<div class="head"><b>{escape(tag)}</b> <small>{count:,} photos</small></div>'
+        body += f'<div class="grid">{tiles}</div>' if tiles else ""
+    return page_html(banner, body)
 
 
 def scores_html(scores: Scores) -> str:
@@ -89,10 +100,11 @@ def tile_html(hits: Hits, hit: Hit, link: str | None = None) -> str:
     when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
     picture = picture_html(hits.thumbnail(hit), name + when)
     alike = f' <span class="alike" title="{_list(hit.alike)}">+{len(hit.alike)} alike</span>' if hit.alike else ""
+    odds = f"<br><small>{escape(hit.odds)}</small>" if hit.odds else ""
     opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
     return (
         f'<figure title="{escape(hit.path)}">{picture}<figcaption>{escape(name)}{when}{alike}'
-        f"{_bar(hit.score, hits.threshold)} <small>{escape(folder)}</small>{opened}</figcaption></figure>"
+        f"{_bar(hit.score, hits.threshold)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
     )
 
 
@@ -122,7 +134,8 @@ def report_html(report: IndexReport) -> str:
         f"<b>{report.seen:,}</b> files: {report.indexed:,} indexed, {report.unchanged:,} unchanged, "
         f"{len(report.skipped):,} skipped; {report.removed:,} removed<br><small>"
         f"{report.encoded:,} encoded in {report.seconds:.1f} s. The index holds "
-        f"{report.photos:,} photos and {report.frames:,} video frames, in {escape(report.cache)}</small>"
+        f"{report.photos:,} photos and {report.frames:,} video frames, in {escape(report.cache)}"
+        f"<br>{escape(report.outlook)}</small>"
     )
     rows = "".join(
         f"<tr><td>{escape(s.path)}</td><td>{escape(s.stage)}</td><td>{escape(s.reason)}</td></tr>"

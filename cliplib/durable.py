@@ -1,7 +1,9 @@
 """A file that is there whole or not at all, whenever the process or the power goes."""
 
+import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,10 +21,34 @@ def write_durably(target: Path, write: Callable) -> tuple[int, str]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
+        _sync_folder(target.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return hashing.size, hashing.sha256.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force a folder's names to the disk, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some mounts know no such thing
+            raise
+    finally:
+        os.close(handle)
+
+
+def writable(folder: Path) -> bool:
+    """Whether a file can really be made there; a mount may claim more than it allows."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 class _Hashing:

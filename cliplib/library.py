@@ -2,21 +2,26 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from . import doctor, originals, snapshot
+from . import doctor, estimate, originals, pack, snapshot
 from . import index as index_
 from . import query as query_
 from . import rows as rows_
 from .asking import Asking
+from .background import Indexing
 from .doctor import Finding
+from .durable import writable
 from .encoder import Encoder
-from .errors import CacheError, LibraryError, QueryError
+from .errors import LibraryError, QueryError
+from .estimate import Estimate
+from .judgements import Judgements
+from .profiles import Profiles
 from .query import Query
-from .results import Hit, Hits, IndexReport
+from .report import IndexReport
+from .results import Hit, Hits, Tags
 from .scores import Scores
 from .store import Store, folder_name
 
@@ -44,8 +49,8 @@ class Library:
         activation: str | None = None,
     ):
         self.root = Path(root).expanduser()
-        if not self.root.is_dir():
-            what = "is a file, not a folder" if self.root.exists() else "is not there"
+        if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
+            what = "is a file, not a folder" if os.path.exists(self.root) else "is not there"
             raise LibraryError(
                 f"the library folder {self.root} {what}. Give a folder of photos and videos; if it is on Google Drive, "
                 "mount it first"
@@ -54,6 +59,7 @@ class Library:
         self._encoder_options = {"device": device, "precision": precision, "activation": activation}
         self._cache = Path(cache).expanduser() if cache else None
         self._asking = Asking(self)
+        self._indexing: Indexing | None = None
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -69,12 +75,22 @@ class Library:
         return Store(self.cache / folder_name(about["name"], encoder.model_id), about)
 
     @cached_property
+    def judgements(self) -> Judgements:
+        """Which picture answers which query, as people said; one table for all models of this folder."""
+        return Judgements(self.cache / "judgements", lambda: self.store.rows)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """The calibrated cutoffs of this folder and model."""
+        return Profiles(self.store.folder, self.store.model)
+
+    @cached_property
     def cache(self) -> Path:
         """The folder of this library's caches: `root/.cliplib`, or one in the home folder where that is read-only."""
         if self._cache:
             return self._cache
         beside = self.root / ".cliplib"
-        if (beside.is_dir() and os.access(beside, os.W_OK)) or _writable(self.root):
+        if (beside.is_dir() and os.access(beside, os.W_OK)) or writable(self.root):
             return beside
         name = hashlib.sha256(str(self.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         return Path.home() / ".cache" / "cliplib" / name
@@ -97,19 +113,40 @@ class Library:
     # indexing
 
     def index(
-        self, *, every_s: float | None = None, confirm_removals: bool = False, progress: bool = True
+        self,
+        *,
+        every_s: float | None = None,
+        confirm_removals: bool = False,
+        progress: bool = True,
+        motion_clips: bool = False,
     ) -> IndexReport:
         """Encode what is new or changed, and say what was done; a progress bar unless `progress` is False.
 
-        `every_s`: seconds between the sampled frames of a video (None: as they are, 1 s for new ones). Raises
-        LibraryError when the folder is gone or empty, or more than a fifth of the files are gone without
-        `confirm_removals`.
+        `every_s`: seconds between the sampled frames of a video (None: as they are, 1 s for new ones). The clips of
+        Live Photos are part of their photos; `motion_clips` takes them for videos, too. Raises LibraryError when the
+        folder is gone or empty, or more than a fifth of the files are gone without `confirm_removals`.
         """
         if every_s is not None and not 0 < every_s < float("inf"):
             raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
         self._asking = Asking(self)  # scores in hand keep the rows that they were made of
         self.store.refresh()
-        return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress)
+        return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, motion_clips)
+
+    def index_in_background(self, **options) -> Indexing:
+        """`index` in a thread; searches find what it has saved. LibraryError while another such run goes on."""
+        if self._indexing and self._indexing.running:
+            raise LibraryError("an index run goes on already: wait() for it, or stop() it")
+        self._indexing = Indexing(self, **options)
+        return self._indexing
+
+    def refresh(self) -> None:
+        """Take in what another run, or another session, has saved since the index was read."""
+        if self.store.refresh():
+            self._asking = Asking(self)
+
+    def estimate(self, seconds: float = 60) -> Estimate:
+        """How long `index` will take and what limits it, after a trial of at most `seconds` that keeps nothing."""
+        return estimate.measure(self.root, self.store, self.encoder, seconds)
 
     def check(self, by_content: bool = False) -> list[Finding]:
         """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""
@@ -141,17 +178,30 @@ class Library:
         take `.top()`. QueryError for a query without terms, or whose terms cancel.
         """
         query = query_.text(query) if isinstance(query, str) else _as_image(query)
+        if self._indexing:
+            self.refresh()
         return self._asking.scores(query, kind)
 
+    def tags(self, words: Iterable[str], k: int = 12, threshold: float | None = None) -> Tags:
+        """Zero-shot tags, for browsing: for each of `words` the photos with a cosine of at least `threshold` (None: the
+        library's own; calibrate it first), of which the best `k` are kept. A photo may have several tags, or none.
+        """
+        words = list(dict.fromkeys(words))
+        self.encoder.encode_texts(words)  # as one batch; the searches find them encoded
+        return Tags({word: self.search(word, k, threshold) for word in words})
+
     def threshold(self, mode: str) -> float:
-        """The cutoff that `threshold=None` means for a mode such as "text->image".
+        """The cutoff that `threshold=None` means for a mode such as "text->image": the calibrated one, where there is a
+        profile; else the model's own.
 
         A query of texts and images is of mode "mixed->image" or "mixed->video", and takes the lower of its two parts'
         cutoffs: its scores lie between theirs.
         """
         known = {**PAPER_THRESHOLDS, **self.encoder.thresholds}
         asked, _, shown = mode.partition("->")
-        return min(known[f"{part}->{shown}"] for part in (("text", "image") if asked == "mixed" else (asked,)))
+        modes = [f"{part}->{shown}" for part in (("text", "image") if asked == "mixed" else (asked,))]
+        profiles = [self.profiles.get(mode) for mode in modes]
+        return min(known[mode] if one is None else one.threshold for mode, one in zip(modes, profiles, strict=True))
 
     # the files behind an answer
 
@@ -174,6 +224,17 @@ class Library:
         rows = self.store.rows
         return snapshot.save(file, rows, [self.store.thumbnail(key) for key in rows_.keys(rows)], self.store.model)
 
+    def save_pack(
+        self, file: str | Path, paths: Iterable[str] | None = None, pictures: str = "previews", places: bool = False
+    ) -> Path:
+        """Write index, thumbnails, judgements and pictures into one .zip for a class: see `pack.save`."""
+        return pack.save(self, file, paths, pictures, places)
+
+    @classmethod
+    def open_pack(cls, file: str | Path, **options) -> "Library":
+        """A library from a pack, read-only where it lies. CacheError when it is no sound pack, or of another model."""
+        return pack.open_pack(cls, file, options)
+
     @classmethod
     def load(cls, file: str | Path, root: str | Path | None = None, **options) -> "Library":
         """A library from a snapshot, ready to search; `root` is where its files are (None: the folder of the snapshot).
@@ -182,28 +243,7 @@ class Library:
         damaged, hostile, or of another model than the one it names (give `model=` for a checkpoint that lies elsewhere
         now).
         """
-        rows, jpegs, about = snapshot.load(file)
-        options.setdefault("model", about.get("name", "ViT-B/32"))
-        options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
-        library = cls(Path(file).parent if root is None else root, **options)
-        if library.encoder.model_id != about["model_id"]:
-            raise CacheError(
-                f"{file} was made with {about.get('name')!r} ({about['model_id'][:12]}), but {library.encoder.name!r} "
-                f"is {library.encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the "
-                "first model, or index again"
-            )
-        thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
-        library.store.checkpoint(rows, thumbs, set(), library.store.failures)
-        return library
-
-
-def _writable(folder: Path) -> bool:
-    """Whether a file can really be made there; a mount may claim more than it allows."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
+        return snapshot.open_library(cls, file, root, options)
 
 
 def _as_image(query) -> Query:

@@ -12,7 +12,8 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from .errors import LibraryError
+from .errors import LibraryError, MediaError
+from .files import open_file
 
 
 def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
@@ -30,14 +31,15 @@ def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
     for path in dict.fromkeys(paths):
         copy = None
         try:
-            with open(root / path, "rb") as source:
+            with open_file(root / path) as source:
                 copy, target = _free(folder, PurePosixPath(path))
                 with target:
                     shutil.copyfileobj(source, target, 2**20)
-        except OSError as error:
+        except (OSError, MediaError) as error:
             if copy:
                 copy.unlink(missing_ok=True)  # half a photo is worse than none
-            warnings.warn(f"{path} was not copied: {error.strerror or error}", stacklevel=3)
+            why = getattr(error, "reason", None) or error.strerror or error
+            warnings.warn(f"{path} was not copied: {why}", stacklevel=3)
             continue
         with contextlib.suppress(OSError):  # some mounts keep no times
             shutil.copystat(root / path, copy)

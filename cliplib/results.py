@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -26,7 +26,8 @@ class Hit:
     `path` is POSIX, relative to the library's root; `score` the cosine similarity with the query; `time_s` the seconds
     that a player's `currentTime` shows, None for a photo; `digest` names the content; `taken_at` is ISO 8601, local
     time. `alike` are the paths of the near-duplicates that were folded into it, the best first, one for each row: of a
-    video that has many frames alike the path comes many times.
+    video that has many frames alike the path comes many times. `expected_precision` is the share of the pictures with
+    this score that are right, 0 to 1, once the library was calibrated; None before.
     """
 
     path: str
@@ -37,10 +38,21 @@ class Hit:
     taken_at: str | None = None
     digest: str = field(default="", repr=False)
     alike: tuple[str, ...] = ()
+    expected_precision: float | None = None
 
     def __str__(self) -> str:
         when = "" if self.time_s is None else f"  at {clock(self.time_s)}"
-        return f"{self.score:6.3f}  {self.path}{when}" + (f"  +{len(self.alike)} alike" if self.alike else "")
+        alike = f"  +{len(self.alike)} alike" if self.alike else ""
+        return f"{self.score:6.3f}  {self.path}{when}{alike}" + (f"  ({self.odds})" if self.odds else "")
+
+    @property
+    def odds(self) -> str:
+        """The expected precision in words, such as "about 8 in 10 at this score are right"; "" when it is not known."""
+        if self.expected_precision is None:
+            return ""
+        tenths = round(10 * self.expected_precision)
+        share = {0: "hardly any", 10: "nearly all"}.get(tenths, f"about {tenths} in 10")
+        return f"{share} at this score are right"
 
 
 @dataclass(frozen=True)
@@ -134,58 +146,33 @@ class Hits(Sequence):
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A file that could not be indexed, or not whole: its path, the stage ("walk", "read", "decode"), the reason."""
+class Tags(Mapping):
+    """Photos by tag: a mapping from each tag to its `Hits`, in the order in which the tags were asked for."""
 
-    path: str
-    stage: str
-    reason: str
+    hits: dict[str, Hits]
 
+    def __getitem__(self, tag: str) -> Hits:
+        return self.hits[tag]
 
-@dataclass(frozen=True)
-class IndexReport:
-    """What an index run did. Counts are of files: seen = indexed + unchanged + len(skipped).
+    def __iter__(self):
+        return iter(self.hits)
 
-    `indexed` files are new or changed; `encoded` of them went through the model (a copy of a known file does not);
-    `moved` of the unchanged only have another path; `removed` files are gone. `problems` says what was wrong with the
-    cache.
-    """
+    def __len__(self) -> int:
+        return len(self.hits)
 
-    indexed: int
-    unchanged: int
-    removed: int
-    skipped: list[Skipped]
-    encoded: int = 0
-    moved: int = 0
-    photos: int = 0  # in the index now
-    frames: int = 0
-    seconds: float = 0.0
-    cache: str = ""
-    banner: str = ""
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def seen(self) -> int:
-        """Media files found in the library folder."""
-        return self.indexed + self.unchanged + len(self.skipped)
+    def counts(self) -> dict[str, int]:
+        """How many photos have each tag: those that reach the threshold, also where more than were kept."""
+        return {tag: int((hits.scores.values >= hits.threshold).sum()) for tag, hits in self.hits.items()}
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.seen} files: {self.indexed} indexed, {self.unchanged} unchanged, {len(self.skipped)} skipped; "
-            f"{self.removed} removed. {self.encoded} encoded in {self.seconds:.1f} s.",
-            f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
-        ]
-        lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped] + [
-            f"  note: {text}" for text in self.problems
-        ]
-        return "\n".join([self.banner, *lines] if self.banner else lines)
+        return "\n".join(f"{count:6,}  {tag}" for tag, count in self.counts().items())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from .display import report_html
+        from .display import tags_html
 
-        return report_html(self)
+        return tags_html(self)
 
 
 def _harmless(cell):

@@ -16,6 +16,7 @@ from .errors import QueryError
 from .moments import Moment, Moments, best_stretches
 from .results import Hit, Hits
 from .search import folded, rocchio, top_k
+from .takeout import ARCHIVE, is_screenshot, one_photo, original_of, plain_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,8 @@ class Scores:
 
     Taking hits from it costs no encoding, so a slider can move the threshold freely. NaN marks a row that may not be
     found, such as the query picture itself, or one that a filter leaves out. `embedding`, float32 (d,), is the query's;
-    `asked` the query as an object, None once it was refined.
+    `asked` the query as an object, None once it was refined. `expected` gives the expected precision at a score, once
+    the library was calibrated for this mode.
     """
 
     query: str
@@ -47,31 +49,39 @@ class Scores:
     asking: Asking | None = field(default=None, repr=False, compare=False)
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
     asked: Query | None = field(default=None, repr=False, compare=False)
+    expected: Callable[[float], float | None] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def top(self, k: int = 5, threshold: float | None = None, fold: float | None = None) -> Hits:
+    def top(self, k: int = 5, threshold: float | None = None, fold: float | None = None, distinct: bool = True) -> Hits:
         """The best `k` rows with a cosine of at least `threshold` (None: the library's own).
 
-        With `fold`, a cosine between found pictures such as 0.97, near-duplicates among them become one hit, the best,
-        whose `alike` names the others; `k` counts what is left. See `search.folded`. Frames fold like photos, whatever
-        their times, so that a long still shot is one hit. QueryError for a bad k, threshold or fold.
+        One photo is one hit, in however many albums its file lies, and so is an edited twin ("IMG-edited.jpg") with its
+        original; `alike` names the others. All are hits of their own with `distinct=False`. With `fold`, a cosine
+        between found pictures such as 0.97, near-duplicates are one hit, too; `k` counts what is left. See
+        `search.folded`. Frames fold like photos, whatever their times, so that a long still shot is one hit. QueryError
+        for a bad k, threshold or fold.
         """
         threshold = self.threshold if threshold is None else threshold
-        found = self._hits(k, threshold, fold)
-        nearest = () if found else self._hits(NEAREST, -1, fold)
+        found = self._hits(k, threshold, fold, distinct)
+        nearest = () if found else self._hits(NEAREST, -1, fold, distinct)
         searched = int(np.count_nonzero(~np.isnan(self.values)))
         return Hits(self.query, self.mode, threshold, found, nearest, self.banner, searched, self.thumbnail, self)
 
     def only(
-        self, folder: str | None = None, since: str | date | None = None, until: str | date | None = None
+        self,
+        folder: str | None = None,
+        since: str | date | None = None,
+        until: str | date | None = None,
+        screenshots: bool = True,
     ) -> Scores:
         """The same scores with other rows left out (NaN); costs no encoding and reads no file.
 
         `folder`: POSIX, relative to the library's root, with all below it; "trips" is not the start of "trips 2024/".
         `since`, `until`: the first and the last day, "YYYY-MM-DD" or `datetime.date`, compared with `taken_at`, which
         is the file's own date where the camera left none. Where a day is asked for, rows without a date are left out.
+        `screenshots=False` leaves those out, see `takeout.is_screenshot`.
         QueryError for a day that is none, and for `since` after `until`.
         """
         keep = np.ones(len(self), bool)
@@ -85,6 +95,9 @@ class Scores:
             days = pc.utf8_slice_codeunits(self.rows["taken_at"], 0, 10)
             within = pc.and_(pc.greater_equal(days, first or "0000"), pc.less_equal(days, last or "9999-12-31"))
             keep &= pc.fill_null(within, False).to_numpy()
+        if not screenshots:
+            facts = (self.rows[name].to_pylist() for name in ("path", "width", "height", "camera"))
+            keep &= ~np.fromiter(map(is_screenshot, *facts), bool, len(self))
         return replace(self, values=np.where(keep, self.values, np.float32(np.nan)))
 
     def refined(
@@ -153,9 +166,9 @@ class Scores:
         frame = self.rows.select(["path", "time_s"]).to_pandas().assign(score=self.values)
         return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
-    def _hits(self, k: int, threshold: float, fold: float | None) -> tuple[Hit, ...]:
+    def _hits(self, k: int, threshold: float, fold: float | None, distinct: bool) -> tuple[Hit, ...]:
         if fold is None:
-            groups = [[position] for position in top_k(self.values, k, threshold)]
+            groups = self._photos(k, threshold) if distinct else [[p] for p in top_k(self.values, k, threshold)]
         else:
             passing = top_k(self.values, max(1, len(self)), threshold)
             groups = folded(rows_.matrix(self.rows), passing, k, fold)
@@ -164,11 +177,38 @@ class Scores:
         return tuple(
             Hit(
                 score=float(self.values[group[0]]),
+                expected_precision=self.expected(float(self.values[group[0]])) if self.expected else None,
                 alike=tuple(self.rows["path"].take(group[1:]).to_pylist()) if len(group) > 1 else (),
                 **row,
             )
             for group, row in zip(groups, picked, strict=True)
         )
+
+    def _photos(self, k: int, threshold: float) -> list[np.ndarray]:
+        """The positions of the best `k` photos or frames, each with its copies and edited twins, the best first."""
+        top_k(self.values, k, threshold)  # says what is wrong with either
+        many = 4 * k + 16
+        while True:
+            order = top_k(self.values, many, threshold)
+            rows = self.rows.select(["path", "digest", "time_s"]).take(order)
+            paths, *keys = (rows[name].to_pylist() for name in rows.column_names)
+            pictures = list(zip(paths, zip(*keys, strict=True), strict=True))
+            groups = one_photo(pictures, self._originals(paths))
+            if len(groups) >= k or len(order) < many:
+                return [order[group] for group in groups[:k]]
+            many *= 4
+
+    def _originals(self, paths: list[str]) -> dict[str, tuple[str, float | None]]:
+        """Digest and time, by `takeout.plain_path`, of the photos that some of these were edited from."""
+        wanted = [plain_path(original_of(path)) for path in paths if original_of(path) != path]
+        if not wanted or self.mode.endswith("->video"):
+            return {}
+        plain = self.rows["path"]
+        if pc.any(pc.match_substring(plain, ".zip!/", ignore_case=True)).as_py():
+            plain = pc.replace_substring_regex(plain, f"(?i){ARCHIVE.pattern}", "")
+        there = pc.is_in(plain, pa.array(wanted))
+        digests = self.rows["digest"].filter(there).to_pylist()
+        return {path: (digest, None) for path, digest in zip(plain.filter(there).to_pylist(), digests, strict=True)}
 
     def _row(self, hit: Hit | Moment) -> int:
         """The position of a hit's row, or of a moment's best frame."""

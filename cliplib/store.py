@@ -3,7 +3,7 @@
 A checkpoint writes a part, then a manifest under a new name. Nothing is changed in place, so a stop at any moment
 leaves the state before or the state after. Loading folds all heads: the union of their parts less the dead rows; so two
 writers lose nothing. A part that does not match its checksum is named, and its rows are looked for in the generation
-before.
+before. Files may arrive in any order, or never, where the cache lies on a mount and the machine dies (see `mounts`).
 
     .cliplib/<model>/manifest-<time>-<id>.json
                      part-<id>.parquet          rows, see `rows`
@@ -20,14 +20,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import manifest
+from . import manifest, mounts
 from . import rows as rows_
 from .durable import write_durably
 from .errors import CacheError
+from .files import patiently
+from .retention import KEPT_SECONDS, delete_old
 from .thumbs import Key, Thumbs, write_pack
 
-KEPT_GENERATIONS = 4
-KEPT_SECONDS = 3600  # a file younger than this may belong to a writer whose manifest is still to come
 MANY_PARTS = 8  # more than this are merged when a run ends
 
 
@@ -60,10 +60,12 @@ class Store:
         self._manifests = self._manifests_there()
         self._state = self._load()
 
-    def refresh(self) -> None:
-        """Read again if another writer has added to the cache since it was read."""
-        if self._manifests_there() != self._manifests:
+    def refresh(self) -> bool:
+        """Read again if another writer has added to the cache since it was read; whether one had."""
+        changed = self._manifests_there() != self._manifests
+        if changed:
             self._read()
+        return changed
 
     def _manifests_there(self) -> set[str]:
         return {file.name for file in self.folder.glob("manifest*.json")}
@@ -115,12 +117,16 @@ class Store:
                 state.dropped.add(name)
         if new.num_rows:
             self._add_part(state, new, thumbs)
-        self._commit(state)
+        self._commit(state, new.num_rows)
 
     def compact(self) -> None:
-        """Merge the parts when they are many (not one with half the rows); delete what no recent manifest names."""
-        if len(self._state.live) <= MANY_PARTS:
-            return
+        """Merge the parts when they are many (not one with half the rows); delete what need not be kept."""
+        if len(self._state.live) > MANY_PARTS:
+            self._merge()
+        if len(self._manifests) > MANY_PARTS:
+            self._manifests = delete_old(self.folder, self._state.heads)
+
+    def _merge(self) -> None:
         total = self.rows.num_rows
         stay = {n for n, rows in self._state.live.items() if rows.num_rows > total / 2 and n not in self._state.dead}
         state = _State(failures=self._state.failures, dropped=set(self._state.live) - stay)
@@ -130,8 +136,7 @@ class Store:
         keys = dict.fromkeys(rows_.keys(merged))
         found = {key: jpeg for key in keys if (jpeg := self.thumbnail(key)) is not None}
         self._add_part(state, merged, found)
-        self._commit(state)
-        self._delete_old()
+        self._commit(state, 0)
 
     def _add_part(self, state: _State, rows: pa.Table, thumbs: dict[Key, bytes]) -> None:
         ident = uuid.uuid4().hex[:16]
@@ -142,12 +147,14 @@ class Store:
             entry["thumbs"] = self._write(f"thumbs-{ident}.parquet", lambda file: write_pack(file, thumbs))
         state.live[entry["name"]], state.entries[entry["name"]] = rows, entry
 
-    def _commit(self, state: _State) -> None:
+    def _commit(self, state: _State, new_rows: int) -> None:
         parts = list(state.entries.values())
-        body = manifest.new(self.model, self._state.heads, parts, state.dead, sorted(state.dropped), state.failures)
+        body = manifest.new(self.model, self._known, parts, state.dead, sorted(state.dropped), state.failures)
         name = manifest.file_name(body)
+        mounts.note(self.folder / name, new_rows)
         self._write(name, lambda file: file.write(manifest.to_bytes(body)))
         self._manifests.add(name)
+        self._known.add(body["id"])
         state.heads = [body["id"]]
         self._state, self._rows, self._thumbs = state, None, None
 
@@ -155,30 +162,13 @@ class Store:
         """Let `write` fill a new file of the cache; its name, size in bytes and sha256."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            size, sha256 = write_durably(self.folder / name, write)
+            size, sha256 = patiently(lambda: write_durably(self.folder / name, write))
         except OSError as error:
             raise CacheError(
                 f"could not save {name} in {self.folder}: {error.strerror or error}. What was saved before is intact. "
                 "Free some space, or give another folder with Library(..., cache=...), and run index() again."
             ) from error
         return {"name": name, "size": size, "sha256": sha256}
-
-    def _delete_old(self) -> None:
-        """Delete manifests that are neither recent nor of the last generations, then files that no other names."""
-        horizon = time.time() - KEPT_SECONDS
-        needed: set[str] = set()
-        files = sorted(self.folder.glob("manifest*.json"))
-        for generation, file in enumerate(reversed(files)):
-            body = manifest.read(file)
-            recent = generation < KEPT_GENERATIONS or file.stat().st_mtime > horizon
-            if body is not None and (recent or body["id"] in self._state.heads):
-                needed |= manifest.files_named(body)
-            elif body is not None:
-                file.unlink(missing_ok=True)
-                self._manifests.discard(file.name)
-        for file in [*self.folder.glob("part-*.parquet"), *self.folder.glob("thumbs-*.parquet")]:
-            if file.name not in needed and file.stat().st_mtime < horizon:
-                file.unlink(missing_ok=True)
 
     # reading
 
@@ -190,10 +180,22 @@ class Store:
             self.problems.append(
                 f"{manifest.file_name(body)} is of model {body['model'].get('name')!r}, not {self.model['name']!r}"
             )
-        state = _State(heads=manifest.heads(bodies))
+        believed = manifest.believed(bodies, manifest.part_sizes(self.folder))
+        missing = {ident: bodies[ident] for ident in bodies.keys() - believed.keys()}
+        for ident in manifest.heads(bodies):
+            if ident in missing:
+                name = manifest.file_name(bodies[ident])
+                self.problems.append(
+                    f"{name} names parts that are not there whole, perhaps not yet; it was passed over"
+                )
+        # What a new manifest names is over for good, so one whose parts may still come is not named.
+        young = time.time_ns() - KEPT_SECONDS * 10**9
+        self._known = believed.keys() | {ident for ident, body in missing.items() if body["created_ns"] < young}
+        state = _State(heads=manifest.heads(believed))
         read: dict[str, pa.Table | None] = {}
+        folded: dict[str, bool] = {}
         for ident in state.heads:
-            self._fold(bodies[ident], bodies, read, state)
+            self._fold(ident, believed, read, state, folded)
         for name in sorted(set(state.entries) - state.dropped):
             dead = pa.array(sorted(state.dead.get(name, ())), pa.string())
             state.live[name] = (
@@ -203,26 +205,35 @@ class Store:
         state.live = rows_.without_doubles(state.live)
         return state
 
-    def _fold(self, body: dict, bodies: dict, read: dict, into: _State) -> None:
-        """Add a manifest to a state; where one of its parts is damaged, the generation before as well."""
+    def _fold(self, ident: str, bodies: dict, read: dict, into: _State, folded: dict[str, bool]) -> bool:
+        """Add a manifest to a state: whole, or what is sound of it and the generations before; whether one was whole.
+
+        Rows that are dead in a manifest that is not whole live on in what is added from the generations before: those
+        that took their place may be in the part that is missing.
+        """
+        if ident in folded:
+            return folded[ident]
+        body = bodies[ident]
         for entry in body["parts"]:
             if entry["name"] not in read:
                 read[entry["name"]] = self._read_part(entry)
             if read[entry["name"]] is not None:
                 into.entries[entry["name"]] = entry
-        for part, paths in body["dead"].items():
-            into.dead.setdefault(part, set()).update(paths)
-        into.failures |= body["failures"]
-        if all(read[entry["name"]] is not None for entry in body["parts"]):
+        whole = folded[ident] = all(read[entry["name"]] is not None for entry in body["parts"])
+        if whole:
             into.dropped.update(body["dropped"])
-            return
-        for parent in body["parents"]:
-            if parent in bodies:
-                self._fold(bodies[parent], bodies, read, into)
+        else:
+            earlier = manifest.before(body, bodies)
+            folded[ident] = max((self._fold(one, bodies, read, into, folded) for one in earlier), default=False)
+        if whole or not folded[ident]:
+            for part, paths in body["dead"].items():
+                into.dead.setdefault(part, set()).update(paths)
+        into.failures |= body["failures"]
+        return folded[ident]
 
     def _read_part(self, entry: dict) -> pa.Table | None:
         try:
-            data = (self.folder / Path(entry["name"]).name).read_bytes()
+            data = patiently((self.folder / Path(entry["name"]).name).read_bytes)
             if hashlib.sha256(data).hexdigest() != entry["sha256"]:
                 raise CacheError(f"{entry['name']} does not match its checksum ({len(data)} bytes of {entry['size']})")
             rows, said = rows_.checked(rows_.from_parquet(data, entry["name"])[0], self.model["dim"], entry["name"])

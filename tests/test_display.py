@@ -8,7 +8,8 @@ import pytest
 from cliplib import rows as rows_
 from cliplib.display import hits_html, player_html, plot_html, save_html, scores_html, tile_html
 from cliplib.moments import Moment
-from cliplib.results import Hit, Hits, IndexReport, Skipped
+from cliplib.report import IndexReport, Skipped
+from cliplib.results import Hit, Hits
 from cliplib.scores import Scores
 from cliplib.style import STYLE
 

@@ -341,7 +341,7 @@ class TestOpening:
     def test_a_folder_that_cannot_be_written_has_its_cache_elsewhere(self, tmp_path, weights, monkeypatch):
         draw_picture(tmp_path / "photos" / "a.jpg", 1)
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
-        monkeypatch.setattr("cliplib.library._writable", lambda folder: False)
+        monkeypatch.setattr("cliplib.library.writable", lambda folder: False)
         library = cliplib.Library(tmp_path / "photos", model=weights)
         assert library.index(progress=False).indexed == 1
         assert (tmp_path / "home" / ".cache" / "cliplib").is_dir() and not (tmp_path / "photos" / ".cliplib").exists()
@@ -437,3 +437,22 @@ def test_rows_and_matrix_stay_aligned(library):
     assert rows.num_rows == len(matrix) == 5
     assert np.allclose(np.linalg.norm(matrix, axis=1), 1, atol=1e-5)
     assert Path(rows["path"][0].as_py()).name
+
+
+class TestTags:
+    def test_each_tag_has_the_photos_that_reach_the_cutoff_best_first(self, library):
+        scores = library.score("a dog")
+        cutoff = float(np.sort(scores.values)[-3])
+        tags = library.tags(["a dog", "the sea", "a dog"], k=2, threshold=cutoff)
+        assert list(tags) == ["a dog", "the sea"]
+        assert [hit.path for hit in tags["a dog"]] == [hit.path for hit in library.search("a dog", 2, cutoff)]
+        assert tags.counts()["a dog"] == 3  # two are kept
+        assert str(tags).splitlines()[0] == "     3  a dog"
+
+    def test_a_tag_that_no_photo_has_says_so(self, library):
+        tags = library.tags(["a dog"], threshold=1)
+        assert tags.counts() == {"a dog": 0} and not len(tags["a dog"])
+        assert "0 photos" in tags._repr_html_() and "<figure" not in tags._repr_html_()
+
+    def test_names_are_escaped(self, library):
+        assert "<b>" not in library.tags(["<b>bold"])._repr_html_().replace("<b>&lt;b&gt;bold</b>", "")

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from cliplib.errors import QueryError
-from cliplib.results import Hit, IndexReport, Skipped, clock
+from cliplib.moments import clock
+from cliplib.report import IndexReport, Skipped
+from cliplib.results import Hit
 from cliplib.scores import Scores
 from tests.test_rows import make
 

@@ -15,8 +15,8 @@ def make(paths, dim=8, seed=0, **columns):
     """Rows with random unit embeddings; `columns` override the facts."""
     vectors = np.random.default_rng(seed).normal(size=(len(paths), dim)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    facts = {"kind": "image", "size": 10, "mtime_ns": 1, "digest": "d"} | columns
-    return rows.table([facts | {"path": path} for path in paths], vectors), vectors
+    facts = {"kind": "image", "size": 10, "mtime_ns": 1} | columns
+    return rows.table([{"digest": f"of {path}"} | facts | {"path": path} for path in paths], vectors), vectors
 
 
 class TestTable:

@@ -21,8 +21,8 @@ FACTS = [
 
 def make(facts, vectors, values, mode="text->image", **options):
     """Scores of photos with these (path, taken_at) and unit embeddings."""
-    about = {"kind": "image", "size": 1, "mtime_ns": 1, "digest": "d"}
-    records = [about | {"path": path, "taken_at": taken_at} for path, taken_at in facts]
+    about = {"kind": "image", "size": 1, "mtime_ns": 1}
+    records = [about | {"path": path, "digest": path, "taken_at": taken_at} for path, taken_at in facts]
     table = rows.table(records, np.asarray(vectors, np.float32))
     return Scores("a dog", mode, np.asarray(values, np.float32), table, threshold=0.25, **options)
 
