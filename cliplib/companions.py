@@ -7,6 +7,7 @@ both, else by its stem, in the same folder and at most `LONGEST_CLIP_S` long.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,18 +32,25 @@ class Companions:
 
     def __init__(self, root, listing: Listing, rows: pa.Table, motion_clips: bool = False):
         self.root, self.problems = root, []
-        self.sidecars = match_sidecars((file.path for file in listing.files), listing.jsons)
-        self._pair = not motion_clips
-        self._photos = {_stem(file.path): file.path for file in listing.files if file.kind == "image"}
-        known = rows.filter(pc.is_valid(rows["content_id"])).select(["path", "content_id"])
-        self._ids = dict(zip(known["path"].to_pylist(), known["content_id"].to_pylist(), strict=True))
-        self._owners = {ident: path for path, ident in self._ids.items()}
+        self.sidecars = match_sidecars((file.path for file in listing.files), listing.jsons) if listing.jsons else {}
+        self._pair, self._files, self._rows = not motion_clips, listing.files, rows
+        self._noted: dict[str, str] = {}  # content identifier to path, of photos that this run has opened
+
+    @cached_property
+    def _photos(self) -> dict[str, str]:
+        """The photos by what they have in common with their clips."""
+        return {_stem(file.path): file.path for file in self._files if file.kind == "image"}
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        """Paths by content identifier, of the photos in the index."""
+        known = self._rows.filter(pc.is_valid(self._rows["content_id"]))
+        return dict(zip(known["content_id"].to_pylist(), known["path"].to_pylist(), strict=True))
 
     def completed(self, path: str, facts: dict) -> dict:
         """The facts of a file, its sidecar's date and place where it has none itself; notes its content identifier."""
         if facts.get("content_id"):
-            self._ids[path] = facts["content_id"]
-            self._owners[facts["content_id"]] = path
+            self._noted[facts["content_id"]] = path
         placed = all(facts.get(name) is not None for name in FILLED)
         told = {} if facts.get("taken_at") and placed else self._told(path)
         if facts.get("taken_at"):
@@ -53,8 +61,9 @@ class Companions:
 
     def photo_of(self, file: MediaFile) -> str | None:
         """The photo whose moving part a video is, or None; a video that cannot be opened is none's."""
+        owners = self._known | self._noted
         near = self._photos.get(_stem(file.path))
-        if not self._pair or (near is None and not self._owners):
+        if not self._pair or (near is None and not owners):
             return None
         try:
             with open_video(os.path.join(self.root, file.path)) as video:
@@ -62,13 +71,15 @@ class Companions:
                 duration_s = video.facts.duration_s
         except MediaError:
             return None
-        if ident and ident in self._owners:
-            return self._owners[ident]
-        others = ident and near and self._ids.get(near)  # the photo belongs to another clip
+        if ident and ident in owners:
+            return owners[ident]
+        others = ident and near in owners.values()  # the photo belongs to another clip
         return near if not others and duration_s <= LONGEST_CLIP_S else None
 
     def redate(self, store) -> None:
         """Give the rows of a `Store` that have no date of their own what a sidecar tells that has come since."""
+        if not self.sidecars:
+            return
         dateless = store.rows.filter(pc.equal(store.rows["taken_from"], "mtime"))
         told = {path: self._told(path) for path in dateless["path"].unique().to_pylist() if path in self.sidecars}
         dateless = dateless.filter(pc.is_in(dateless["path"], pa.array([p for p in told if told[p]], pa.string())))

@@ -5,11 +5,13 @@ import os
 import shutil
 import threading
 import time
+import zipfile
 
 import pytest
 
 from cliplib import drive, manifest, mounts, staging
 from cliplib.errors import CacheError, LibraryError
+from cliplib.files import find_media
 from cliplib.index import update
 from cliplib.staging import save_back, stage
 from cliplib.store import Store
@@ -46,6 +48,16 @@ class TestStage:
         assert copied(tmp_path / "local") == want
         assert (report.copied, report.unchanged, report.size_bytes, report.problems) == (6, 0, 6000, [])
 
+    def test_archives_are_copied_whole_and_takeouts_json_too(self, source, tmp_path):
+        with zipfile.ZipFile(source / "takeout.zip", "w") as archive:
+            archive.writestr("Takeout/z.jpg", b"in the archive")
+            archive.writestr("Takeout/z.jpg.json", b"{}")
+        (source / "p0.jpg.json").write_bytes(b"{}")
+        report = stage(source, tmp_path / "local", progress=False)
+        assert report.copied == 8 and report.problems == []
+        assert find_media(tmp_path / "local") == find_media(source)
+        assert stage(source, tmp_path / "local", progress=False).unchanged == 8
+
     def test_a_second_time_only_what_changed(self, source, tmp_path):
         stage(source, tmp_path / "local", progress=False)
         (source / "p0.jpg").write_bytes(b"new")
@@ -54,15 +66,17 @@ class TestStage:
         assert (tmp_path / "local" / "p0.jpg").read_bytes() == b"new"
 
     def test_more_than_the_cap_is_refused_before_anything_is_copied(self, source, tmp_path):
-        with pytest.raises(LibraryError, match=r"6 photos and videos of 0.0 MB.*Stage one of its folders"):
-            stage(source, tmp_path / "local", max_bytes=5999, progress=False)
+        with pytest.raises(LibraryError, match=r"6 files of 6.0 kB.*at most 999 bytes.*Stage one of its folders"):
+            stage(source, tmp_path / "local", max_bytes=999, progress=False)
         assert not (tmp_path / "local").exists()
+        with pytest.raises(LibraryError, match="Stage one of its folders"):
+            stage(source, tmp_path / "local", max_bytes=5999, progress=False)
         assert stage(source, tmp_path / "local", max_bytes=6000, progress=False).copied == 6
 
     def test_what_was_staged_before_counts_against_the_cap(self, source, tmp_path):
         stage(source, tmp_path / "local", progress=False)
         (source / "p0.jpg").rename(source / "q0.jpg")
-        with pytest.raises(LibraryError, match=r"1 others in .*local"):
+        with pytest.raises(LibraryError, match=r"local has 1 others; of these 7.0 kB"):
             stage(source, tmp_path / "local", max_bytes=6500, progress=False)
 
     def test_a_file_that_grows_while_it_is_copied_never_passes_the_cap(self, source, tmp_path, monkeypatch):
