@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from . import manifest, mounts
 from .durable import write_durably
 from .errors import CacheError, LibraryError, MediaError
-from .files import MediaFile, find_media, patiently
+from .files import MediaFile, find_media, open_file, patiently, read_bytes
 from .retention import delete_old
 
 THREADS = 16  # they wait for Drive, not for the processor
@@ -71,16 +71,18 @@ def stage(folder: str | Path, to: str | Path, max_bytes: int = 20 * 10**9, progr
                 total=sum(f.size for f in todo), desc="Copying", unit="B", unit_scale=True, disable=not progress
             ) as bar,
         ):
+            sidecars = [pool.submit(_copy_sidecar, folder, to, path) for path in listing.jsons]
             copies = {pool.submit(_copy, folder, to, passing / str(i), file): file for i, file in enumerate(todo)}
             try:
                 for copy in as_completed(copies):
                     problems += copy.result()
                     bar.update(copies[copy].size)
+                problems += [problem for copy in sidecars for problem in copy.result()]
             finally:
                 pool.shutdown(cancel_futures=True)
     finally:
         shutil.rmtree(passing, ignore_errors=True)
-    failed = len(problems) - len(listing.problems)
+    failed = len({problem.path for problem in problems} & {file.path for file in todo})
     size_bytes = sum(file.size for file in listing.files) - sum(
         file.size for file in todo if file.path in {problem.path for problem in problems}
     )
@@ -113,7 +115,7 @@ def _copy(folder: Path, to: Path, passing: Path, file: MediaFile) -> list[MediaE
 
     def once():
         left = file.size
-        with open(folder / file.path, "rb") as source, open(passing, "wb") as sink:
+        with open_file(folder / file.path) as source, open(passing, "wb") as sink:
             while chunk := source.read(CHUNK_BYTES):
                 left -= len(chunk)
                 if left < 0:  # not one byte more than was counted against the cap
@@ -199,6 +201,18 @@ def _carry(folder: Path, to: Path, entry: dict, needed: bool = True) -> int:
     if needed:
         raise CacheError(f"{folder / name} is damaged, and was not copied: run index() to mend it, then save again")
     return 0
+
+
+def _copy_sidecar(folder: Path, to: Path, path: str) -> list[MediaError]:
+    """Copy a JSON file, about 1 KB, unless it is there; [] or what was wrong."""
+    try:
+        if not (to / path).exists():
+            data = read_bytes(folder / path)
+            (to / path).parent.mkdir(parents=True, exist_ok=True)
+            (to / path).write_bytes(data)
+        return []
+    except (MediaError, OSError) as error:
+        return [MediaError(path, "read", f"cannot be copied: {getattr(error, 'reason', error)}")]
 
 
 def _put(target: Path, data: bytes) -> int:

@@ -103,10 +103,24 @@ MAY_IMPORT = {
         "keeping",
         "style",
     },
+    "upload": {"files", "library", "widgets"},  # a lesson without Drive
+    "preflight": {"drive", "fetch", "weights"},  # what a school account must allow
     "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
-SEEN = {"style", "display", "entries", "controls", "gallery", "keeping", "widgets", "lab", "labelling", "explorer"}
+SEEN = {
+    "upload",
+    "style",
+    "display",
+    "entries",
+    "controls",
+    "gallery",
+    "keeping",
+    "widgets",
+    "lab",
+    "labelling",
+    "explorer",
+}
 MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "compare", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
 MAY_IMPORT_LATE = {"report": {"display"}, "results": {"display"}, "moments": {"display"}, "scores": {"display"}}

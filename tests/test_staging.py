@@ -10,11 +10,13 @@ import pytest
 
 from cliplib import drive, manifest, mounts, staging
 from cliplib.errors import CacheError, LibraryError
+from cliplib.files import find_media
 from cliplib.index import update
 from cliplib.staging import save_back, stage
 from cliplib.store import Store
 from tests import colab as stand_ins
 from tests.libraries import draw_picture
+from tests.takeouts import build, zipped
 from tests.torture import MODEL, StubEncoder, keys
 
 colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
@@ -226,3 +228,15 @@ class TestSaveBack:
         top = drive.mount(mount_point=str(colab.point))
         assert mounts.outlook(top / "Photos" / ".cliplib" / "stub", 3)[0] == 0
         assert len(manifest.read_all(top / "Photos" / ".cliplib" / "stub")[0]) == 1
+
+
+def test_members_of_archives_and_sidecars_are_staged_and_index_alike(tmp_path):
+    _, jsons = build(tmp_path / "unpacked", 40)
+    zipped(tmp_path / "unpacked", tmp_path / "mount", parts=2)
+    staged = stage(tmp_path / "mount", tmp_path / "local", progress=False)
+    assert staged.problems == [] and staged.copied == len(find_media(tmp_path / "mount").files)
+    listings = [find_media(tmp_path / name) for name in ("mount", "local")]
+    assert listings[0].files == listings[1].files and sorted(listings[0].jsons) == sorted(listings[1].jsons)
+    assert len(listings[1].jsons) == len(jsons) + 1  # and the album's own
+    again = stage(tmp_path / "mount", tmp_path / "local", progress=False)
+    assert (again.copied, again.unchanged) == (0, staged.copied)
