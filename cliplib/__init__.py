@@ -40,6 +40,7 @@ _HOME = {
     "LibraryError": "errors",
     "CacheError": "errors",
     "QueryError": "errors",
+    "JudgementError": "errors",
 }
 __all__ = list(_HOME)
 __version__ = "0.1.0"

@@ -150,12 +150,12 @@ def save_html(sections: list, file) -> None:
     """Write results (anything with `_repr_html_`) and headings (strings) as one self-contained page."""
     parts = [f"<h2>{escape(s)}</h2>" if isinstance(s, str) else s._repr_html_() for s in sections]
     head = (
-        '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>cliplib</title>'
+        '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<meta name="color-scheme" content="light dark"><title>cliplib</title>'
     )
+    body = '<body style="font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1100px">'
     with open(file, "w", encoding="utf-8") as page:
-        page.write(
-            f'{head}<body style="font-family:system-ui,sans-serif;margin:2em auto;max-width:1100px">{"".join(parts)}'
-        )
+        page.write(head + body + "".join(parts))
 
 
 def page_html(banner: str, body: str) -> str:

@@ -29,17 +29,16 @@ def write_durably(target: Path, write: Callable) -> tuple[int, str]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force a folder's names to the disk, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    """Force a folder's names to the disk. Systems and mounts that know no such thing refuse it in many ways."""
     try:
-        os.fsync(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some mounts know no such thing
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
             raise
-    finally:
-        os.close(handle)
 
 
 def writable(folder: Path) -> bool:

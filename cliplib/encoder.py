@@ -4,20 +4,18 @@ import threading
 import unicodedata
 import warnings
 from collections import OrderedDict
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 
 from .errors import ModelError, QueryError
+from .towers import bf16_pays, build, convert
 from .weights import MEAN, STD, architecture, load_weights, preprocessing
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     import clip.clip
-    import clip.model
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LONGEST_ASPECT = 32  # above, the whole picture is never resized: only its centre is
@@ -46,11 +44,11 @@ class Encoder:
         self.parameters = sum(tensor.numel() for tensor in weights.state.values())
         self.device, self.precision = device, precision
         self.batch_size = 32 if device == "cpu" else 256
-        self._model = _build(weights, sizes)
+        self._model = build(weights, sizes)
         self.logit_scale = float(self._model.logit_scale.exp())
         # On a CPU one short text is slower in bf16 than in fp32.
         for tower in (self._model,) if device != "cpu" else (self._model.visual,):
-            _convert(tower, DTYPES[precision])
+            convert(tower, DTYPES[precision])
         self._model.to(device)
         self._mean, self._std = (torch.tensor(numbers, device=device).view(1, 3, 1, 1) for numbers in (MEAN, STD))
         self._texts = OrderedDict()  # text -> row, the least recently used first
@@ -60,14 +58,14 @@ class Encoder:
     def load(cls, model="ViT-B/32", device=None, precision=None, activation=None):
         """Encoder for a name of openai/CLIP, "tiny" or the path of a checkpoint; see `cliplib.weights.load_weights`.
 
-        device: by default "cuda" where PyTorch sees a GPU, else "cpu". precision: by default "fp16" on a GPU, "bf16" on
-        a CPU with AMX, else "fp32". Raises ModelError.
+        device: by default "cuda" where PyTorch sees a GPU, else "cpu". precision: by default "fp16" on a GPU; on a CPU
+        "bf16" where `towers.bf16_pays`, else "fp32". Raises ModelError.
         """
         device = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ModelError(f'device="{device}" was asked for and PyTorch {torch.__version__} sees no GPU; use "cpu"')
         if precision is None:
-            on_cpu = "bf16" if device == "cpu" and _cpu_has_bf16() else "fp32"
+            on_cpu = "bf16" if device == "cpu" and bf16_pays() else "fp32"
             precision = "fp16" if device.startswith("cuda") else on_cpu
         if precision not in DTYPES or (precision == "fp16" and device == "cpu"):
             raise ModelError(f'precision="{precision}" on {device}: allowed are fp32 and bf16, and fp16 on a GPU')
@@ -197,46 +195,3 @@ class Encoder:
                 'try precision="fp32", and check where the weights come from'
             )
         return rows
-
-
-def _build(weights, sizes: dict) -> nn.Module:
-    """openai/CLIP's model in fp32 with exactly these weights; `clip.model.build_model` would round them to fp16."""
-    with torch.device("meta"):  # no memory and no random numbers spent on weights that are replaced
-        model = clip.model.CLIP(**sizes)
-    floats = {name: value.float() if value.is_floating_point() else value for name, value in weights.state.items()}
-    try:
-        model.load_state_dict(floats, strict=True, assign=True)
-        clip_vocabulary = len(clip.clip._tokenizer.encoder)
-        if sizes["vocab_size"] != clip_vocabulary:
-            raise RuntimeError(f"\nvocabulary of {sizes['vocab_size']}, CLIP's tokenizer has {clip_vocabulary}")
-    except RuntimeError as error:
-        details = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
-        raise ModelError(f"{weights.source} does not fit openai/CLIP's classes: {details[:500]}") from error
-    mask = model.build_attention_mask()
-    for block in model.transformer.resblocks:
-        block.attn_mask = mask
-    if weights.activation == "gelu":
-        for block in (part for part in model.modules() if isinstance(part, clip.model.ResidualAttentionBlock)):
-            block.mlp.gelu = nn.GELU()
-    return model.eval().requires_grad_(False)
-
-
-def _convert(tower: nn.Module, dtype: torch.dtype):
-    """`clip.model.convert_weights` for any dtype: matrices change; norms, embeddings and positions stay in fp32."""
-    for part in tower.modules():
-        if isinstance(part, (nn.Conv2d, nn.Linear, nn.MultiheadAttention)):
-            part.to(dtype)
-        for name in ("text_projection", "proj"):
-            if isinstance(getattr(part, name, None), nn.Parameter):
-                getattr(part, name).data = getattr(part, name).data.to(dtype)
-
-
-def _cpu_has_bf16() -> bool:
-    """Whether this CPU has AMX units for bf16. With AVX512-BF16 alone, matrices took 1.8 times as long as in fp32."""
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # not in every PyTorch
-    if able:
-        return bool(able.get("amx_bf16"))
-    try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
-    except OSError:  # not Linux
-        return False

@@ -97,7 +97,7 @@ class _Walk:
         while folders:
             path, real = folders.pop()
             for entry in self.entries(path, real):
-                child, target = f"{path}/{entry.name}".lstrip("/"), os.path.join(real, entry.name)
+                child, target = f"{path}/{entry.name}" if path else entry.name, entry.path
                 try:
                     link, folder = entry.is_symlink(), entry.is_dir(follow_symlinks=False)
                 except OSError as error:  # some mounts tell what an entry is only when asked again
@@ -175,7 +175,7 @@ class _Walk:
 
 
 def _kind(path):
-    suffix = os.path.splitext(path)[1].lower()
+    suffix = path[path.rfind(".") :].lower()  # os.path.splitext in less time: no hidden file comes here
     return "image" if suffix in IMAGE_SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None
 
 

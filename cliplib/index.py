@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from . import mounts
 from . import rows as rows_
 from .companions import Companions
 from .errors import LibraryError
-from .files import find_media
+from .files import Listing, find_media
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
 from .plan import Plan, plan
@@ -40,6 +41,8 @@ def update(
     confirm_removals: bool = False,
     progress: bool = True,
     motion_clips: bool = False,
+    listing: Listing | None = None,
+    read: Callable = Reader.read,
 ) -> IndexReport:
     """Bring the cache up to date with the folder and say what was done.
 
@@ -47,10 +50,11 @@ def update(
     the time between the sampled frames of a video in seconds (None: as they are, 1 s for new ones). A Live Photo's clip
     is left out unless `motion_clips` asks for it; one indexed before stays. Ctrl-C saves first. Raises LibraryError
     when the folder is missing or empty, or when more than a fifth of the files are gone and no `confirm_removals`;
-    nothing is lost then.
+    nothing is lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and
+    the files to encode into events (`cluster` has them read elsewhere).
     """
     started = time.monotonic()
-    listing = find_media(root)
+    listing = listing or find_media(root)
     if not listing.files and store.rows.num_rows and not confirm_removals:
         raise LibraryError(
             f"{root} holds no photo or video, but its index has {store.rows.num_rows} rows. "
@@ -61,8 +65,9 @@ def update(
     todo = plan(listing, store, every_s, motion_clips)
     with Presence(store.folder) as presence:
         run = _Run(root, store, encoder, every_s or 1.0, todo, companions, presence)
-        run.encode_all(progress)
+        run.encode_all(progress, read)
         removed = run.finish(confirm_removals)
+        companions.redate(store)
         store.compact()
     written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
     skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
@@ -105,7 +110,7 @@ class _Run:
         self.twins: list[Finished] = []  # files whose content is encoded already
         self.lost: set[str] = set()  # files with rows, whose new content cannot be decoded
         self.failures = dict(todo.failed)
-        columns = (self.before[c].to_pylist() for c in ("path", "digest", "every_s"))
+        columns = (self.before[c].to_pylist() for c in ("path", "digest", "every_s")) if todo.todo else ()
         whole = (row for row in zip(*columns, strict=True) if row[0] not in store.failures)
         self.digests = {(digest, sampled) for _, digest, sampled in whole}
 
@@ -113,12 +118,12 @@ class _Run:
         """Whether this content needs no encoding. Called from the reading threads too."""
         return (digest, self.every_s if kind == "video" else None) in self.digests
 
-    def encode_all(self, progress: bool) -> None:
+    def encode_all(self, progress: bool, read: Callable) -> None:
         """Encode the plan's files. Ctrl-C finishes the batch in hand and saves, then goes on to the caller."""
         journal = Journal(self.store.folder)
         encoder, suspects = self.encoder, journal.left_open()
         more = (self.every_s, self.known, journal, self.companions, suspects)
-        events = Reader(self.root, encoder.prepare, encoder.resolution, *more).read(self.plan.todo)
+        events = read(Reader(self.root, encoder.prepare, encoder.resolution, *more), self.plan.todo)
         try:
             with tqdm(total=len(self.plan.todo), desc="Indexing", unit=" files", disable=not progress) as bar:
                 for event in events:
@@ -142,13 +147,14 @@ class _Run:
 
     def encode(self) -> None:
         """Encode the pending samples, and settle the files that are finished."""
-        samples = [event for event in self.pending if isinstance(event, Sample)]
+        samples = [event for event in self.pending if isinstance(event, Sample) and event.vector is None]
         vectors = iter(self.encoder.encode_images([sample.pixels for sample in samples]))
         pending, self.pending = self.pending, []
         for event in pending:
             if isinstance(event, Sample):
-                slim = replace(event, pixels=None)  # those of a long video's frames would fill the memory
-                self.unfinished.setdefault(event.file.path, []).append((slim, next(vectors)))
+                vector = next(vectors) if event.vector is None else event.vector
+                slim = replace(event, pixels=None, vector=None)  # those of a long video's frames would fill the memory
+                self.unfinished.setdefault(event.file.path, []).append((slim, vector))
             else:
                 self.settle(event)
 
@@ -183,6 +189,8 @@ class _Run:
 
     def finish(self, confirmed: bool) -> int:
         """Give moved and copied files the rows of their content; drop those of files that are gone, and count these."""
+        if not self.twins and not self.plan.gone:
+            return 0
         path_of = zip(self.before["digest"].to_pylist(), self.before["path"].to_pylist(), strict=True)
         gone_with: dict[str, list[str]] = {}  # paths that are gone, by content
         for digest, path in dict.fromkeys(pair for pair in path_of if pair[1] in self.plan.gone):
@@ -201,7 +209,6 @@ class _Run:
         new, thumbs = self._twin_rows()
         if new.num_rows or (removed and not refused):
             self.store.checkpoint(new, thumbs, came_from | (set() if refused else removed), self.failures)
-        self.companions.redate(self.store)
         if refused:
             raise LibraryError(
                 f"{len(removed)} of {len(known)} files are gone from {self.root}. Nothing was removed. "

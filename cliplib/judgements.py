@@ -10,17 +10,18 @@ on a mounted Drive two appends can lose each other, but two writers who never sh
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import pooling
 from .durable import write_durably
 from .errors import CacheError, JudgementError
 
@@ -55,6 +56,7 @@ class Judgements:
         self.folder, self._rows = Path(folder), rows
         self._mine: list[list] = []  # the rows of the file that this object is writing
         self._file: Path | None = None
+        self._salt = ""
         self._index: tuple[pa.Table, dict, dict] | None = None
         self.problems: list[str] = []
 
@@ -101,9 +103,7 @@ class Judgements:
             for column, rows in (("path", slice(None)), ("query", frame["mode"].str.startswith("image->"))):
                 names = frame.loc[rows, column]
                 frame.loc[rows, column] = [BY_CONTENT + digests.get(path, "unknown") for path in names]
-        frame["relevant"] = frame["relevant"].map({True: "yes", False: "no"})
-        frame.to_csv(file, index=False, lineterminator="\n")
-        return Path(file)
+        return pooling.write(frame, file)
 
     def merge(self, file: str | Path | pd.DataFrame) -> Merged:
         """Take over a CSV that `save` wrote, or that a person did with the columns mode, query, path, relevant and, as
@@ -113,7 +113,7 @@ class Judgements:
         the same judge says both yes and no, the later date counts, and of equal dates the later row. JudgementError
         when the columns are not those of judgements.
         """
-        name, records = _records(file)
+        name, records = pooling.read(file)
         mine = {self._pseudonym(judge): judge for judge in set(self.frame()["judge"])}
         good, refused = [], []
         for number, record in enumerate(records, start=2):  # a spreadsheet shows the heading as row 1
@@ -209,30 +209,12 @@ class Judgements:
 
     def _pseudonym(self, judge: str) -> str:
         file = self.folder / "salt"
-        if not file.is_file():
-            self._put(file, uuid.uuid4().hex)
-        return "judge-" + hashlib.sha256(f"{file.read_text()} {judge}".encode()).hexdigest()[:8]
-
-
-def _records(file) -> tuple[str, list[dict]]:
-    """The name of a table and its rows as dicts."""
-    if hasattr(file, "to_dict"):
-        name, records, columns = "the table", file.to_dict("records"), list(file.columns)
-    else:
-        name = Path(file).name
-        try:
-            with open(file, newline="", encoding="utf-8-sig") as lines:
-                reader = csv.DictReader(lines)
-                records, columns = list(reader), reader.fieldnames or []
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise JudgementError(f"{file} cannot be read as a CSV file in UTF-8: {error}") from error
-    missing = {"mode", "query", "path", "relevant"} - set(columns)
-    if missing:
-        raise JudgementError(
-            f"{name} has the columns {columns}, without {sorted(missing)}: judgements need mode, query, path and "
-            "relevant, and may have time_s, judge and date"
-        )
-    return name, records
+        if not file.is_file() and not self._salt:
+            self._salt = uuid.uuid4().hex
+            with suppress(CacheError):  # on a disk that refuses, the pseudonyms of this session are its own
+                self._put(file, self._salt)
+        salt = file.read_text() if file.is_file() else self._salt
+        return "judge-" + hashlib.sha256(f"{salt} {judge}".encode()).hexdigest()[:8]
 
 
 def _date(date) -> str:

@@ -119,18 +119,21 @@ class Library:
         confirm_removals: bool = False,
         progress: bool = True,
         motion_clips: bool = False,
+        **elsewhere,
     ) -> IndexReport:
         """Encode what is new or changed, and say what was done; a progress bar unless `progress` is False.
 
         `every_s`: seconds between the sampled frames of a video (None: as they are, 1 s for new ones). The clips of
         Live Photos are part of their photos; `motion_clips` takes them for videos, too. Raises LibraryError when the
-        folder is gone or empty, or more than a fifth of the files are gone without `confirm_removals`.
+        folder is gone or empty, or more than a fifth of the files are gone without `confirm_removals`. `elsewhere`: the
+        `listing` and `read` of `index.update`, which `cluster` gives.
         """
         if every_s is not None and not 0 < every_s < float("inf"):
             raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
         self._asking = Asking(self)  # scores in hand keep the rows that they were made of
         self.store.refresh()
-        return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, motion_clips)
+        options = {"motion_clips": motion_clips, **elsewhere}
+        return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **options)
 
     def index_in_background(self, **options) -> Indexing:
         """`index` in a thread; searches find what it has saved. LibraryError while another such run goes on."""
@@ -160,7 +163,7 @@ class Library:
 
     def similar(self, image, k: int = 5, threshold: float | None = None) -> Hits:
         """Image to image: a photo of the library (not among its own results), another file, or a PIL image."""
-        return self.score(_as_image(image), "image").top(k, threshold)
+        return self.score(query_.image(image), "image").top(k, threshold)
 
     def search_videos(
         self, text: str | Query | None = None, k: int = 5, threshold: float | None = None, *, image=None
@@ -168,7 +171,7 @@ class Library:
         """Text to video frame, or with `image=` image to video frame; each hit has its time in seconds."""
         if (text is None) == (image is None):
             raise QueryError("search_videos needs a text or image=..., one of the two")
-        return self.score(_as_image(image) if text is None else text, "frame").top(k, threshold)
+        return self.score(query_.image(image) if text is None else text, "frame").top(k, threshold)
 
     def score(self, query, kind: str = "image") -> Scores:
         """The cosine of every row of one kind ("image" or "frame") with a query: a text, an image as a path object or
@@ -177,7 +180,7 @@ class Library:
         A string is always a text here; for a file name as an image query give `Path(name)`. No encoding is needed to
         take `.top()`. QueryError for a query without terms, or whose terms cancel.
         """
-        query = query_.text(query) if isinstance(query, str) else _as_image(query)
+        query = query_.text(query) if isinstance(query, str) else query_.image(query)
         if self._indexing:
             self.refresh()
         return self._asking.scores(query, kind)
@@ -244,7 +247,3 @@ class Library:
         now).
         """
         return snapshot.open_library(cls, file, root, options)
-
-
-def _as_image(query) -> Query:
-    return query if isinstance(query, Query) else query_.image(query)

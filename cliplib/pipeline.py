@@ -32,7 +32,7 @@ FRAMES_AHEAD = 16
 class Sample:
     """A photo or frame ready for the encoder: `pixels` uint8 (r, r, 3), a thumbnail, `facts` for its row.
 
-    Once it is encoded, its pixels are let go (None).
+    Once it is encoded, its pixels are let go (None). One that was encoded elsewhere brings its `vector`, float32 (d,).
     """
 
     file: MediaFile
@@ -41,6 +41,7 @@ class Sample:
     jpeg: bytes = field(repr=False)
     facts: dict
     time_s: float | None = None
+    vector: np.ndarray | None = field(default=None, repr=False)
 
     def row(self) -> dict:
         """The columns of its row but for the embedding; a file that does not know its date has its mtime for that."""

@@ -22,8 +22,8 @@ class Plan:
 def plan(listing: Listing, store: Store, every_s: float | None, motion_clips: bool = False) -> Plan:
     """Compare by path, size and mtime; a video also by its sampling interval. Unreadable folders lose no row."""
     settled = {"decode"} if motion_clips else {"decode", "motion"}
-    facts = zip(*(store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s")), strict=True)
-    indexed = {path: (size, mtime_ns, every_s_) for path, size, mtime_ns, every_s_ in facts}
+    paths, *facts = (store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s"))
+    indexed = dict(zip(paths, zip(*facts, strict=True), strict=True))
     todo, failed, unchanged = [], {}, 0
     for file in listing.files:
         size, mtime_ns, sampled = indexed.get(file.path, (None, None, None))

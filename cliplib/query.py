@@ -100,11 +100,13 @@ def text(words: str) -> Query:
     return Query((Term("text", words),))
 
 
-def image(picture: str | os.PathLike | Image.Image) -> Query:
+def image(picture: str | os.PathLike | Image.Image | Query) -> Query:
     """A picture as a query: a photo of the library by its path or name, another file, or a PIL image.
 
-    Files are looked for when the query is asked. QueryError for anything else.
+    Files are looked for when the query is asked. A query stays what it is. QueryError for anything else.
     """
+    if isinstance(picture, Query):
+        return picture
     if not isinstance(picture, str | os.PathLike | Image.Image):
         raise QueryError(f"cliplib.image takes a path or a PIL image, got {type(picture).__name__}: {picture!r}")
     return Query((Term("image", picture),))

@@ -68,6 +68,23 @@ def matrix(rows: pa.Table) -> np.ndarray:
     return chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, column.type.list_size)
 
 
+def joined(tables: list[pa.Table], dim: int) -> pa.Table:
+    """The rows of all tables in one chunk, photos before frames.
+
+    A table that has its photos first, as a checkpoint writes them, is cut without a copy; a single table of one kind is
+    handed on as it is.
+    """
+    halves = {kind: [] for kind in KINDS}
+    for rows in tables:
+        photos = pc.equal(rows["kind"], KINDS[0])
+        first = pc.sum(photos).as_py() or 0
+        in_order = pc.sum(photos.slice(0, first)).as_py() in (None, first)
+        halves[KINDS[0]].append(rows.slice(0, first) if in_order else rows.filter(photos))
+        halves[KINDS[1]].append(rows.slice(first) if in_order else rows.filter(pc.invert(photos)))
+    filled = [rows for kind in KINDS for rows in halves[kind] if rows.num_rows]
+    return pa.concat_tables(filled).combine_chunks() if filled else empty(dim)
+
+
 def keys(rows: pa.Table) -> list[tuple[str, float | None]]:
     """What tells each row's picture: the digest of its file's content, and for a frame its time in seconds."""
     return list(zip(rows["digest"].to_pylist(), rows["time_s"].to_pylist(), strict=True))
@@ -101,18 +118,44 @@ def to_parquet(rows: pa.Table, metadata: dict[str, str]) -> bytes:
     return sink.getvalue()
 
 
-def from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict[str, str]]:
-    """The table and the metadata of a Parquet file in memory; CacheError when it cannot be read or is a bomb."""
+def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table, dict[str, str]]:
+    """The table and the metadata of a Parquet file in memory; CacheError when it cannot be read or is a bomb.
+
+    `intact`: a checksum of all the bytes was right, so those of the pages are not worth their time.
+    """
     try:
         about = pq.read_metadata(pa.BufferReader(data))
         expanded = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups)) + 256 * about.num_rows
         if expanded > max(2**28, BOMB_RATIO * len(data)):
             raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,}")
-        rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
+        leaves = (about.schema.column(i) for i in range(about.num_columns))
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=not intact, read_dictionary=texts)
+        packed = [column for column in rows.columns if pa.types.is_dictionary(column.type)]
+        expanded = sum(map(_text_bytes, packed))
+        if expanded > max(2**28, BOMB_RATIO * len(data)):  # one long text, named a million times
+            raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,} of texts")
+        plain = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in rows.schema]
+        rows = rows.cast(pa.schema(zip(rows.column_names, plain, strict=True)))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CacheError(f"{name} is not a sound Parquet file: {str(error).splitlines()[0]}") from error
-    metadata = {k.decode(): v.decode("utf-8", "replace") for k, v in (about.metadata or {}).items()}
-    return rows.replace_schema_metadata(None), metadata
+    return rows, {k.decode(): v.decode("utf-8", "replace") for k, v in (about.metadata or {}).items()}
+
+
+def _text_bytes(texts: pa.ChunkedArray) -> int:
+    """The bytes that dictionary-encoded texts have when each row holds its own."""
+    lengths = (pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in texts.chunks)
+    return sum(pc.sum(length).as_py() or 0 for length in lengths)
+
+
+# What every unsafe path has, and hardly any other, so that a million paths are looked at without a million calls.
+MAYBE_UNSAFE = r"(?s)^$|^[./]|^.:|\.\.|\\|\x00"
+
+
+def unsafe_paths(paths: pa.ChunkedArray) -> list[str]:
+    """Those of `paths` (strings) that `is_safe_path` refuses, each once."""
+    odd = paths.filter(pc.match_substring_regex(paths, MAYBE_UNSAFE))
+    return [path for path in odd.unique().to_pylist() if not is_safe_path(path)]
 
 
 def is_safe_path(path: str) -> bool:
@@ -144,9 +187,8 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     vectors = matrix(rows)
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     unit = np.abs(norms - 1) <= UNIT_TOLERANCE  # false for NaN as well
-    paths = pc.unique(rows["path"]).to_pylist()
     unit &= pc.is_in(rows["kind"], pa.array(KINDS)).to_numpy(zero_copy_only=False)
-    unsafe = [path for path in paths if not is_safe_path(path)]
+    unsafe = unsafe_paths(rows["path"])
     problems = []
     if not unit.all():
         problems.append(
@@ -171,6 +213,8 @@ def _with_later(rows: pa.Table) -> pa.Table:
 
 def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     """The tables, each path in one only: two writers may index one file; its latest version (by mtime) stays."""
+    if len(tables) < 2:
+        return tables
     shared = pc.value_counts(pa.chunked_array([t["path"].unique() for t in tables.values()] or [[]], pa.string()))
     shared = shared.filter(pc.greater(shared.field("counts"), 1)).field("values")
     if not len(shared):

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from . import manifest, mounts
+from . import manifest, mounts, zips
 from .durable import write_durably
 from .errors import CacheError, LibraryError, MediaError
-from .files import MediaFile, find_media, open_file, patiently, read_bytes
+from .files import Listing, MediaFile, find_media, patiently
 from .retention import delete_old
 
 THREADS = 16  # they wait for Drive, not for the processor
@@ -48,8 +48,9 @@ class Staged:
 def stage(folder: str | Path, to: str | Path, max_bytes: int = 20 * 10**9, progress: bool = True) -> Staged:
     """Copy the photos and videos of `folder` to the folder `to` on the local disk, several at once.
 
-    What is there already with the same size and time is not copied again; nothing that is gone from `folder` is deleted
-    in `to`. The media files in `to` never have more than `max_bytes` together. A file that cannot be read is a problem
+    Archives that hold some are copied whole, and Takeout's JSON files too. What is there already with the same size and
+    time is not copied again; nothing that is gone from `folder` is deleted in `to`. The files in `to` never have more
+    than `max_bytes` together. A file that cannot be read is a problem
     of the report. Raises LibraryError, before anything is copied, when the folder is not there, has more than
     `max_bytes`, or the disk has too little room.
     """
@@ -57,11 +58,11 @@ def stage(folder: str | Path, to: str | Path, max_bytes: int = 20 * 10**9, progr
     if to == folder or folder in to.parents or to in folder.parents:
         raise LibraryError(f"cannot stage {folder} in {to}: one lies in the other; give a folder elsewhere")
     listing = find_media(folder)
-    there = {file.path: file for file in find_media(to).files} if to.is_dir() else {}
-    todo = [file for file in listing.files if there.get(file.path) != file]
-    _check_room(folder, to, listing.files, there, todo, max_bytes)
     passing = to / ".staging"  # hidden from the index, and gone when the run ends
     shutil.rmtree(passing, ignore_errors=True)
+    files, there = _on_disk(folder, listing), _found(to)
+    todo = [file for file in files if there.get(file.path) != file[2:]]
+    _check_room(folder, to, files, there, todo, max_bytes)
     passing.mkdir(parents=True)
     problems = list(listing.problems)
     try:
@@ -71,35 +72,56 @@ def stage(folder: str | Path, to: str | Path, max_bytes: int = 20 * 10**9, progr
                 total=sum(f.size for f in todo), desc="Copying", unit="B", unit_scale=True, disable=not progress
             ) as bar,
         ):
-            sidecars = [pool.submit(_copy_sidecar, folder, to, path) for path in listing.jsons]
             copies = {pool.submit(_copy, folder, to, passing / str(i), file): file for i, file in enumerate(todo)}
             try:
                 for copy in as_completed(copies):
                     problems += copy.result()
                     bar.update(copies[copy].size)
-                problems += [problem for copy in sidecars for problem in copy.result()]
             finally:
                 pool.shutdown(cancel_futures=True)
     finally:
         shutil.rmtree(passing, ignore_errors=True)
-    failed = len({problem.path for problem in problems} & {file.path for file in todo})
-    size_bytes = sum(file.size for file in listing.files) - sum(
-        file.size for file in todo if file.path in {problem.path for problem in problems}
-    )
-    return Staged(to, len(todo) - failed, len(listing.files) - len(todo), size_bytes, problems)
+    failed = {problem.path for problem in problems[len(listing.problems) :]}
+    size_bytes = sum(file.size for file in files if file.path not in failed)
+    return Staged(to, len(todo) - len(failed), len(files) - len(todo), size_bytes, problems)
+
+
+def _on_disk(folder: Path, listing: Listing) -> list[MediaFile]:
+    """The files to copy: what the walk listed, and for members of an archive the archive itself."""
+    files = {file.path: file for file in listing.files}
+    members = {path for path in (*files, *listing.jsons) if zips.split(folder / path)}
+    archives = {os.path.relpath(zips.split(folder / path)[0], folder) for path in members}
+    for path in sorted({*archives, *listing.jsons} - members):
+        try:
+            facts = patiently(lambda path=path: os.stat(folder / path))
+            files[path] = MediaFile(path, "", facts.st_size, facts.st_mtime_ns)
+        except OSError as error:
+            listing.problems.append(MediaError(path, "walk", f"its size cannot be read: {error.strerror or error}"))
+    return [file for path, file in files.items() if path not in members]
+
+
+def _found(to: Path) -> dict[str, tuple[int, int]]:
+    """Size in bytes and time of change in ns of every file below a folder, by path."""
+    found = {}
+    for path, _, names in os.walk(to):
+        for name in names:
+            facts = os.lstat(os.path.join(path, name))
+            found[os.path.relpath(os.path.join(path, name), to)] = (facts.st_size, facts.st_mtime_ns)
+    return found
 
 
 def _check_room(folder, to, files, there, todo, max_bytes) -> None:
     """LibraryError where the files would not fit under the cap or on the disk."""
     others = there.keys() - {file.path for file in files}
-    total = sum(file.size for file in files) + sum(there[path].size for path in others)
+    mine = sum(file.size for file in files)
+    total = mine + sum(there[path][0] for path in others)
     if total > max_bytes:
         raise LibraryError(
-            f"{folder} has {len(files)} photos and videos of {_shown(sum(f.size for f in files))} together; with "
-            f"{len(others)} others in {to} that is {_shown(total)}, and at most {_shown(max_bytes)} may be staged. "
+            f"{folder} has {len(files)} files of {_shown(mine)} together, and {to} has {len(others)} others; "
+            f"of these {_shown(total)} at most {_shown(int(max_bytes))} may be staged. "
             "Stage one of its folders, empty the other, or give a larger max_bytes"
         )
-    replaced = sum(there[file.path].size for file in todo if file.path in there)
+    replaced = sum(there[file.path][0] for file in todo if file.path in there)
     need = sum(file.size for file in todo) - replaced + LEFT_FREE_BYTES
     free = shutil.disk_usage(next(parent for parent in (to, *to.parents) if parent.is_dir())).free
     if need > free:
@@ -115,7 +137,7 @@ def _copy(folder: Path, to: Path, passing: Path, file: MediaFile) -> list[MediaE
 
     def once():
         left = file.size
-        with open_file(folder / file.path) as source, open(passing, "wb") as sink:
+        with open(folder / file.path, "rb") as source, open(passing, "wb") as sink:
             while chunk := source.read(CHUNK_BYTES):
                 left -= len(chunk)
                 if left < 0:  # not one byte more than was counted against the cap
@@ -203,21 +225,10 @@ def _carry(folder: Path, to: Path, entry: dict, needed: bool = True) -> int:
     return 0
 
 
-def _copy_sidecar(folder: Path, to: Path, path: str) -> list[MediaError]:
-    """Copy a JSON file, about 1 KB, unless it is there; [] or what was wrong."""
-    try:
-        if not (to / path).exists():
-            data = read_bytes(folder / path)
-            (to / path).parent.mkdir(parents=True, exist_ok=True)
-            (to / path).write_bytes(data)
-        return []
-    except (MediaError, OSError) as error:
-        return [MediaError(path, "read", f"cannot be copied: {getattr(error, 'reason', error)}")]
-
-
 def _put(target: Path, data: bytes) -> int:
     return patiently(lambda: write_durably(target, lambda file: file.write(data)))[0]
 
 
 def _shown(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.1f} MB"
+    unit, name = next(((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")) if size_bytes >= u), (1, "bytes"))
+    return f"{size_bytes / unit:.{1 if unit > 1 else 0}f} {name}"

@@ -1,7 +1,8 @@
 """The one style sheet of everything that is shown: results, search boxes, saved pages. Light and dark, small screens.
 
 Dark where the page says so (JupyterLab's and Voilà's theme, Colab's), else where the reader's system does: a light
-notebook on a dark system stays light.
+notebook on a dark system stays light. Only the system's word gives a dark ground of our own, for such a page may be
+white.
 """
 
 _LIGHT = (
@@ -15,9 +16,11 @@ _DARK = (
 
 STYLE = f"""<style>
 .cliplib,.cliplib-box{{{_LIGHT};color-scheme:light}}
-@media(prefers-color-scheme:dark){{.cliplib,.cliplib-box{{{_DARK};color-scheme:dark}}}}
-:is(body[data-jp-theme-light=true],html[theme=light]) :is(.cliplib,.cliplib-box){{{_LIGHT};color-scheme:light}}
-:is(body[data-jp-theme-light=false],html[theme=dark]) :is(.cliplib,.cliplib-box){{{_DARK};color-scheme:dark}}
+@media(prefers-color-scheme:dark){{.cliplib,.cliplib-box{{{_DARK};color-scheme:dark;background:#121212}}}}
+:is(body[data-jp-theme-light=true],html[theme=light])
+:is(.cliplib,.cliplib-box){{{_LIGHT};color-scheme:light;background:none}}
+:is(body[data-jp-theme-light=false],html[theme=dark])
+:is(.cliplib,.cliplib-box){{{_DARK};color-scheme:dark;background:none}}
 .cliplib{{font:14px/1.45 system-ui,sans-serif;color:var(--ink);max-width:1100px;overflow-wrap:anywhere}}
 .cliplib .head{{margin:.2em 0 .6em}}.cliplib .head b{{font-size:1.1em}}.cliplib small,.cliplib .dim{{color:var(--dim)}}
 .cliplib .head img{{height:56px;border-radius:6px;float:left;margin-right:.7em}}.cliplib .head:after{{content:"";
@@ -46,12 +49,14 @@ background:var(--hollow)}}
 .cliplib td,.cliplib th{{padding:3px 10px;text-align:left;border-bottom:1px solid var(--edge)}}
 .cliplib pre{{background:var(--hollow);border-radius:6px;padding:.5em .8em;max-height:12em;overflow:auto;
 user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
-.cliplib-box{{max-width:1100px}}.cliplib-box .widget-html-content{{line-height:1.45}}
+.cliplib-box{{max-width:1100px;--jp-widgets-label-color:var(--ink);--jp-widgets-readout-color:var(--ink)}}
+.cliplib-box .widget-html-content{{line-height:1.45}}
 .cliplib-box .cliplib-row.widget-box{{display:flex;flex-flow:row wrap;gap:4px 10px;align-items:center;overflow:visible}}
 .cliplib-box>.cliplib-row.widget-box{{margin:2px 0 4px}}
 .cliplib-box .cliplib-row>*{{margin:0;max-width:100%}}
 .cliplib-grid.cliplib-videos.widget-box{{grid-template-columns:repeat(auto-fill,minmax(min(240px,100%),1fr))}}
-.cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0}}
+.cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0;overflow:visible}}
+.cliplib-box .cliplib-rows>*{{margin:2px 0}}
 .cliplib-box .cliplib-ask{{flex:1 1 230px;width:auto;max-width:560px}}
 .cliplib-box .cliplib-row>.widget-button,.cliplib-box .cliplib-row>.widget-toggle-button,
 .cliplib-box .cliplib-row>.widget-upload{{width:auto;padding:0 12px}}

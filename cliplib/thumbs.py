@@ -4,7 +4,8 @@ Kept apart from the rows, so that opening an index reads no picture, and read a 
 results reads no more than it shows.
 """
 
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,9 +17,9 @@ GROUP_ROWS = 32  # about 250 KB
 Key = tuple[str, float | None]  # digest, and for a frame its time in seconds
 
 
-def write_pack(file, thumbs: dict[Key, bytes]) -> None:
+def write_pack(file, thumbs: Iterable[tuple[Key, bytes]]) -> None:
     """Write thumbnails as Parquet to a binary file, in the order given; one row group at a time is in memory."""
-    items = iter(thumbs.items())
+    items = iter(thumbs)
     options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
     with pq.ParquetWriter(file, SCHEMA, **options) as writer:
         while group := list(islice(items, GROUP_ROWS)):
@@ -56,3 +57,20 @@ class Thumbs:
                 return file.read_row_group(row // GROUP_ROWS, columns=["jpeg"])["jpeg"][row % GROUP_ROWS].as_py()
         except (OSError, pa.ArrowException, IndexError):
             return None
+
+    def among(self, keys: Iterable[Key]) -> Iterator[tuple[Key, bytes]]:
+        """Those of `keys` that have a JPEG, with it, pack by pack; one row group at a time is read and in memory."""
+        places: dict[Path, list[tuple[int, Key]]] = {}
+        for key in keys:
+            if key in self._where:
+                path, row = self._where[key]
+                places.setdefault(path, []).append((row, key))
+        for path, found in places.items():
+            try:
+                with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                    found.sort(key=lambda place: place[0])
+                    for group, members in groupby(found, key=lambda place: place[0] // GROUP_ROWS):
+                        jpegs = file.read_row_group(group, columns=["jpeg"])["jpeg"]
+                        yield from ((key, jpegs[row % GROUP_ROWS].as_py()) for row, key in members)
+            except (OSError, pa.ArrowException, IndexError):
+                continue  # a damaged pack has no pictures to give

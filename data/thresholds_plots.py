@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from cliplib.calibrate import IN_FRONT, RULES
 
-BINS = np.linspace(-0.3, 1.0, 66)
+BINS = np.linspace(-0.3, 1.0, 131)
 
 
 def panels(count, width=4.6, height=3.2):
@@ -34,7 +34,8 @@ def scores(judged, rules):
         of_mode = rules[rules["mode"] == mode].set_index("rule")["cutoff"]
         for number, name in enumerate((*IN_FRONT, "fixed: the paper's", "fixed: the model's")):
             axis.axvline(of_mode[name], color=f"C{number + 2}", label=name, linewidth=1.4)
-        axis.set(title=mode, xlabel="cosine similarity", ylabel="density")
+        sides = table.scores.min() - 0.02, table.scores.max() + 0.02
+        axis.set(title=mode, xlabel="cosine similarity", ylabel="density", xlim=sides)
     axes[0].legend(fontsize=7)
     return figure
 

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "report": set(),
     # Google Drive: `drive` mounts, checks and flushes, `staging` copies in bulk, `mounts` knows what is confirmed
     "mounts": set(),
-    "staging": {"durable", "files", "manifest", "mounts", "retention"},
+    "staging": {"durable", "files", "manifest", "mounts", "retention", "zips"},
     "drive": {"files", "mounts", "staging"},
     # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`, large ones as
     # `patient` reads them; `zips` reads members of archives, `exif` what a camera wrote, `takeout` names and JSON,
@@ -34,20 +34,24 @@ MAY_IMPORT = {
     "patient": {"files"},
     "video": {"decoder", "patient"},
     "companions": {"files", "rows", "takeout", "video"},
-    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `encoder` runs them
+    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `towers` are built
+    # of them, `encoder` runs these
     "fetch": set(),
     "openclip": set(),
     "checkpoint": set(),
     "weights": {"checkpoint", "fetch", "openclip"},
-    "encoder": {"weights"},
-    # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them; a `snapshot` is one file
+    "towers": set(),
+    "encoder": {"weights", "towers"},
+    # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them, and `fold` reads them again;
+    # a `snapshot` is one file
     "rows": set(),
     "manifest": {"files"},
     "thumbs": set(),
     "durable": set(),
     "snapshot": {"durable", "rows"},
     "retention": {"manifest", "mounts"},
-    "store": {"durable", "files", "manifest", "mounts", "retention", "rows", "thumbs"},
+    "fold": {"files", "manifest", "retention", "rows"},
+    "store": {"durable", "files", "fold", "manifest", "mounts", "retention", "rows", "thumbs"},
     "pack": {"durable", "files", "media", "rows", "snapshot", "zips"},  # the class pack: a whole library in one zip
     # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
@@ -70,9 +74,10 @@ MAY_IMPORT = {
     "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
     "originals": {"files"},
     "doctor": {"files", "manifest", "store"},
-    # the threshold lab: `judgements` are what people said, `calibrate` has the rules, `evaluation` tests them,
-    # `profiles` are what a library then uses; `lab` brings them together
-    "judgements": {"durable"},
+    # the threshold lab: `judgements` are what people said, `pooling` their CSV, `calibrate` has
+    # the rules, `evaluation` tests them, `profiles` are what a library then uses; `lab` brings them together
+    "judgements": {"durable", "pooling"},
+    "pooling": {"results"},
     "calibrate": {"search"},
     "evaluation": {"calibrate"},
     "profiles": {"durable"},
@@ -83,28 +88,22 @@ MAY_IMPORT = {
     "explain": set(),
     "compare": {"library"},
     "style": set(),
-    # what is seen: `display` draws results in one `style`; a search box of `widgets` has `entries` to ask with,
-    # `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
+    # what is seen: `display` draws results in one `style`; each of the `widgets` is a `box` with
+    # `entries` to ask with, `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
     "display": {"report", "results", "moments", "scores", "style"},
     "entries": {"media", "query"},
     "controls": {"results", "scores"},
     "gallery": {"display", "results"},
     "keeping": {"display", "gallery", "results"},
-    "cluster": {"files", "media", "video", "pipeline", "encoder", "store", "rows"},
-    "widgets": {
-        "library",
-        "display",
-        "results",
-        "scores",
-        "moments",
-        "entries",
-        "controls",
-        "gallery",
-        "keeping",
-        "style",
+    # it hands Library.index its events, and reads the parts that a store has written
+    "cluster": {
+        *("encoder", "files", "journal", "manifest", "pipeline", "report", "results", "rows"),
+        *("scores", "search", "store", "thumbs"),
     },
     "upload": {"files", "library", "widgets"},  # a lesson without Drive
     "preflight": {"drive", "fetch", "weights"},  # what a school account must allow
+    "box": {"library", "display", "results", "scores", "moments", "entries", "controls", "gallery", "keeping", "style"},
+    "widgets": {"library", "box", "entries"},
     "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
@@ -116,6 +115,7 @@ SEEN = {
     "controls",
     "gallery",
     "keeping",
+    "box",
     "widgets",
     "lab",
     "labelling",

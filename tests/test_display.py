@@ -131,3 +131,7 @@ class TestStyle:
 
     def test_is_small(self):
         assert len(STYLE) < 8_000
+
+    def test_a_saved_page_is_readable_on_a_dark_system(self, tmp_path):
+        save_html([hits_of()], tmp_path / "page.html")
+        assert '<meta name="color-scheme" content="light dark">' in (tmp_path / "page.html").read_text()

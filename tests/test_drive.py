@@ -145,3 +145,8 @@ class TestFlush:
     def test_elsewhere_it_says_so(self):
         with pytest.raises(LibraryError, match="this is not Colab"):
             drive.flush()
+
+
+def test_the_notebook_explains_every_message_that_the_library_knows(repo):
+    shown = (repo / "notebooks" / "01_mount_drive.ipynb").read_text(encoding="utf-8").lower()
+    assert [said for said, *_ in drive.ADVICE if said not in shown] == []

@@ -286,19 +286,13 @@ def test_says_what_it_is(encoder, small):
     assert (encoder.thresholds, encoder.banner) == ({}, "")
 
 
-@pytest.mark.parametrize(("able", "precision"), [(True, "bf16"), (False, "fp32")])
-def test_precision_follows_the_cpu(small, monkeypatch, able, precision):
-    monkeypatch.setattr(encoder_module, "_cpu_has_bf16", lambda: able)
+@pytest.mark.parametrize(("pays", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_precision_follows_the_cpu(small, monkeypatch, pays, precision):
+    monkeypatch.setattr(encoder_module, "bf16_pays", lambda: pays)
     encoder = Encoder.load(small[1], device="cpu")
     assert encoder.precision == precision
     assert encoder._model.text_projection.dtype == torch.float32  # a short text is faster in fp32
     assert encoder._model.visual.ln_pre.weight.dtype == torch.float32
-
-
-@pytest.mark.parametrize(("able", "expected"), [({"amx_bf16": True}, True), ({"avx512_bf16": True}, False)])
-def test_bf16_is_taken_where_it_is_faster(monkeypatch, able, expected):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
-    assert encoder_module._cpu_has_bf16() is expected
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

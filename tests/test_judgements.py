@@ -196,6 +196,20 @@ class TestExchange:
             "p2.jpg": True,
         }
 
+    def test_no_cell_is_a_formula_for_a_spreadsheet_and_all_come_back(self, judgements, tmp_path):
+        for query in (" =1+1", "+a dog", "-a cat", "@home", "'quoted"):
+            judgements.add(TEXT, query, "p1.jpg", True, judge="=Ada")
+        text = judgements.save(tmp_path / "ours.csv", names=True).read_text()
+        assert all(line.split(",")[1][0] == "'" and ",'=Ada," in line for line in text.splitlines()[1:])
+        other = Judgements(tmp_path / "other", index)
+        other.merge(tmp_path / "ours.csv")
+        assert said(other) == said(judgements)
+
+    def test_a_library_that_cannot_be_written_can_be_exported(self, judgements, tmp_path, monkeypatch):
+        judgements.add(TEXT, "a dog", "p1.jpg", True, judge="Ada")
+        monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        assert "judge-" in judgements.save(tmp_path / "ours.csv").read_text()
+
     def test_other_columns_are_refused_with_both_lists(self, judgements, tmp_path):
         (tmp_path / "scores.csv").write_text("path,score\np1.jpg,0.3\n")
         with pytest.raises(JudgementError, match=r"scores.csv has the columns \['path', 'score'\], without \['mode'"):

@@ -1,7 +1,9 @@
 """Mounts: what lies on one, and what is confirmed there and what only written."""
 
+import contextlib
 import errno
 import os
+import stat
 
 import pytest
 
@@ -169,3 +171,17 @@ class TestFault5:
         monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_ino), fsync(handle)))
         durable.write_durably(tmp_path / "x", lambda file: file.write(b"1"))
         assert synced == [(tmp_path / "x").stat().st_ino, tmp_path.stat().st_ino]
+
+    @pytest.mark.parametrize("number, stops", [(errno.EIO, True), (errno.EINVAL, False), (errno.EACCES, False)])
+    def test_a_mount_that_cannot_do_that_is_no_fault(self, tmp_path, monkeypatch, number, stops):
+        fsync = os.fsync
+
+        def refuse_folders(handle):
+            if stat.S_ISDIR(os.fstat(handle).st_mode):
+                raise OSError(number, os.strerror(number))
+            fsync(handle)
+
+        monkeypatch.setattr(os, "fsync", refuse_folders)
+        with pytest.raises(OSError) if stops else contextlib.nullcontext():
+            durable.write_durably(tmp_path / "x", lambda file: file.write(b"1"))
+        assert (tmp_path / "x").read_bytes() == b"1"

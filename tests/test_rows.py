@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cliplib import rows
 from cliplib.errors import CacheError
@@ -71,6 +73,13 @@ class TestParquet:
         with pytest.raises(CacheError, match="refused bomb"):
             rows.from_parquet(sink.getvalue(), "bomb")
 
+    def test_fault_13_a_long_text_named_often_is_refused_before_it_unpacks(self):
+        chunk = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), ["x" * 1_000_000])
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"path": chunk}), sink, compression="zstd")
+        with pytest.raises(CacheError, match="refused bomb: .* of texts"):
+            rows.from_parquet(sink.getvalue().to_pybytes(), "bomb")
+
 
 class TestChecked:
     def test_keeps_sound_rows(self):
@@ -112,3 +121,22 @@ class TestWithoutDoubles:
     def test_one_of_two_equal_versions_stays(self):
         kept = rows.without_doubles({"p1": make(["a"])[0], "p2": make(["a"])[0]})
         assert sum(t.num_rows for t in kept.values()) == 1
+
+
+@given(st.text(alphabet="a./\\:\0\nC", max_size=8))
+def test_the_quick_look_for_unsafe_paths_misses_none(path):
+    found = rows.unsafe_paths(pa.chunked_array([[path, "2024/a.jpg", path]], pa.string()))
+    assert found == ([] if rows.is_safe_path(path) else [path])
+
+
+def test_joined_tables_have_their_photos_first_whatever_their_order():
+    def table(*kinds):
+        records = [{"path": f"{kind} {i}", "kind": kind} for i, kind in enumerate(kinds)]
+        return rows.table(records, np.eye(4, dtype=np.float32)[: len(kinds)])
+
+    sorted_, mixed, frames = table("image", "frame"), table("frame", "image", "frame"), table("frame")
+    joined = rows.joined([sorted_, mixed, frames, rows.empty(4)], 4)
+    assert joined["path"].to_pylist() == ["image 0", "image 1", "frame 1", "frame 0", "frame 2", "frame 0"]
+    np.testing.assert_array_equal(rows.matrix(joined).argmax(axis=1), [0, 1, 1, 0, 2, 0])
+    assert rows.joined([], 4).num_rows == rows.matrix(rows.joined([], 4)).size == 0
+    assert np.shares_memory(rows.matrix(rows.joined([frames], 4)), rows.matrix(frames))

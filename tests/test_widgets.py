@@ -163,7 +163,7 @@ class TestTextBox:
         assert box.controls.threshold.value == pytest.approx(-0.2)
 
     def test_two_hundred_searches_make_no_new_widgets(self, box):
-        registry = getattr(ipywidgets.Widget, "widgets", None) or ipywidgets.widgets.widget._instances
+        registry = getattr(ipywidgets.widgets.widget, "_instances", None) or ipywidgets.Widget.widgets
         box.controls.k.value = 30
         before = len(registry)
         for i in range(200):
@@ -182,6 +182,21 @@ class TestFeedback:
         ]
         assert (first.yes.button_style, first.no.button_style) == ("success", "")
         assert (second.yes.button_style, second.no.button_style) == ("", "danger")
+
+    def test_by_a_photo_the_query_is_its_path(self, library, judgements):
+        box = widgets.image_box(library, example="p1.jpg")
+        box.gallery.tiles[0].yes.click()
+        assert judgements.added == [("image->image", "p1.jpg", box.gallery.tiles[0].hit.path, True, None)]
+
+    def test_what_nobody_can_ask_again_is_not_kept_and_that_is_said(self, library, judgements, tmp_path):
+        summed = widgets.compose_box(library, example="a dog")
+        submit(summed.entry[0].children[1].children[1], "a cat")
+        own = widgets.image_box(library)
+        upload(own.entry[2], "mine.png", png(2, tmp_path))
+        for box in (summed, own):
+            box.gallery.tiles[0].yes.click()
+            assert "not kept" in said(box) and box.refine.layout.display == ""
+        assert judgements.added == []
 
     def test_refining_moves_the_query_and_says_so(self, library, box, judgements):
         last = box.gallery.tiles[-1]

@@ -1,0 +1,199 @@
+"""The same index and the same answers, made on many machines by Ray Data: `pip install "cliplib[cluster]"`.
+
+The driver walks, compares and saves; the workers read, decode and encode, with the code that one machine runs. So rows,
+report and Parquet parts are those of `Library.index`, which goes on from here, as this goes on from there. The folder,
+or the storage of the URIs, must be within reach of all workers. Connect to a cluster with `ray.init(address=...)`
+first; otherwise Ray uses the cores of this machine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray.data
+
+from . import manifest
+from . import rows as rows_
+from .encoder import Encoder
+from .errors import CacheError, MediaError
+from .files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile
+from .journal import Journal
+from .pipeline import Finished, Reader, Sample
+from .report import IndexReport
+from .results import Hits
+from .scores import NEAREST, Scores
+from .search import cosines, top_k
+from .store import folder_name
+from .thumbs import Thumbs
+
+if TYPE_CHECKING:
+    from .library import Library
+
+BATCH_FILES = 64  # what a worker does at once, and what is done again when it dies
+
+
+def index(library: Library, uris=None, *, workers: int = 2, gpus: float = 0, **options) -> IndexReport:
+    """`library.index(**options)` with the files read and encoded by `workers` Ray actors, each with `gpus` GPUs.
+
+    `uris`: files and folders in any storage that fsspec knows ("s3://bucket/photos"), in place of the library's folder;
+    their rows have the URI as path. A worker that dies is replaced, and its batch done again; a file that killed it is
+    tried in a child process then, and reported. Raises what `Library.index` does.
+    """
+    model = {"model": str(library.model), "device": "cuda" if gpus else None, "precision": library.encoder.precision}
+    elsewhere = {"listing": list_uris(uris)} if uris is not None else {}
+    read = partial(_read, model=model, pool={"concurrency": (1, workers), "num_gpus": gpus, "num_cpus": 1})
+    return library.index(read=read, **elsewhere, **options)
+
+
+def search(library: Library, text: str, k: int = 5, kind: str = "image", threshold: float | None = None) -> Hits:
+    """`library.search(text)`, or with kind="frame" `search_videos`, over parts that no single memory need hold.
+
+    Each worker reads one part and keeps its best; the best of these are the answer. CacheError for a damaged part. A
+    path that two writers indexed at once may appear twice, until `Library.index` has joined their parts.
+    """
+    encoder, mode = library.encoder, {"image": "text->image", "frame": "text->video"}[kind]
+    threshold = library.threshold(mode) if threshold is None else threshold
+    top_k(np.empty(0, np.float32), k, threshold)  # a bad k is refused here, not in a worker
+    folder = Path(library.cache) / folder_name(str(encoder.name), encoder.model_id)
+    parts = _live_parts(folder, encoder.model_id)
+    query = encoder.encode_texts(text)[0]
+    best = ray.remote(_best_of_part)
+    found = ray.get([best.remote(folder, *part, query, max(k, NEAREST), kind) for part in parts])
+    found = pa.concat_tables([_picked(rows_.empty(1), np.empty(0, np.float32)), *found]).combine_chunks()
+    packs = [folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
+    thumbnail = lambda hit: Thumbs(packs).get((hit.digest, hit.time_s))  # noqa: E731
+    scores = Scores(text, mode, found["score"].to_numpy(), found, threshold, encoder.banner, thumbnail)
+    return replace(scores.top(k, threshold), searched=sum(part["rows"] for part, _ in parts))
+
+
+def list_uris(uris) -> Listing:
+    """The media files that fsspec finds at the URIs and below, with what the storage says of their size and date."""
+    files, problems, unread = [], [], []
+    for uri in [uris] if isinstance(uris, str) else uris:
+        try:
+            storage, path = fsspec.core.url_to_fs(uri)
+            found = storage.find(path, detail=True)
+            if not found:
+                raise FileNotFoundError("nothing is there")
+        except Exception as error:  # each storage has errors of its own
+            problems.append(MediaError(uri, "walk", f"cannot be listed: {error}"))
+            unread.append(uri.rstrip("/"))
+            continue
+        for name, facts in found.items():
+            full = storage.unstrip_protocol(name)
+            suffix = full[full.rfind(".") :].lower()
+            kind = "image" if suffix in IMAGE_SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None
+            if kind:
+                dates = [facts[key] for key in ("mtime", "LastModified", "updated", "created") if facts.get(key)]
+                seconds = dates[0].timestamp() if dates and hasattr(dates[0], "timestamp") else (dates or [0])[0]
+                files.append(MediaFile(full, kind, int(facts["size"]), int(float(seconds) * 1e9)))
+    return Listing(sorted(set(files)), problems, unread)
+
+
+def _read(reader: Reader, files: list[MediaFile], model: dict, pool: dict) -> Iterator[Sample | Finished]:
+    """`Reader.read` on workers: the same events, with embeddings, in batches as they come."""
+    if not files:
+        return
+    table = pa.Table.from_pylist([file._asdict() for file in files])
+    size = min(BATCH_FILES, -(-len(files) // pool["concurrency"][1]))
+    batches = ray.data.from_arrow([table.slice(start, size) for start in range(0, len(files), size)])
+    batches.context.enable_progress_bars = False
+    about = {"reader": replace(reader, prepare=None, known=None, journal=None), "model": model}
+    events = batches.map_batches(Worker, batch_size=None, fn_constructor_kwargs=about, **pool)
+    for batch in events.iter_batches(batch_size=None, batch_format="numpy"):
+        yield from batch["event"]
+
+
+class Worker:
+    """One actor: an encoder that stays loaded, and a reader for every batch of files."""
+
+    def __init__(self, reader: Reader, model: dict):
+        self.reader, self.encoder = reader, Encoder.load(**model)
+
+    def __call__(self, batch: dict) -> dict:
+        """A batch of `MediaFile` columns to {"event": the events of its files, samples with their vectors}."""
+        columns = (batch[name].tolist() for name in MediaFile._fields)
+        files = [MediaFile(*facts) for facts in zip(*columns, strict=True)]
+        journal = Journal(Path(self.reader.root, files[0].path))  # found again when this batch has killed a worker
+        with tempfile.TemporaryDirectory() as folder, closing(journal):
+            root, lost = _staged(files, Path(self.reader.root), Path(folder))
+            suspects = self.reader.suspects | journal.left_open()
+            changes = {"prepare": self.encoder.prepare, "known": _never, "journal": journal, "suspects": suspects}
+            reader = replace(self.reader, root=root, **changes)
+            events = list(self._encoded(reader.read([file for file in files if file.path not in lost])))
+        failed = [Finished(file, None, lost[file.path]) for file in files if file.path in lost]
+        return {"event": _objects(events + failed)}
+
+    def _encoded(self, events) -> Iterator[Sample | Finished]:
+        waiting = []
+        for event in events:
+            waiting.append(event)
+            if len(waiting) >= 2 * self.encoder.batch_size:
+                yield from self._encode(waiting)
+                waiting = []
+        yield from self._encode(waiting)
+
+    def _encode(self, events: list) -> list:
+        vectors = iter(self.encoder.encode_images([event.pixels for event in events if isinstance(event, Sample)]))
+        return [replace(e, pixels=None, vector=next(vectors)) if isinstance(e, Sample) else e for e in events]
+
+
+def _staged(files: list[MediaFile], root: Path, folder: Path) -> tuple[Path, dict[str, MediaError]]:
+    """Where the files can be read: `root`, or `folder` with copies of those that are URIs; the ones that failed."""
+    lost = {}
+    if "://" not in files[0].path:
+        return root, lost
+    for file in files:
+        try:
+            storage, path = fsspec.core.url_to_fs(file.path)
+            (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+            storage.get_file(path, str(folder / file.path))
+        except Exception as error:  # each storage has errors of its own
+            lost[file.path] = MediaError(file.path, "read", f"cannot be fetched: {error}")
+    return folder, lost
+
+
+def _never(digest: str, kind: str) -> bool:
+    """The driver knows which content is known; a worker encodes what it is given."""
+    return False
+
+
+def _objects(items: list) -> np.ndarray:
+    column = np.empty(len(items), object)
+    column[:] = items
+    return column
+
+
+def _live_parts(folder: Path, model_id: str) -> list[tuple[dict, list[str]]]:
+    """The parts of the newest state with their dead paths, from manifests alone; see `store`."""
+    bodies = {i: body for i, body in manifest.read_all(folder)[0].items() if body["model"].get("model_id") == model_id}
+    heads = [bodies[ident] for ident in manifest.heads(bodies)]
+    dropped = {name for body in heads for name in body["dropped"]}
+    parts = {part["name"]: part for body in heads for part in body["parts"] if part["name"] not in dropped}
+    return [(parts[n], sorted({p for body in heads for p in body["dead"].get(n, ())})) for n in sorted(parts)]
+
+
+def _best_of_part(folder: Path, part: dict, dead: list[str], query: np.ndarray, k: int, kind: str) -> pa.Table:
+    """The best `k` live rows of one part, as `_picked`."""
+    data = (folder / part["name"]).read_bytes()
+    rows, problems = rows_.checked(rows_.from_parquet(data, part["name"])[0], len(query), part["name"])
+    if problems:
+        raise CacheError("; ".join(problems))
+    rows = rows.filter((pc.field("kind") == kind) & ~pc.field("path").isin(pa.array(dead, pa.string())))
+    scores = cosines(rows_.matrix(rows), query)
+    best = top_k(scores, k)
+    return _picked(rows.take(best), scores[best])
+
+
+def _picked(rows: pa.Table, scores: np.ndarray) -> pa.Table:
+    return rows.drop_columns(["embedding"]).append_column("score", pa.array(scores, pa.float32()))

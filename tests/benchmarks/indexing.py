@@ -1,0 +1,177 @@
+"""Ways to embed a folder of photos, what the machine allows at most, and whether the fast way is right; see bench.py.
+
+The limit is made of bare parts, none of them cliplib's: plain Pillow with `draft` in two threads, and openai/CLIP's
+`encode_image` under bf16 autocast in batches of 32. On the same cores they take turns: 1 / (1/decode + 1/encode).
+"""
+
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import clip.clip
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from cliplib import Library
+from cliplib.rows import matrix
+
+BATCH, PIXELS, QUERIES = 32, 224, 200
+
+
+def paper_loop(model, files: list) -> None:
+    """As in the paper: open, preprocess and encode one photo after another, in fp32."""
+    preprocess = clip.clip._transform(PIXELS)
+    with torch.no_grad():
+        for file in files:
+            model.encode_image(preprocess(ImageOps.exif_transpose(Image.open(file)))[None])
+
+
+def threaded_fp32(model, files: list) -> np.ndarray:
+    """What one would write next: decoding in threads, encoding in batches, still fp32. The reference: unit rows."""
+    preprocess = clip.clip._transform(PIXELS)
+    with torch.inference_mode(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        opened = pool.map(lambda file: preprocess(ImageOps.exif_transpose(Image.open(file))), files)
+        rows = torch.cat([model.encode_image(torch.stack(batch)) for batch in _batches(opened)])
+    return torch.nn.functional.normalize(rows, dim=-1).numpy()
+
+
+def open_clip_model(model):
+    """The peer with the same weights, and its own preprocessing. Raises where its rows are not the model's."""
+    import open_clip
+
+    theirs, _, preprocess = open_clip.create_model_and_transforms("ViT-B-32-quickgelu", pretrained=None)
+    theirs.load_state_dict(model.state_dict())
+    theirs.eval()
+    pixels = torch.randn(2, 3, PIXELS, PIXELS, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(theirs.encode_image(pixels), model.encode_image(pixels), rtol=1e-3, atol=1e-4)
+    return theirs, preprocess
+
+
+class _Files(torch.utils.data.Dataset):
+    """A folder as the peer's users write it, for PyTorch's DataLoader."""
+
+    def __init__(self, files, preprocess):
+        self.files, self.preprocess = files, preprocess
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, at):
+        return self.preprocess(Image.open(self.files[at]))
+
+
+def peer(theirs, preprocess, files: list) -> None:
+    """open_clip's own path: its transforms in PyTorch's DataLoader with a process a core, batches of 32."""
+    batches = torch.utils.data.DataLoader(_Files(files, preprocess), batch_size=BATCH, num_workers=os.cpu_count())
+    with torch.inference_mode():
+        for batch in batches:
+            theirs.encode_image(batch)
+
+
+def bare_decode(files: list) -> list[np.ndarray]:
+    """Plain Pillow with `draft` in two threads, to float32 (3, 224, 224)."""
+
+    def one(file):
+        image = Image.open(file)
+        image.draft("RGB", (2 * PIXELS, 2 * PIXELS))
+        image = ImageOps.exif_transpose(image).convert("RGB")
+        scale = PIXELS / min(image.size)
+        image = image.resize([max(PIXELS, round(side * scale)) for side in image.size], Image.Resampling.BICUBIC)
+        left, top = ((side - PIXELS) // 2 for side in image.size)
+        array = np.asarray(image.crop((left, top, left + PIXELS, top + PIXELS)), np.float32)
+        return array.transpose(2, 0, 1) / 127.5 - 1
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(one, files))
+
+
+def bare_encode(model, pixels: list[np.ndarray], device="cpu") -> None:
+    """openai/CLIP's `encode_image` under bf16 autocast in batches of 32."""
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16):
+        for batch in _batches(pixels):
+            model.encode_image(torch.from_numpy(np.stack(batch)).to(device))
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+
+def measure(model, weights: Path, folder: Path, rounds: int) -> dict:
+    """Photos a second by way, each the best of `rounds`; and the embeddings of cliplib beside the reference's."""
+    files = sorted(folder.iterdir())
+    theirs, preprocess = open_clip_model(model)
+    pixels, reference = bare_decode(files[:BATCH]), None
+    gpu = torch.cuda.is_available()
+    on_gpu = _copy_on_gpu(model) if gpu else None
+    library = Library(folder, weights, cache=tempfile.mkdtemp(prefix="cliplib-bench-"))
+    library.encoder.encode_images([np.zeros((PIXELS, PIXELS, 3), np.uint8)] * BATCH)  # loaded and warm, as the others
+    ways = {
+        "paper_loop": lambda: paper_loop(model, files),
+        "threaded_fp32": lambda: threaded_fp32(model, files),
+        "peer": lambda: peer(theirs, preprocess, files),
+        "cliplib": lambda: _index(folder, weights, library.encoder),
+        "bare_decode": lambda: bare_decode(files),
+        "bare_encode": lambda: bare_encode(model, pixels * (len(files) // BATCH or 1)),
+    }
+    if gpu:
+        ways["bare_encode"] = lambda: bare_encode(on_gpu, pixels * (len(files) // BATCH or 1), "cuda")
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(rounds):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            found = way()
+            best[name] = min(best[name], time.perf_counter() - started)
+            reference = found if name == "threaded_fp32" else reference
+            library = found if name == "cliplib" else library
+    counts = dict.fromkeys(ways, len(files)) | {"bare_encode": len(pixels) * (len(files) // BATCH or 1)}
+    rates = {name: counts[name] / seconds for name, seconds in best.items()}
+    rates["limit"] = 1 / (1 / rates["bare_decode"] + 1 / rates["bare_encode"])
+    order = {path: row for row, path in enumerate(library.store.rows["path"].to_pylist())}
+    fast = matrix(library.store.rows)[[order[file.name] for file in files]]
+    return {"rates": rates, "precision": library.encoder.precision} | quality(fast, reference, library.encoder)
+
+
+def quality(fast: np.ndarray, reference: np.ndarray, encoder) -> dict:
+    """How far the fast embeddings are from fp32's, and whether any of 200 queries orders its top 5 differently for more
+    than that: `top5_worst_gap` is the widest gap, in the reference's scores, between two photos that changed places."""
+    queries = encoder.encode_texts([f"photo number {n} of a {word}" for n, word in enumerate(_words(QUERIES))])
+    right, ours = queries @ reference.T, queries @ fast.T
+    error, gaps = np.abs(ours - right).max(), [0.0]
+    for scores, changed in zip(right, ours, strict=True):
+        first, second = np.argsort(-scores, kind="stable")[:5], np.argsort(-changed, kind="stable")[:5]
+        gaps += [abs(scores[a] - scores[b]) for a, b in zip(first, second, strict=True) if a != b]
+    cosines = np.einsum("nd,nd->n", fast, reference)
+    figures = {"embedding_cosine_p1": float(np.quantile(cosines, 0.01)), "score_error": float(error)}
+    return figures | {"top5_changed": sum(gap > 0 for gap in gaps), "top5_worst_gap": float(max(gaps))}
+
+
+def _index(folder: Path, weights: Path, encoder) -> Library:
+    """The whole of `Library.index`: walk, digests, thumbnails and saving; only loading the model is not counted."""
+    library = Library(folder, weights, cache=tempfile.mkdtemp(prefix="cliplib-bench-"))
+    library.encoder = encoder
+    library.index(progress=False)
+    return library
+
+
+def _batches(items):
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _copy_on_gpu(model):
+    import copy
+
+    return copy.deepcopy(model).cuda()
+
+
+def _words(count: int) -> list[str]:
+    things = "dog cat car beach boat tree house child bird horse street flower mountain kite cake train lamp book"
+    return [f"{a} and a {b}" for a in things.split() for b in things.split() if a != b][:count]
