@@ -18,7 +18,7 @@ import numpy as np
 
 from .companions import Companions
 from .files import MediaFile, find_media
-from .pipeline import Finished, Reader, Sample
+from .pipeline import READERS, Finished, Reader, Sample
 from .plan import plan
 from .store import Store
 
@@ -193,7 +193,7 @@ class _Trial:
         spread = SPREAD if len(blocks) > FEW_BLOCKS else FEW_SPREAD
         low, high = np.percentile(scaled[best], [5, 95])
         waited_s = max(0.0, self.wall_s - self.encode_s)
-        threads = 1 if self.files[0].kind == "video" else 2
+        threads = 1 if self.files[0].kind == "video" else READERS
         reading = self.read_s / threads >= waited_s / 2
         limit = "encoding" if self.encode_s > waited_s else "reading" if reading else "decoding"
         tried = float(blocks[:, 1].sum())
