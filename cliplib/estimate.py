@@ -6,6 +6,7 @@ what the trial took as a whole is scaled to all files, by their number or by the
 
 from __future__ import annotations
 
+import queue
 import random
 import threading
 import time
@@ -18,7 +19,7 @@ import numpy as np
 
 from .companions import Companions
 from .files import MediaFile, find_media
-from .pipeline import Finished, Reader, Sample
+from .pipeline import READERS, Reader, Sample
 from .plan import plan
 from .store import Store
 
@@ -141,15 +142,10 @@ class _Trial:
     def run(self, deadline: float) -> None:
         """Until all that was drawn is done, or it is `deadline` by the monotonic clock."""
         started = time.monotonic()
-        events = self.reader.read(self.drawn)
-        try:
-            for block in self._blocks(events, deadline):
-                self.blocks.append(block)
-        finally:
-            self.wall_s = time.monotonic() - started
-            events.close()
+        self.blocks = list(self._blocks(_until(self.reader.read(self.drawn), deadline)))
+        self.wall_s = time.monotonic() - started
 
-    def _blocks(self, events: Iterator, deadline: float) -> Iterator[tuple[float, float, float]]:
+    def _blocks(self, events: Iterator) -> Iterator[tuple[float, float, float]]:
         began, files, size, pixels, last = time.monotonic(), 0.0, 0.0, [], None
         for event in events:
             if isinstance(event, Sample):
@@ -157,26 +153,25 @@ class _Trial:
                 last = event
             else:
                 files, size, last = files + 1, size + event.file.size, None
-            late = time.monotonic() > deadline
-            if len(pixels) >= self.encoder.batch_size or (late and pixels):
-                before = time.monotonic()
-                self.encoder.encode_images(pixels)
-                self.encode_s, pixels = self.encode_s + time.monotonic() - before, []
-            if late and last is not None and last.time_s is not None:  # a part of a video is a part of a file
-                part = min(1.0, (last.time_s + last.facts["every_s"]) / max(last.facts["duration_s"], 1e-3))
-                files, size = files + part, size + part * last.file.size
-            now = time.monotonic()
-            if files and (late or now - began >= BLOCK_S) and isinstance(event, Finished | Sample):
-                yield now - began, files, size
-                began, files, size = now, 0.0, 0.0
-            if late:
-                return
-        if pixels:
-            before = time.monotonic()
-            self.encoder.encode_images(pixels)
-            self.encode_s += time.monotonic() - before
+            if len(pixels) >= self.encoder.batch_size:
+                pixels = self._encoded(pixels)
+            if files and time.monotonic() - began >= BLOCK_S:
+                yield time.monotonic() - began, files, size
+                began, files, size = time.monotonic(), 0.0, 0.0
+        self._encoded(pixels)
+        if last is not None and last.time_s is not None:  # a part of a video is a part of a file
+            part = min(1.0, (last.time_s + last.facts["every_s"]) / max(last.facts["duration_s"], 1e-3))
+            files, size = files + part, size + part * last.file.size
         if files:
             yield time.monotonic() - began, files, size
+
+    def _encoded(self, pixels: list) -> list:
+        """Encode what is there, on the clock; an empty list."""
+        before = time.monotonic()
+        if pixels:
+            self.encoder.encode_images(pixels)
+        self.encode_s += time.monotonic() - before
+        return []
 
     def part(self) -> Part:
         """What the trial says of all its files."""
@@ -193,8 +188,36 @@ class _Trial:
         spread = SPREAD if len(blocks) > FEW_BLOCKS else FEW_SPREAD
         low, high = np.percentile(scaled[best], [5, 95])
         waited_s = max(0.0, self.wall_s - self.encode_s)
-        threads = 1 if self.files[0].kind == "video" else 2
+        threads = 1 if self.files[0].kind == "video" else READERS
         reading = self.read_s / threads >= waited_s / 2
         limit = "encoding" if self.encode_s > waited_s else "reading" if reading else "decoding"
         tried = float(blocks[:, 1].sum())
         return Part(*total, seconds, min(low, seconds) / spread, max(high, seconds) * spread, limit, tried)
+
+
+def _until(events: Iterator, deadline: float) -> Iterator:
+    """The events that come before it is `deadline`. A read that takes longer is not waited for: it ends by itself."""
+    ready, over = queue.Queue(maxsize=32), threading.Event()
+
+    def carry():
+        for event in events:
+            while not over.is_set():
+                try:
+                    ready.put(event, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if over.is_set():
+                break
+        events.close()
+        over.set()
+
+    threading.Thread(target=carry, name="cliplib-trial", daemon=True).start()
+    try:
+        while (left_s := deadline - time.monotonic()) > 0 and not (over.is_set() and ready.empty()):
+            try:
+                yield ready.get(timeout=min(left_s, 0.05))
+            except queue.Empty:
+                continue
+    finally:
+        over.set()

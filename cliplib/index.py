@@ -67,6 +67,7 @@ def update(
         run = _Run(root, store, encoder, every_s or 1.0, todo, companions, presence)
         run.encode_all(progress, read)
         removed = run.finish(confirm_removals)
+        companions.redate(store)
         store.compact()
     written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
     skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
@@ -208,7 +209,6 @@ class _Run:
         new, thumbs = self._twin_rows()
         if new.num_rows or (removed and not refused):
             self.store.checkpoint(new, thumbs, came_from | (set() if refused else removed), self.failures)
-        self.companions.redate(self.store)
         if refused:
             raise LibraryError(
                 f"{len(removed)} of {len(known)} files are gone from {self.root}. Nothing was removed. "

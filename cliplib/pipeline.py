@@ -1,8 +1,9 @@
 """From files to prepared samples: each file is read once, in threads, with bounded memory.
 
-From one read come the digest, the picture at the model's size, the thumbnail and the facts. Photos are read by several
-threads, ahead of the encoder by a fixed window; a video is one forward pass in one thread, ahead by a few frames (its
-decoder has threads of its own).
+From one read come the digest, the picture at the model's size, the thumbnail and the facts. Photos are read by many
+threads, for a mount answers slowly and many at once, and decoded by as many as there are cores, ahead of the encoder by
+a fixed window; nothing is copied to the local disk. A video is one forward pass in one thread, ahead by a few frames
+(its decoder has threads of its own).
 """
 
 import os
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from .media import open_photo, thumbnail
 from .patient import PatientFile
 from .video import open_video
 
+READERS = 16  # photos that are read at once; as many may lie in memory undecoded
 PHOTOS_AHEAD = 96  # prepared pictures that may wait for the encoder: about 15 MB at 224 pixels
 FRAMES_AHEAD = 16
 
@@ -89,14 +92,14 @@ class Reader:
 
     def read(self, files: Iterable[MediaFile]) -> Iterator[Sample | Finished]:
         """The samples of all files, photos first; each file ends with its `Finished`."""
-        files = list(files)
-        with ThreadPoolExecutor(os.cpu_count() or 1, "cliplib-read") as pool:
+        files, turns = list(files), BoundedSemaphore(os.cpu_count() or 1)
+        with ThreadPoolExecutor(READERS, "cliplib-read") as pool:
             try:
                 photos = (file for file in files if file.kind == "image")
-                waiting = deque(pool.submit(self._photo, file) for file in islice(photos, PHOTOS_AHEAD))
+                waiting = deque(pool.submit(self._photo, file, turns) for file in islice(photos, PHOTOS_AHEAD))
                 while waiting:
                     events = waiting.popleft().result()
-                    waiting.extend(pool.submit(self._photo, file) for file in islice(photos, 1))
+                    waiting.extend(pool.submit(self._photo, file, turns) for file in islice(photos, 1))
                     yield from events
                 for file in files:
                     if file.kind == "video":
@@ -104,7 +107,7 @@ class Reader:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _photo(self, file: MediaFile) -> list[Sample | Finished]:
+    def _photo(self, file: MediaFile, turns: BoundedSemaphore) -> list[Sample | Finished]:
         digest = None
         self.journal.begin(file.path)
         try:
@@ -113,10 +116,11 @@ class Reader:
             digest = digest_of(data)
             if self.known(digest, file.kind):
                 return [Finished(file, digest, known=True)]
-            photo = open_photo(data, self.shortest)
+            with turns:
+                photo = open_photo(data, self.shortest)
+                pixels, jpeg = self.prepare(photo.image), thumbnail(photo.image)
             facts = self.companions.completed(file.path, {"width": photo.width, "height": photo.height} | photo.exif)
-            sample = Sample(file, digest, self.prepare(photo.image), thumbnail(photo.image), facts)
-            return [sample, Finished(file, digest)]
+            return [Sample(file, digest, pixels, jpeg, facts), Finished(file, digest)]
         except Exception as error:
             return [Finished(file, digest, _as_media_error(file, error))]
         finally:

@@ -100,12 +100,15 @@ MAY_IMPORT = {
         *("encoder", "files", "journal", "manifest", "pipeline", "report", "results", "rows"),
         *("scores", "search", "store", "thumbs"),
     },
+    "upload": {"files", "library", "widgets"},  # a lesson without Drive
+    "preflight": {"drive", "fetch", "weights"},  # what a school account must allow
     "box": {"library", "display", "results", "scores", "moments", "entries", "controls", "gallery", "keeping", "style"},
     "widgets": {"library", "box", "entries"},
     "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
 SEEN = {
+    "upload",
     "style",
     "display",
     "entries",

@@ -189,3 +189,10 @@ class TestDigest:
     def test_reports_a_file_that_cannot_be_read(self, tmp_path):
         with pytest.raises(MediaError, match="No such file"):
             digest_of(tmp_path / "absent.mp4")
+
+
+def test_a_root_that_is_a_shortcut_is_followed(tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "a.jpg").write_bytes(b"x")
+    (tmp_path / "shortcut").symlink_to(tmp_path / "shared", target_is_directory=True)
+    assert [file.path for file in find_media(tmp_path / "shortcut").files] == ["a.jpg"]
