@@ -1,12 +1,16 @@
 # Each target sets up what it needs in .venv first: nothing to install by hand beyond Python 3.10+, git and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# What `make app` serves: the tiny model for the sample library, OpenAI's for your own photos.
+FOLDER ?= data/sample
+MODEL ?= $(if $(filter data/sample,$(FOLDER)),tiny,ViT-B/32)
+PORT ?= 8866
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab evaluate videos bench torture clean
+.PHONY: help setup demo test lint lab evaluate videos thresholds bench torture phone clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile
 
 setup:  ## make .venv with all that the library needs
 	@$(PYTHON) .ci/setup.py run
@@ -17,8 +21,14 @@ demo: setup  ## index the sample library, search it three ways, write build/demo
 test: lint  ## check the style and run every test
 	$(BIN)/python -m pytest -q --durations=10
 
-lint:  ## check the style alone
+test-colab:  ## run the widget, media and store tests and two notebooks on the versions that Colab ships
 	@$(PYTHON) .ci/setup.py test
+	@$(PYTHON) .ci/colab.py
+	.venv-colab/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/test_widgets.py tests/test_media.py \
+		tests/test_store.py tests/test_notebooks.py -k "not runs_from_top or 03_text_to_image or 05_text_to_video"
+
+lint:  ## check the style alone
+	@$(PYTHON) .ci/setup.py lab test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
@@ -26,11 +36,26 @@ lab:  ## open the notebooks in JupyterLab
 	@$(PYTHON) .ci/setup.py lab
 	$(BIN)/jupyter lab notebooks
 
+.PHONY: app screens test-colab
+app: export CLIPLIB_FOLDER = $(FOLDER)
+app: export CLIPLIB_MODEL = $(MODEL)
+app:  ## search in the browser; FOLDER=~/Pictures for your own photos, MODEL=ViT-L/14 for another model
+	@$(PYTHON) .ci/setup.py lab
+	@$(BIN)/python -m cliplib index "$$CLIPLIB_FOLDER" --model "$$CLIPLIB_MODEL"
+	@$(BIN)/python -m voila notebooks/app.ipynb --port $(PORT) --Voila.config_file_paths=notebooks
+
+screens:  ## photograph the notebooks and the app in a real browser, write build/screens/
+	@$(PYTHON) .ci/setup.py lab test
+	@PYTHONPATH=. $(BIN)/python tests/screens.py
+
 evaluate: setup  ## measure the tiny model, write build/evaluate.json
 	@$(BIN)/python data/evaluate.py
 
 videos: setup  ## measure moments on drawn films with known events, write build/videos.json
 	@$(BIN)/python tests/benchmarks/videos.py
+
+thresholds: setup  ## compare the threshold rules on the drawn world, write build/thresholds.json
+	@$(BIN)/python data/thresholds.py
 
 bench:  ## measure speed beside bare operations, open_clip and the paper's way, write build/bench/
 	@$(PYTHON) .ci/setup.py open_clip
@@ -40,6 +65,9 @@ bench:  ## measure speed beside bare operations, open_clip and the paper's way, 
 torture: setup  ## kill, starve, damage and race the index on purpose, write build/torture.json
 	@PYTHONPATH=. $(BIN)/python tests/torture.py
 
+phone: setup  ## a drawn Takeout, a slow mount, a class of thirty; write build/phone.json
+	@PYTHONPATH=. $(BIN)/python tests/phone.py
+
 clean:  ## remove everything made here: .venv, build and caches
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-colab build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

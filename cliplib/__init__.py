@@ -9,10 +9,12 @@ A guided tour:
     library.search("a dog walking on the beach")            # text -> images
     library.similar("IMG_0042.HEIC")                        # image -> images
     library.search_videos("dog catches a frisbee")          # text -> video frames; .moments() -> stretches to play
+    library.search(2 * cliplib.text("a dog") + cliplib.image("pool.jpg") - cliplib.text("a person"))    # composed
 
 Every file goes one way: `media` and `video` read it, `pipeline` prepares it in threads, `encoder` turns it into a unit
-vector, `store` keeps the vector in a row (`rows`), and `index` conducts. Every query goes the other way: `library` asks
-`encoder` for the query's vector, `search` ranks the rows by cosine, `results` holds the answer and `display` shows it.
+vector, `store` keeps the vector in a row (`rows`), and `index` conducts. Every query goes the other way: `asking` turns
+a `query` into a vector, `search` compares it with the rows by cosine, `scores` holds every row's, `results` the best,
+and `display` shows them.
 
 Importing cliplib loads neither torch nor OpenCV; they come with the first model and the first video.
 """
@@ -21,19 +23,24 @@ from importlib import import_module
 
 _HOME = {
     "Library": "library",
+    "Query": "query",
+    "text": "query",
+    "image": "query",
     "Hit": "results",
     "Hits": "results",
-    "Scores": "results",
+    "Tags": "results",
+    "Scores": "scores",
     "Moment": "moments",
     "Moments": "moments",
-    "Skipped": "results",
-    "IndexReport": "results",
+    "Skipped": "report",
+    "IndexReport": "report",
     "CliplibError": "errors",
     "MediaError": "errors",
     "ModelError": "errors",
     "LibraryError": "errors",
     "CacheError": "errors",
     "QueryError": "errors",
+    "JudgementError": "errors",
 }
 __all__ = list(_HOME)
 __version__ = "0.1.0"

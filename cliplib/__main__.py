@@ -23,6 +23,9 @@ def parser() -> argparse.ArgumentParser:
     asking = argparse.ArgumentParser(add_help=False)
     asking.add_argument("-k", type=int, default=5, help="how many results at most (default 5)")
     asking.add_argument("--threshold", type=float, help="smallest cosine (default: the library's own for the mode)")
+    asking.add_argument("--folder", dest="within", metavar="FOLDER", help="only below this folder of the library")
+    asking.add_argument("--since", metavar="DAY", help="only what was taken on this day or later, YYYY-MM-DD")
+    asking.add_argument("--until", metavar="DAY", help="only what was taken on this day or earlier")
     main = argparse.ArgumentParser(prog="python -m cliplib", description=__doc__.split("\n\n")[0])
     commands = main.add_subparsers(dest="command", required=True)
     index = commands.add_parser("index", parents=[common], help="encode what is new in a folder")
@@ -54,6 +57,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         result = selftest(arguments.model)
         return result, "\n".join(f"{key}: {value}" for key, value in result.items()), 0 if result["passed"] else 1
     from .library import Library
+    from .query import image
 
     library = Library(arguments.folder, model=arguments.model)
     if arguments.command == "check":
@@ -65,11 +69,14 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         return answer, "\n".join(map(str, findings)), 0 if answer["sound"] else 1
     if arguments.command == "index":
         report = library.index(every_s=arguments.every, confirm_removals=arguments.confirm_removals)
-        counts = {name: getattr(report, name) for name in ("indexed", "unchanged", "removed", "encoded", "moved")}
+        names = ("indexed", "unchanged", "removed", "encoded", "moved", "confirmed", "written", "outlook")
+        counts = {name: getattr(report, name) for name in names}
         skipped = [{"path": s.path, "stage": s.stage, "reason": s.reason} for s in report.skipped]
         return counts | {"skipped": skipped, "problems": report.problems}, str(report), 0
-    ask = {"search": library.search, "similar": library.similar, "videos": library.search_videos}[arguments.command]
-    hits = ask(arguments.query, k=arguments.k, threshold=arguments.threshold)
+    query = image(arguments.query) if arguments.command == "similar" else arguments.query
+    scores = library.score(query, "frame" if arguments.command == "videos" else "image")
+    scores = scores.only(arguments.within, arguments.since, arguments.until)
+    hits = scores.top(arguments.k, arguments.threshold)
     found = [{"path": hit.path, "score": hit.score, "time_s": hit.time_s} for hit in hits]
     return {"hits": found, "threshold": hits.threshold, "banner": hits.banner}, str(hits), 0
 

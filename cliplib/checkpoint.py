@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import pickletools
+import re
 import zipfile
 from collections import OrderedDict
 
@@ -19,6 +20,9 @@ from .errors import ModelError
 
 MAX_TEXT_BYTES = 32 << 20  # pickles and code of an archive together; OpenAI's have a few MB
 MAX_OBJECTS = 5000  # modules in an archive; RN50x64 has about a thousand
+MAX_OPCODES = 500_000  # in a pickle; one tensor takes about 40
+MAX_LONG_NUMBERS = 1000  # beyond 64 bits; a trainer's random state has a few, a million of one hash fill no dict ever
+ALLOCATES = re.compile(r"^(.*[ .])?(bytearray|[A-Z][A-Za-z0-9]*Tensor)$")  # takes any memory when called with a number
 STORAGES = {
     "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16,
@@ -46,12 +50,20 @@ def read_checkpoint(path):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 _check_entries(archive, os.path.getsize(path))
+                for name in archive.namelist():
+                    if name.endswith(".pkl"):
+                        data = archive.read(name)
+                        _check_pickle(data, len(data))
                 if any(name.endswith("/constants.pkl") for name in archive.namelist()):
                     state, seen = _read_torchscript(archive)
         elif head[8:] == b"{":
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        elif head[:1] == b"\x80":  # the old format: pickles one after another, then the numbers
+            with open(path, "rb") as file:
+                for _ in range(5):
+                    _check_pickle(file, os.path.getsize(path))
         if state is None:
             with open(path, "rb") as file:  # given a path, torch.load goes by its extension
                 state = torch.load(file, map_location="cpu", weights_only=True)
@@ -98,6 +110,22 @@ def _check_entries(archive: zipfile.ZipFile, size_bytes: int):
         raise ModelError(f"its code and pickles have {text_bytes} bytes; at most {MAX_TEXT_BYTES} are read")
 
 
+def _check_pickle(pickled, size_bytes: int):
+    """Refuse what torch's own reader would do to its harm: fill the memory, or a dict with numbers of one hash."""
+    long_numbers = 0
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(pickled)):
+        if count > MAX_OPCODES:
+            raise ModelError(f"its pickle holds more than {MAX_OPCODES} things, as no CLIP does")
+        # The memo is an array, so one large index would fill the memory.
+        if "PUT" in opcode.name and argument > size_bytes:
+            raise ModelError("its pickle asks for more memory than its size can need")
+        if isinstance(argument, str) and ALLOCATES.search(argument):
+            raise ModelError(f"it asks for {argument}, which no CLIP needs; nothing in it was run")
+        long_numbers += isinstance(argument, int) and not -(2**63) <= argument < 2**64
+    if long_numbers > MAX_LONG_NUMBERS:
+        raise ModelError(f"its pickle has {long_numbers} numbers beyond 64 bits; a CLIP has none")
+
+
 def _read_torchscript(archive: zipfile.ZipFile):
     """(tensors by dotted attribute name, activation seen in the code or None); no code in the archive is run."""
     root = next(name for name in archive.namelist() if name.endswith("/constants.pkl")).removesuffix("constants.pkl")
@@ -137,12 +165,7 @@ class _TensorReader(pickle.Unpickler):
     """Unpickler for a TorchScript archive: tensors, plain values and bags of attributes; other globals are refused."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str):
-        data = archive.read(f"{folder}.pkl")
-        for opcode, argument, _ in pickletools.genops(data):
-            # The memo is an array, so one large index would fill the memory.
-            if "PUT" in opcode.name and argument > len(data):
-                raise ModelError("its pickle asks for more memory than its size can need")
-        super().__init__(io.BytesIO(data))
+        super().__init__(io.BytesIO(archive.read(f"{folder}.pkl")))
         self.archive, self.folder, self.storages = archive, folder, {}
         self.allowed = {
             "torch._utils._rebuild_tensor_v2": lambda flat, start, size, stride, *_: flat.as_strided(

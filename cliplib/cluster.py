@@ -29,7 +29,9 @@ from .errors import CacheError, MediaError, ModelError
 from .files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
-from .results import NEAREST, Hits, IndexReport, Scores
+from .report import IndexReport
+from .results import Hits
+from .scores import NEAREST, Scores
 from .search import cosines, top_k
 from .store import folder_name
 from .thumbs import Thumbs
@@ -101,7 +103,7 @@ def list_uris(uris) -> Listing:
                 dates = [facts[key] for key in ("mtime", "LastModified", "updated", "created") if facts.get(key)]
                 seconds = dates[0].timestamp() if dates and hasattr(dates[0], "timestamp") else (dates or [0])[0]
                 files.append(MediaFile(full, kind, int(facts["size"]), int(float(seconds) * 1e9)))
-    return Listing(sorted(set(files)), problems, unread)
+    return Listing(sorted(set(files)), problems, unread, jsons=[])
 
 
 def _read(reader: Reader, files: list[MediaFile], model: dict, model_id: str, pool: dict):
@@ -186,6 +188,7 @@ def _objects(items: list) -> np.ndarray:
 def _live_parts(folder: Path, model_id: str) -> list[tuple[dict, list[str]]]:
     """The parts of the newest state with their dead paths, from manifests alone; see `store`."""
     bodies = {i: body for i, body in manifest.read_all(folder)[0].items() if body["model"].get("model_id") == model_id}
+    bodies = manifest.believed(bodies, manifest.part_sizes(folder))
     heads = [bodies[ident] for ident in manifest.heads(bodies)]
     dropped = {name for body in heads for name in body["dropped"]}
     parts = {part["name"]: part for body in heads for part in body["parts"] if part["name"] not in dropped}

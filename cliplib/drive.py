@@ -1,72 +1,194 @@
-"""Google Drive in Colab: mount it, and see by reading whether a folder is really there.
+"""Google Drive in Colab: mount it, see by reading whether a folder is really there, copy in bulk, flush.
 
 "Already mounted" only means that a folder exists; a mount that went stale says the same. So a folder is believed when a
-listing of it and the first bytes of one of its files have been read.
+listing of it and the first bytes of one of its files have been read. What is written reaches Drive later, in any order:
+only `flush` waits for it.
+
+A session with a read-only mount: `mount`, `check_folder`, `stage` the photos, index the copy, then
+`mount(readonly=False)`, `save_back` the cache, `flush`.
 """
 
-import sys
+import itertools
+import tempfile
 from pathlib import Path
 
+from . import mounts
 from .errors import LibraryError
+from .files import PASSING, patiently
+from .mounts import on_colab
+from .staging import Staged, save_back, stage
+
+__all__ = ["MOUNT_POINT", "Staged", "check_folder", "explain", "flush", "mount", "on_colab", "save_back", "stage"]
 
 MOUNT_POINT = "/content/drive"
-ADVICE = (
-    "What usually helps: run the cell again and allow access in the window that opens; allow third-party cookies for "
-    "Colab; with a school or work account ask the administrator to allow Drive in Colab; or upload some photos instead"
+# What google.colab and the mount say, in lower case; what it means; what to do.
+ADVICE = [
+    (
+        "domain policy",
+        "your school or company does not allow Drive in Colab",
+        "ask its administrator, use a private account, or upload some photos into the session",
+    ),
+    (
+        "credential propagation",
+        "the window for permission was closed, refused or blocked",
+        "run the cell again and allow every access it asks for; allow third-party cookies for Colab",
+    ),
+    (
+        "timeout",
+        "Drive did not answer in time; folders with thousands of entries at the top of My Drive do that",
+        "run the cell again, it often works then; move loose files of My Drive into folders",
+    ),
+    (
+        "must not already contain files",
+        "something was saved in the mount's folder before Drive was mounted",
+        "move those files away, or restart the session, then mount first",
+    ),
+    (
+        "transport endpoint",
+        "the mount went stale: the program behind it has ended",
+        "call drive.mount() again; if that does not help, Runtime > Disconnect and delete runtime, then mount",
+    ),
+    (
+        "input/output error",
+        "Drive is busy, the folder is huge, or a file was read too often today (a quota)",
+        "wait a minute and run the cell again; stage() reads each file once only; a quota ends within a day",
+    ),
+    (
+        "no space left",
+        "the session's disk or your Drive is full",
+        "free some space, and empty the bin of Drive",
+    ),
+    (
+        "read-only file system",
+        "Drive was mounted read-only, as is the default here",
+        "drive.mount(readonly=False)",
+    ),
+]
+OTHERWISE = (
+    "the permission was not given, or Google Drive has a fault",
+    "run the cell again and allow every access; allow third-party cookies for Colab; or upload some photos instead",
 )
 
 
-def on_colab() -> bool:
-    """Whether this is a Colab kernel."""
-    return "google.colab" in sys.modules
+def explain(error: object) -> str:
+    """What a message of google.colab or of the mount means, and what to do; for an exception or its text."""
+    text = str(error).lower()
+    meaning, remedy = next((advice[1:] for advice in ADVICE if advice[0] in text), OTHERWISE)
+    return f"It means: {meaning}. What to do: {remedy}"
 
 
 def mount(readonly: bool = True, mount_point: str = MOUNT_POINT) -> Path:
-    """Mount the user's Drive in Colab and return the folder "MyDrive"; a mount that answers is used as it is.
+    """Mount the user's Drive in Colab and return the folder "MyDrive".
 
-    Read-only unless asked otherwise: the cache then lies on the session's own disk and is lost with it. Raises
-    LibraryError, with what to do, when this is not Colab, when Google refuses, or when the mount does not answer.
+    Read-only unless asked otherwise, and then nothing on Drive can be changed. A mount that answers is used as it is,
+    but for a read-only one when writing was asked for; one that is stale is mounted anew, once. Raises LibraryError,
+    with what to do, when this is not Colab, when Google refuses, or when the mount does not answer.
     """
-    if not on_colab():
-        raise LibraryError(
-            "this is not Colab, there is no Drive to mount: give the path of a folder on this computer instead"
-        )
-    from google.colab import drive
-
     folder = Path(mount_point) / "MyDrive"
-    try:
-        stale = Path(mount_point).is_dir() and not _answers(folder)
-        drive.mount(mount_point, force_remount=stale, readonly=readonly)
-    except Exception as error:  # google.colab raises ValueError, OSError and its own MessageError
-        raise LibraryError(f"Google Drive could not be mounted at {mount_point}: {error}. {ADVICE}") from error
+    force = _exists(mount_point) and not _serves(folder, readonly)
+    _mount(mount_point, force, readonly)
+    if not force and not _serves(folder, readonly):  # it went stale, or was read-only, and said "already mounted"
+        _mount(mount_point, True, readonly)
     check_folder(folder)
+    if not _serves(folder, readonly):
+        raise LibraryError(f"{folder} is mounted and cannot be written to. {explain('read-only file system')}")
     return folder
+
+
+def _mount(mount_point: str, force: bool, readonly: bool) -> None:
+    try:
+        _colab_drive().mount(mount_point, force_remount=force, readonly=readonly)
+    except LibraryError:
+        raise
+    except Exception as error:  # google.colab raises ValueError, OSError and its own MessageError
+        raise LibraryError(f"Google Drive could not be mounted at {mount_point}: {error}. {explain(error)}") from error
+
+
+def _colab_drive():
+    if on_colab():
+        from google.colab import drive
+
+        return drive
+    raise LibraryError(
+        "this is not Colab, there is no Drive to mount: give the path of a folder on this computer instead"
+    )
 
 
 def check_folder(folder: str | Path) -> int:
     """How many entries a folder has, after reading from it; LibraryError with what is wrong when it cannot be read."""
     folder = Path(folder)
-    if not folder.exists():
+    if not _exists(folder):
         nearest = next((parent for parent in folder.parents if parent.is_dir()), None)
-        shown = ", ".join(sorted(item.name for item in nearest.iterdir())[:12]) if nearest else ""
+        shown = ", ".join(sorted(item.name for item in itertools.islice(nearest.iterdir(), 12))) if nearest else ""
         raise LibraryError(
-            f"there is no folder {folder}. {nearest} holds: {shown or 'nothing'}. Mind capitals and spaces"
+            f"there is no folder {folder}. {nearest} holds: {shown or 'nothing'}. Mind capitals and spaces; a folder "
+            "that is shared with you needs a shortcut in My Drive"
         )
-    if not _answers(folder):
-        raise LibraryError(
-            f"{folder} is there but cannot be read: the mount is stale or Drive is busy. Call drive.mount() again, or "
-            "restart the session; folders with thousands of files may need a second try"
-        )
-    return sum(1 for _ in folder.iterdir())
-
-
-def _answers(folder: Path) -> bool:
-    """Whether a listing, and the first bytes of the first file in it, can be read."""
     try:
-        first = next((item for item in folder.iterdir() if item.is_file()), None)
-        if first is not None:
-            with open(first, "rb") as file:
-                file.read(16)
+        return patiently(lambda: _read_from(folder))
+    except OSError as error:
+        raise LibraryError(
+            f"{folder} is there but cannot be read: {error.strerror or error}. {explain(error)}"
+        ) from error
+
+
+def flush(mount_point: str = MOUNT_POINT) -> int:
+    """Wait until all that was written has reached Drive, and unmount it; mount again to go on.
+
+    Returns how many checkpoints of caches that confirms: reports of `index()` count their rows as confirmed then.
+    Raises LibraryError when Google reports a failure; nothing is confirmed then, and nothing lost either.
+    """
+    drive = _colab_drive()
+    if mounts.mount_of(mount_point) is None:  # flush_and_unmount would print that, and return as if all were well
+        raise LibraryError(f"there is no Drive at {mount_point} to flush: call drive.mount() first")
+    try:
+        drive.flush_and_unmount()
+    except Exception as error:
+        raise LibraryError(
+            f"not all that was written has reached Drive: {error}. Keep this session open and call drive.flush() "
+            f"again; library.save(file) makes a copy that you can download. {explain(error)}"
+        ) from error
+    return mounts.confirm(mount_point)
+
+
+def _exists(path: str | Path) -> bool:
+    """Whether something is there; also a mount that does not answer."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _serves(folder: Path, readonly: bool) -> bool:
+    """Whether a folder can be read from now, and written to where that is wanted."""
+    try:
+        _read_from(folder)
+        if not readonly:
+            tempfile.TemporaryFile(dir=folder).close()
         return True
     except OSError:
         return False
+
+
+def _read_from(folder: Path) -> int:
+    """The number of entries of a folder; OSError when it cannot be listed, or none of its first files be read.
+
+    More than one is tried, for a single file can be over its quota. Another kind of refusal, such as that of a Google
+    document, which has no bytes, is an answer too.
+    """
+    entries = list(folder.iterdir())
+    failure = None
+    for item in itertools.islice(filter(Path.is_file, entries), 3):
+        try:
+            with open(item, "rb") as file:
+                file.read(16)
+        except OSError as error:
+            failure = error
+        if failure is None or failure.errno not in PASSING:
+            return len(entries)
+    if failure:
+        raise failure
+    return len(entries)

@@ -1,7 +1,9 @@
 """A file that is there whole or not at all, whenever the process or the power goes."""
 
+import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,10 +21,33 @@ def write_durably(target: Path, write: Callable) -> tuple[int, str]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
+        _sync_folder(target.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return hashing.size, hashing.sha256.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force a folder's names to the disk. Systems and mounts that know no such thing refuse it in many ways."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
+
+
+def writable(folder: Path) -> bool:
+    """Whether a file can really be made there; a mount may claim more than it allows."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 class _Hashing:

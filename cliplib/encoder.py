@@ -30,6 +30,7 @@ class Encoder:
     device: "cpu" or "cuda". precision: of the image tower, "fp32", "bf16" or "fp16". preprocessing: in words.
     activation: "quickgelu" or "gelu". thresholds: cosine by search mode, or empty. banner: words to show wherever the
     model answers, or "".
+    parameters: numbers in the weights.
     batch_size: images that go through the model at once; halved for good when a GPU's memory does not hold them.
     logit_scale: what openai/CLIP multiplies cosines by before a softmax.
     """
@@ -41,6 +42,7 @@ class Encoder:
         self.dim, self.resolution = sizes["embed_dim"], sizes["image_resolution"]
         self.context_length = sizes["context_length"]
         self.preprocessing = preprocessing(self.resolution)
+        self.parameters = sum(tensor.numel() for tensor in weights.state.values())
         self.device, self.precision = device, precision
         self.batch_size = 32 if device == "cpu" else 256
         self._model = build(weights, sizes)

@@ -39,3 +39,7 @@ class CacheError(CliplibError):
 
 class QueryError(CliplibError):
     """A query that cannot be answered: no words, an unreadable picture, an impossible k or threshold."""
+
+
+class JudgementError(CliplibError):
+    """A judgement that cannot be right, or judgements from which no threshold can be taken."""

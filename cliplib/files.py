@@ -12,26 +12,11 @@ import stat
 import time
 from typing import NamedTuple
 
+from . import zips
 from .errors import LibraryError, MediaError
 
-IMAGE_SUFFIXES = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".heic",
-        ".heif",
-        ".webp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".avif",
-    }
-)
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".heic", ".heif", ".webp"})
+IMAGE_SUFFIXES |= {".gif", ".tif", ".tiff", ".bmp", ".avif"}
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp"})
 DIGEST_WHOLE_BYTES = 64 * 2**20  # files up to this size are digested whole
 MAX_READ_BYTES = 512 * 2**20  # what `read_bytes` takes into memory
@@ -53,7 +38,7 @@ class MediaFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What a walk saw: files, sorted by path; problems, with stage "walk"; the folders that could not be read.
+    """What a walk saw: files, sorted by path; problems, with stage "walk"; folders that could not be read; JSON files.
 
     What the index knows of a path that is among the problems, or below an unread folder, is neither confirmed nor gone.
     """
@@ -61,6 +46,7 @@ class Listing(NamedTuple):
     files: list[MediaFile]
     problems: list[MediaError]
     unread_folders: list[str]
+    jsons: list[str]  # they may be sidecars, see `takeout`
 
 
 def patiently(action):
@@ -76,7 +62,7 @@ def patiently(action):
 
 
 def find_media(root) -> Listing:
-    """The image and video files in the folder `root` and below.
+    """The image and video files in the folder `root` and below, also in zip archives: "a.zip!/member.jpg", see `zips`.
 
     Left out: hidden files and folders (`.cliplib` is one), whatever is no regular file, links to what is listed
     already, and links to a folder around the root (loops). What makes trouble is listed as a problem; the walk goes on.
@@ -100,7 +86,7 @@ class _Walk:
 
     def __init__(self, root):
         self.root, self.seen, self.links = root, {root}, []
-        self.listing = Listing([], [], [])
+        self.listing = Listing([], [], [], [])
 
     def problem(self, path, reason):
         self.listing.problems.append(MediaError(path, "walk", reason))
@@ -140,10 +126,14 @@ class _Walk:
             return []
 
     def file(self, path, real):
+        self.seen.add(real)
+        if path.lower().endswith(".zip"):
+            self.archive(path, real)
+        elif path.lower().endswith(".json") and _printable(path) == path:
+            self.listing.jsons.append(path)
         kind = _kind(path)
         if kind is None:
             return
-        self.seen.add(real)
         try:
             facts = patiently(lambda: os.stat(real))
         except FileNotFoundError:
@@ -153,6 +143,21 @@ class _Walk:
             return
         if stat.S_ISREG(facts.st_mode):
             self.listing.files.append(MediaFile(path, kind, facts.st_size, facts.st_mtime_ns))
+
+    def archive(self, path, real):
+        """List the members of an archive as the files of a folder named "archive.zip!"."""
+        try:
+            found, refused = patiently(lambda: zips.members(real))
+        except (OSError, MediaError) as error:
+            self.listing.unread_folders.append(f"{path}!")
+            return self.problem(path, f"the archive cannot be read: {getattr(error, 'reason', error)}")
+        for name, size, mtime_ns in found:
+            if kind := _kind(name):
+                self.listing.files.append(MediaFile(f"{path}!/{name}", kind, size, mtime_ns))
+            elif name.lower().endswith(".json"):
+                self.listing.jsons.append(f"{path}!/{name}")
+        for name, reason in refused:
+            self.problem(f"{path}!/{name}", reason)
 
     def follow_links(self):
         while self.links:
@@ -180,22 +185,30 @@ def _printable(path):
 
 
 def read_bytes(path) -> bytes:
-    """The whole content of one regular file of at most `MAX_READ_BYTES`, tried three times.
+    """The whole content of one regular file, or member of an archive, of at most `MAX_READ_BYTES`, tried three times.
 
-    Raises MediaError with stage "read".
+    Raises MediaError with stage "read"; "decode" for a member that is damaged.
     """
 
     def read():
-        facts = os.stat(path)
-        if not stat.S_ISREG(facts.st_mode):  # opening a FIFO would wait for ever
-            raise MediaError(path, "read", "not a regular file")
-        if facts.st_size > MAX_READ_BYTES:
-            size, limit = facts.st_size / 2**20, MAX_READ_BYTES // 2**20
-            raise MediaError(path, "read", f"{size:.0f} MB to read into memory; at most {limit} MB are")
-        with open(path, "rb") as file:
+        with open_file(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size > MAX_READ_BYTES:
+                limit = MAX_READ_BYTES // 2**20
+                raise MediaError(path, "read", f"{size / 2**20:.0f} MB to read into memory; at most {limit} MB are")
+            file.seek(0)
             return file.read()
 
     return _reported(read, path)
+
+
+def open_file(path, buffering=-1):
+    """A regular file or a member of an archive, open for reading bytes. Raises OSError; MediaError for a bad member."""
+    if zips.split(path):
+        return zips.open_member(path)
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for ever
+        raise OSError(None, "not a regular file")
+    return open(path, "rb", buffering)
 
 
 def digest_of(source) -> str:
@@ -204,26 +217,25 @@ def digest_of(source) -> str:
     Up to `DIGEST_WHOLE_BYTES` it is the sha256 of the content, as `sha256sum` prints it. Above, so that a long video on
     a slow mount is not read twice, it is the sha256 of the size (8 bytes, little-endian) and the first and last 32 MB:
     a change between them that keeps the size goes unseen. That is longer than any content hashed whole, so the two
-    kinds never meet.
-    Raises MediaError with stage "read".
+    kinds never meet. Raises MediaError: "read".
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _digest(len(source), lambda offset, length: bytes(source[offset : offset + length]))
+        return digest_of_parts(len(source), lambda offset, length: bytes(source[offset : offset + length]))
 
     def read():
-        with open(source, "rb") as file:
+        with open_file(source) as file:
 
             def part(offset, length):
                 file.seek(offset)
                 return file.read(length)
 
-            return _digest(os.fstat(file.fileno()).st_size, part)
+            return digest_of_parts(file.seek(0, os.SEEK_END), part)
 
     return _reported(read, source)
 
 
-def _digest(size, part):
-    """`digest_of`; `part(offset, length)` gives bytes of the content."""
+def digest_of_parts(size, part):
+    """`digest_of` content of `size` bytes, of which `part(offset, length)` gives some."""
     if size <= DIGEST_WHOLE_BYTES:
         return hashlib.sha256(part(0, size)).hexdigest()
     half = DIGEST_WHOLE_BYTES // 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
+from . import mounts
 from . import rows as rows_
+from .companions import Companions
 from .errors import LibraryError
-from .files import Listing, MediaFile, find_media
+from .files import Listing, find_media
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
-from .results import IndexReport, Skipped
+from .plan import Plan, plan
+from .presence import Presence
+from .report import IndexReport, Skipped
 from .store import Store
 
 if TYPE_CHECKING:
@@ -29,38 +33,6 @@ CHECKPOINT_S = 30.0
 MANY_REMOVED = 0.2  # of all files: more than this are only removed when asked for
 
 
-@dataclass
-class Plan:
-    """What differs between the folder and the cache."""
-
-    todo: list[MediaFile]  # new, changed, or worth another try; photos newest first, then videos
-    unchanged: int
-    failed: dict[str, dict]  # known failures whose files have not changed
-    gone: set[str]  # paths in the cache, no longer in the folder
-
-
-def plan(listing: Listing, store: Store, every_s: float | None) -> Plan:
-    """Compare by path, size and mtime; a video also by its sampling interval. Unreadable folders lose no row."""
-    paths, *facts = (store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s"))
-    indexed = dict(zip(paths, zip(*facts, strict=True), strict=True))
-    todo, failed, unchanged = [], {}, 0
-    for file in listing.files:
-        size, mtime_ns, sampled = indexed.get(file.path, (None, None, None))
-        failure = store.failures.get(file.path)
-        now = (file.size, file.mtime_ns)
-        if failure and failure["stage"] == "decode" and (failure["size"], failure["mtime_ns"]) == now:
-            failed[file.path] = failure
-        elif (size, mtime_ns) == now and (file.kind == "image" or every_s in (None, sampled)):
-            unchanged += 1
-        else:
-            todo.append(file)
-    unread = tuple(f"{folder}/" for folder in listing.unread_folders)
-    present = {file.path for file in listing.files} | {problem.path for problem in listing.problems}
-    gone = {path for path in indexed.keys() - present if not path.startswith(unread)}
-    todo.sort(key=lambda file: (file.kind, -file.mtime_ns, file.path))
-    return Plan(todo, unchanged, failed, gone)
-
-
 def update(
     root: Path,
     store: Store,
@@ -68,16 +40,18 @@ def update(
     every_s: float | None = None,
     confirm_removals: bool = False,
     progress: bool = True,
+    motion_clips: bool = False,
     listing: Listing | None = None,
     read: Callable = Reader.read,
 ) -> IndexReport:
     """Bring the cache up to date with the folder and say what was done.
 
     Only new and changed files are encoded; a moved file keeps its rows, identical files are encoded once. `every_s` is
-    the time between the sampled frames of a video in seconds (None: as they are, 1 s for new ones). Raises LibraryError
+    the time between the sampled frames of a video in seconds (None: as they are, 1 s for new ones). A Live Photo's clip
+    is left out unless `motion_clips` asks for it; one indexed before stays. Ctrl-C saves first. Raises LibraryError
     when the folder is missing or empty, or when more than a fifth of the files are gone and no `confirm_removals`;
-    nothing is lost then. Ctrl-C saves first. `listing` is what the folder holds where that is known already; `read`
-    turns the reader and the files to encode into events (`cluster` has them read elsewhere).
+    nothing is lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and
+    the files to encode into events (`cluster` has them read elsewhere).
     """
     started = time.monotonic()
     listing = listing or find_media(root)
@@ -87,12 +61,17 @@ def update(
             "If the folder is a mount, check that it is mounted. Nothing was removed; if they are "
             "really gone, run index(confirm_removals=True)"
         )
-    run = _Run(root, store, encoder, every_s or 1.0, plan(listing, store, every_s))
-    run.encode_all(progress, read)
-    removed = run.finish(confirm_removals)
-    store.compact()
+    companions = Companions(root, listing, store.rows, motion_clips)
+    todo = plan(listing, store, every_s, motion_clips)
+    with Presence(store.folder) as presence:
+        run = _Run(root, store, encoder, every_s or 1.0, todo, companions, presence)
+        run.encode_all(progress, read)
+        removed = run.finish(confirm_removals)
+        store.compact()
+    written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
     skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
-    skipped += [Skipped(path, failure["stage"], failure["reason"]) for path, failure in sorted(store.failures.items())]
+    failures = sorted(store.failures.items())
+    skipped += [Skipped(path, f["stage"], f["reason"]) for path, f in failures if f["stage"] != "motion"]
     frames = pc.sum(pc.equal(store.rows["kind"], "frame")).as_py() or 0
     return IndexReport(
         indexed=run.indexed,
@@ -106,15 +85,20 @@ def update(
         seconds=time.monotonic() - started,
         cache=str(store.folder),
         banner=encoder.banner,
-        problems=list(store.problems),
+        problems=[*store.problems, *presence.others, *companions.problems],
+        written=written,
+        outlook=outlook,
+        sidecars=len(set(companions.sidecars.values())),
+        motion_clips=sum(f["stage"] == "motion" for _, f in failures),
     )
 
 
 class _Run:
     """One run: events come in order and wait in `pending` for a batch; their rows wait in `ready` for a checkpoint."""
 
-    def __init__(self, root: Path, store: Store, encoder: Encoder, every_s: float, todo: Plan):
+    def __init__(self, root, store, encoder, every_s: float, todo: Plan, companions: Companions, presence: Presence):
         self.root, self.store, self.encoder, self.every_s, self.plan = root, store, encoder, every_s, todo
+        self.companions, self.presence = companions, presence
         self.before = store.rows  # a moved or copied file may need a row that this run replaces
         self.indexed = self.encoded = self.moved = self.since_saved = 0
         self.unchanged = todo.unchanged
@@ -137,8 +121,8 @@ class _Run:
         """Encode the plan's files. Ctrl-C finishes the batch in hand and saves, then goes on to the caller."""
         journal = Journal(self.store.folder)
         encoder, suspects = self.encoder, journal.left_open()
-        reader = Reader(self.root, encoder.prepare, encoder.resolution, self.every_s, self.known, journal, suspects)
-        events = read(reader, self.plan.todo)
+        more = (self.every_s, self.known, journal, self.companions, suspects)
+        events = read(Reader(self.root, encoder.prepare, encoder.resolution, *more), self.plan.todo)
         try:
             with tqdm(total=len(self.plan.todo), desc="Indexing", unit=" files", disable=not progress) as bar:
                 for event in events:
@@ -181,7 +165,7 @@ class _Run:
             stage, reason = done.error.stage, done.error.reason
             self.failures[file.path] = {"size": file.size, "mtime_ns": file.mtime_ns, "stage": stage, "reason": reason}
             self.ready += rows
-            if stage == "decode" and not rows:
+            if stage in ("decode", "motion") and not rows:
                 self.lost.add(file.path)
         elif self.known(done.digest, file.kind):
             self.twins.append(done)
@@ -193,6 +177,7 @@ class _Run:
 
     def checkpoint(self) -> None:
         """Save the rows that are ready, and the failures."""
+        self.presence.refresh()
         if self.ready or self.lost or self.failures != self.store.failures:
             vectors = np.array([vector for _, vector in self.ready], np.float32).reshape(-1, self.encoder.dim)
             thumbs = {(sample.digest, sample.time_s): sample.jpeg for sample, _ in self.ready}
@@ -223,6 +208,7 @@ class _Run:
         new, thumbs = self._twin_rows()
         if new.num_rows or (removed and not refused):
             self.store.checkpoint(new, thumbs, came_from | (set() if refused else removed), self.failures)
+        self.companions.redate(self.store)
         if refused:
             raise LibraryError(
                 f"{len(removed)} of {len(known)} files are gone from {self.root}. Nothing was removed. "

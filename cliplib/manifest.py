@@ -1,15 +1,19 @@
 """Manifests: small JSON files that say which parts of the cache are alive. Reading and making them; which are heads.
 
-A manifest names its parents, its parts with their sizes and sha256, the rows that are dead (paths by part), the parts
-that were merged into others (`dropped`) and the files that could not be indexed (`failures`). It carries the sha256 of
-itself. Every manifest is complete: any sound one describes a whole state.
+A manifest names its parents (every manifest that went into it), its parts with their sizes and sha256, the rows that
+are dead (paths by part), the parts that were merged into others (`dropped`) and the files that could not be indexed
+(`failures`). It carries the sha256 of itself. Every manifest is complete: any sound one describes a whole state, once
+its parts are there.
 """
 
+import contextlib
 import hashlib
 import json
 import time
 import uuid
 from pathlib import Path
+
+from .files import patiently
 
 FORMAT = 1
 
@@ -42,7 +46,7 @@ def to_bytes(body: dict) -> bytes:
 def read(file: Path) -> dict | None:
     """The body of a manifest file, or None when it is not, byte for byte, what was written."""
     try:
-        data = file.read_bytes()
+        data = patiently(file.read_bytes)
         outer = json.loads(data)
         body = outer["body"]
         return body if body["format"] == FORMAT and outer["sha256"] == _sum(body) and to_bytes(body) == data else None
@@ -69,6 +73,48 @@ def heads(bodies: dict[str, dict]) -> list[str]:
     """Ids of the manifests that no other names as a parent, oldest first."""
     parents = {parent for body in bodies.values() for parent in body["parents"]}
     return sorted(set(bodies) - parents, key=lambda ident: (bodies[ident]["created_ns"], ident))
+
+
+def part_sizes(folder: Path) -> dict[str, int]:
+    """The size in bytes of each part file that is there."""
+    sizes = {}
+    for file in folder.glob("part-*.parquet"):
+        with contextlib.suppress(OSError):  # another session may have deleted it meanwhile
+            sizes[file.name] = file.stat().st_size
+    return sizes
+
+
+def is_whole(body: dict, sizes: dict[str, int]) -> bool:
+    """Whether every part that a manifest names is there, as long as it should be; `sizes` as by `part_sizes`."""
+    return all(sizes.get(part["name"]) == part["size"] for part in body["parts"])
+
+
+def believed(bodies: dict[str, dict], sizes: dict[str, int]) -> dict[str, dict]:
+    """The manifests that are whole, and those that are newer than all of these.
+
+    One that is not whole and older is another session's whose parts are still on their way, or what a machine that died
+    left on a mount; rows that are long dead would come back with it.
+    """
+    whole = {ident: body for ident, body in bodies.items() if is_whole(body, sizes)}
+    newest = max((body["created_ns"] for body in whole.values()), default=0)
+    return whole | {ident: body for ident, body in bodies.items() if body["created_ns"] > newest}
+
+
+def loaded_from(bodies: dict[str, dict], sizes: dict[str, int]) -> set[str]:
+    """Ids of the manifests that loading needs: the heads, and of one that is not whole the generations before it."""
+    bodies = believed(bodies, sizes)
+    found, waiting = set(), heads(bodies)
+    while waiting:
+        ident = waiting.pop()
+        found.add(ident)
+        if not is_whole(bodies[ident], sizes):
+            waiting += set(before(bodies[ident], bodies)) - found
+    return found
+
+
+def before(body: dict, bodies: dict[str, dict]) -> list[str]:
+    """Ids of the newest of its parents that are there."""
+    return heads({parent: bodies[parent] for parent in body["parents"] if parent in bodies})
 
 
 def files_named(body: dict) -> set[str]:

@@ -8,8 +8,8 @@ process, which other code may rely on) is neither used nor changed: `open_photo`
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass
-from datetime import datetime
 
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
@@ -21,15 +21,15 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from .errors import MediaError
+from .exif import facts as exif_facts
 from .files import read_bytes
 
 MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the number is Pillow's own warning limit)
 MAX_DRAFT_PIXELS = 199_999_999  # of a baseline JPEG, which can be decoded at half its size or less
-ZERO_TAIL_BYTES = 1024  # a compressed picture does not end in so many zero bytes by nature
+ZERO_TAIL_BYTES = 64  # a compressed picture does not end in so many zero bytes by nature
 STRIP_ROWS = 256
 
-ORIENTATION, EXIF_IFD = 0x0112, 0x8769
-DATES = (0x9003, 0x9004, 0x0132)  # DateTimeOriginal, DateTimeDigitized, DateTime
+ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
 TURNS = {  # EXIF orientation -> what sets the picture upright; 5 to 8 swap its sides
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -68,14 +68,23 @@ STRANGERS = {  # what else turns up under a picture's name, by its first bytes i
 class Photo:
     """A picture upright as RGB, perhaps reduced; `width` and `height` are its own, upright, in pixels.
 
-    `taken_at` is "YYYY-MM-DDTHH:MM:SS" by the camera's clock and `taken_from` is "exif"; or both are None.
+    `exif` is what the camera wrote, see `exif.facts`: `taken_at` "YYYY-MM-DDTHH:MM:SS" by its clock, and more.
     """
 
     image: Image.Image
     width: int
     height: int
-    taken_at: str | None = None
-    taken_from: str | None = None
+    exif: dict
+
+    @property
+    def taken_at(self) -> str | None:
+        """When the camera says that the picture was taken."""
+        return self.exif["taken_at"]
+
+    @property
+    def taken_from(self) -> str | None:
+        """ "exif" where `taken_at` is known."""
+        return self.exif["taken_from"]
 
 
 def open_photo(source, shortest: int | None = None) -> Photo:
@@ -100,7 +109,7 @@ def open_photo(source, shortest: int | None = None) -> Photo:
             kind = f"{_kind(data)} "
             image, size = _open(data, kind.strip(), shortest)
         image.load()
-        exif = _exif(image, data)
+        exif, gps = _exif(image, data)
         image = _as_rgb(image)
     except _Refusal as refusal:
         raise MediaError(name, "decode", str(refusal)) from None
@@ -110,8 +119,7 @@ def open_photo(source, shortest: int | None = None) -> Photo:
     if (orientation := exif.get(ORIENTATION)) in TURNS:
         image = image.transpose(TURNS[orientation])
         size = size[::-1] if orientation >= 5 else size
-    taken_at = _taken_at(exif)
-    return Photo(image, *size, taken_at, "exif" if taken_at else None)
+    return Photo(image, *size, exif_facts(exif, gps))
 
 
 def thumbnail(image: Image.Image, edge: int = 256) -> bytes:
@@ -170,10 +178,11 @@ def _open(data, kind, shortest):
     draft = kind == "JPEG" and not image.info.get("progressive")  # that, reduced, costs as much memory as in full
     limit = MAX_DRAFT_PIXELS if draft else MAX_PIXELS
     if width * height > limit:
-        raise _Refusal(
-            f"{width} x {height} pixels, {width * height / 1e6:.0f} million; at most {limit / 1e6:.0f} are decoded"
-        )
+        million = f"{width * height / 1e6:.0f} million; at most {limit / 1e6:.0f}"
+        raise _Refusal(f"{width} x {height} pixels, {million} are decoded")
     _refuse_zero_tail(data, kind, file.tell())
+    if kind == "PNG":
+        _refuse_rotten_chunks(data)
     if draft and (shortest or width * height > MAX_PIXELS):
         aim = 2 * shortest if shortest else max(size)
         half = (width // 2, height // 2) if width * height > MAX_PIXELS else (aim, aim)
@@ -192,26 +201,28 @@ def _refuse_zero_tail(data, kind, start):
         raise _Refusal(f"a damaged {kind} picture: its last {zeros:,} bytes are zero (an unfinished upload?)")
 
 
+def _refuse_rotten_chunks(data):
+    """Compare each chunk of a PNG with its own checksum; Pillow does so with the first ones alone."""
+    at = 8
+    while (end := at + 12 + int.from_bytes(data[at : at + 4], "big")) <= len(data):
+        if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            raise _Refusal(f"a damaged PNG picture: the part at byte {at:,} does not match its checksum (bit rot?)")
+        at = len(data) if data[at + 4 : at + 8] == b"IEND" else end
+
+
 def _exif(image, data):
-    """All tags by number, with those of the Exif directory; none where damaged, for the picture may be whole."""
+    """All tags by number, with those of the Exif directory, and those of the GPS directory; none where damaged, for the
+    picture may be whole.
+    """
     try:
         exif = image.getexif()
-        tags = {**exif.get_ifd(EXIF_IFD), **exif}
+        tags, gps = {**exif.get_ifd(EXIF_IFD), **exif}, exif.get_ifd(GPS_IFD)
     except Exception:
-        return {}
+        return {}, {}
     # HEIC has turns of its own (irot, imir), which the decoder applies; some early iPhones told the turn in EXIF alone.
     if data and b"irot" not in data and b"imir" not in data and "original_orientation" in image.info:
         tags[ORIENTATION] = image.info["original_orientation"]
-    return tags
-
-
-def _taken_at(exif):
-    for tag in DATES:
-        try:
-            return datetime.strptime(exif[tag][:19], "%Y:%m:%d %H:%M:%S").isoformat()
-        except (KeyError, TypeError, ValueError):
-            continue  # absent, or blank as cameras whose clock was never set write it
-    return None
+    return tags, gps
 
 
 def _as_rgb(image):

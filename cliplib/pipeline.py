@@ -16,10 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .companions import Companions
 from .errors import MediaError
 from .files import DIGEST_WHOLE_BYTES, MediaFile, digest_of, read_bytes
 from .journal import Journal, try_alone
 from .media import open_photo, thumbnail
+from .patient import PatientFile
 from .video import open_video
 
 PHOTOS_AHEAD = 96  # prepared pictures that may wait for the encoder: about 15 MB at 224 pixels
@@ -71,8 +73,9 @@ class Reader:
     """How files become samples.
 
     `prepare` turns a PIL RGB image into uint8 (r, r, 3) and needs `shortest` pixels on the short side; `every_s` is the
-    time between the frames of a video; `known(digest, kind)` tells whether content needs no encoding. Files in
-    `suspects` may have killed the last run: they are tried in a child process first.
+    time between the frames of a video; `known(digest, kind)` tells whether content needs no encoding; `companions` add
+    what sidecars tell, and know a Live Photo's clip, which ends with an error of stage "motion". Files in `suspects`
+    may have killed the last run: they are tried in a child process first.
     """
 
     root: Path
@@ -81,6 +84,7 @@ class Reader:
     every_s: float
     known: Callable[[str, str], bool]
     journal: Journal
+    companions: Companions
     suspects: set[str] = field(default_factory=set)
 
     def read(self, files: Iterable[MediaFile]) -> Iterator[Sample | Finished]:
@@ -110,7 +114,7 @@ class Reader:
             if self.known(digest, file.kind):
                 return [Finished(file, digest, known=True)]
             photo = open_photo(data, self.shortest)
-            facts = {name: getattr(photo, name) for name in ("width", "height", "taken_at", "taken_from")}
+            facts = self.companions.completed(file.path, {"width": photo.width, "height": photo.height} | photo.exif)
             sample = Sample(file, digest, self.prepare(photo.image), thumbnail(photo.image), facts)
             return [sample, Finished(file, digest)]
         except Exception as error:
@@ -124,14 +128,18 @@ class Reader:
         try:
             self._try_suspect(file)
             path = self.root / file.path
-            source = read_bytes(path) if file.size <= DIGEST_WHOLE_BYTES else path
-            digest = digest_of(source)
+            if photo := self.companions.photo_of(file):
+                raise MediaError(path, "motion", f"the moving part of {photo}")
+            large = file.size > DIGEST_WHOLE_BYTES
+            source = PatientFile(path) if large else read_bytes(path)
+            digest = source.digest() if large else digest_of(source)
             if self.known(digest, file.kind):
                 yield Finished(file, digest, known=True)
                 return
             with open_video(source) as video:
                 names = ("width", "height", "duration_s", "taken_at", "taken_from")
                 facts = {name: getattr(video.facts, name) for name in names} | {"every_s": self.every_s}
+                facts = self.companions.completed(file.path, facts)
                 for frame in video.sample(self.every_s):
                     yield Sample(file, digest, self.prepare(frame.image), thumbnail(frame.image), facts, frame.time_s)
             yield Finished(file, digest)
@@ -155,6 +163,8 @@ def _ahead(iterator: Iterator, pool: ThreadPoolExecutor) -> Iterator:
 
 def _as_media_error(file: MediaFile, error: Exception) -> MediaError:
     """The error with the file's own path; also one that no decoder should raise, for no file may stop a run."""
+    if isinstance(error, OSError):
+        return MediaError(file.path, "read", f"cannot be read: {error.strerror or error}")
     if isinstance(error, MediaError):
         return MediaError(file.path, error.stage, error.reason)
     return MediaError(file.path, "decode", f"{type(error).__name__}: {error}")

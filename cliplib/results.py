@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-import numpy as np
-
 from .errors import QueryError
-from .moments import Moment, Moments, best_stretches, clock
-from .search import top_k
+from .moments import Moments, clock
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
-    from .footage import Footage
+    from .scores import Scores
 
-NEAREST = 3  # how many of the best are kept when nothing passes the threshold
+FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formula; the last four in East Asian settings
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,9 @@ class Hit:
 
     `path` is POSIX, relative to the library's root; `score` the cosine similarity with the query; `time_s` the seconds
     that a player's `currentTime` shows, None for a photo; `digest` names the content; `taken_at` is ISO 8601, local
-    time.
+    time. `alike` are the paths of the near-duplicates that were folded into it, the best first, one for each row: of a
+    video that has many frames alike the path comes many times. `expected_precision` is the share of the pictures with
+    this score that are right, 0 to 1, once the library was calibrated; None before.
     """
 
     path: str
@@ -37,9 +37,22 @@ class Hit:
     height: int | None = None
     taken_at: str | None = None
     digest: str = field(default="", repr=False)
+    alike: tuple[str, ...] = ()
+    expected_precision: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.score:6.3f}  {self.path}" + ("" if self.time_s is None else f"  at {clock(self.time_s)}")
+        when = "" if self.time_s is None else f"  at {clock(self.time_s)}"
+        alike = f"  +{len(self.alike)} alike" if self.alike else ""
+        return f"{self.score:6.3f}  {self.path}{when}{alike}" + (f"  ({self.odds})" if self.odds else "")
+
+    @property
+    def odds(self) -> str:
+        """The expected precision in words, such as "about 8 in 10 at this score are right"; "" when it is not known."""
+        if self.expected_precision is None:
+            return ""
+        tenths = round(10 * self.expected_precision)
+        share = {0: "hardly any", 10: "nearly all"}.get(tenths, f"about {tenths} in 10")
+        return f"{share} at this score are right"
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class Hits(Sequence):
     """
 
     query: str
-    mode: str  # "text->image", "image->image", "text->video", "image->video"
+    mode: str  # "text->image", "image->image", "mixed->image", and the same three for "video"
     threshold: float
     hits: tuple[Hit, ...]
     nearest: tuple[Hit, ...] = ()
@@ -83,11 +96,45 @@ class Hits(Sequence):
             raise QueryError("these hits come from no search: ask library.score(text, kind='frame').moments()")
         return self.scores.moments(k, self.threshold if threshold is None else threshold, gap_s, refine)
 
+    def save(self, file: str | Path) -> Path:
+        """Write the hits to `file`: ".csv" as `to_frame` has them, or ".html" as one self-contained page.
+
+        A path is text from somebody's disk, and a spreadsheet runs formulas: in CSV, a text that begins as one gets an
+        apostrophe in front, and control characters are written as escapes such as \\x07. Numbers stay numbers.
+        QueryError for another ending.
+        """
+        file = Path(file).expanduser()
+        if file.suffix.lower() == ".csv":
+            self.to_frame().map(_harmless).to_csv(file, index=False, encoding="utf-8")
+        elif file.suffix.lower() in (".html", ".htm"):
+            from .display import save_html
+
+            save_html([self], file)
+        else:
+            raise QueryError(f"cannot save results as {file.name!r}: the name must end in .csv or .html")
+        return file
+
+    @property
+    def noise_floor(self) -> float | None:
+        """`Scores.noise_floor` of the scores that these were taken from."""
+        return self.scores.noise_floor if self.scores else None
+
+    def nothing(self) -> str:
+        """Why the answer is empty, in words: how far the best is from the threshold and from the noise floor."""
+        if not self.nearest:
+            return "Nothing was compared: no row of the index passes the filters."
+        best, floor = self.nearest[0].score, self.noise_floor
+        words = f"Nothing reaches the threshold. The best scores {best:.3f}, {self.threshold - best:.3f} too little"
+        if floor is not None:
+            side = "above" if best > floor else "below"
+            words += f"; nonsense reaches {floor:.3f} here, and the best is {abs(best - floor):.3f} {side} that"
+        return f"{words}."
+
     def __str__(self) -> str:
         lines = [f"{self.query}  ({self.mode}, {len(self)} of {self.searched} at {self.threshold:.2f} or more)"]
         lines += [str(hit) for hit in self.hits]
         if not self.hits:
-            lines += ["Nothing reaches the threshold. The nearest, below it:"] + [str(hit) for hit in self.nearest]
+            lines += [self.nothing(), *map(str, self.nearest)]
         return "\n".join([self.banner, *lines] if self.banner else lines)
 
     __repr__ = __str__
@@ -99,127 +146,38 @@ class Hits(Sequence):
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Every row's cosine similarity with one query: `values`, float32 (n,), beside `rows`, the n rows of that kind.
+class Tags(Mapping):
+    """Photos by tag: a mapping from each tag to its `Hits`, in the order in which the tags were asked for."""
 
-    Taking hits from it costs no encoding, so a slider can move the threshold freely. NaN marks a row that may not be
-    found, such as the query picture itself.
-    """
+    hits: dict[str, Hits]
 
-    query: str
-    mode: str
-    values: np.ndarray = field(repr=False)
-    rows: pa.Table = field(repr=False)
-    threshold: float
-    banner: str = ""
-    thumbnail: Callable[[Hit], bytes | None] = field(default=lambda hit: None, repr=False, compare=False)
-    footage: Footage | None = field(default=None, repr=False, compare=False)
+    def __getitem__(self, tag: str) -> Hits:
+        return self.hits[tag]
+
+    def __iter__(self):
+        return iter(self.hits)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.hits)
 
-    def top(self, k: int = 5, threshold: float | None = None) -> Hits:
-        """The best `k` rows with a cosine of at least `threshold` (None: the library's own). QueryError for a bad k."""
-        threshold = self.threshold if threshold is None else threshold
-        found = self._hits(top_k(self.values, k, threshold))
-        nearest = () if found else self._hits(top_k(self.values, NEAREST))
-        return Hits(self.query, self.mode, threshold, found, nearest, self.banner, len(self), self.thumbnail, self)
-
-    def moments(self, k: int = 5, threshold: float | None = None, gap_s: float | None = None, refine=False) -> Moments:
-        """The best `k` stretches of video whose frames reach `threshold` (None: the library's own), none overlapping.
-
-        The rule is `moments.stretches`: holes of up to `gap_s` seconds are bridged (None: one missed sample). `refine`
-        decodes the videos again around the edges and moves these to where the scores step. Only for kind="frame":
-        QueryError for photos, for a bad k, threshold or gap.
-        """
-        import pandas as pd
-
-        if not self.mode.endswith("->video"):
-            raise QueryError("moments are stretches of videos, and these are scores of photos: ask kind='frame'")
-        threshold = self.threshold if threshold is None else threshold
-        facts = [self.rows[name].to_numpy() for name in ("time_s", "duration_s", "every_s")]
-        videos = pd.factorize(self.rows["path"].to_pandas())[0]
-        best = best_stretches(videos, facts[0], self.values, *facts[1:], k, threshold, gap_s)
-        files = self.rows.select(["path", "digest"]).take(np.array([row for row, _ in best], np.int64)).to_pylist()
-        found = []
-        for (_, one), file in zip(best, files, strict=True):
-            if refine and self.footage:
-                one = self.footage.refined(file["path"], one, threshold)
-            edges = {name: getattr(one, name) for name in ("start_s", "end_s", "peak_s", "score")}
-            found.append(Moment(**file, **edges, footage=self.footage))
-        best_score = float(np.nanmax(self.values)) if np.isfinite(self.values).any() else float("nan")
-        return Moments(self.query, self.mode, threshold, tuple(found), self.banner, best_score)
-
-    def to_frame(self) -> pd.DataFrame:
-        """A pandas DataFrame of all rows, best first: path, time_s, score."""
-        frame = self.rows.select(["path", "time_s"]).to_pandas().assign(score=self.values)
-        return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
-
-    def _hits(self, positions: np.ndarray) -> tuple[Hit, ...]:
-        columns = ["path", "time_s", "width", "height", "taken_at", "digest"]
-        picked = self.rows.select(columns).take(positions).to_pylist()
-        return tuple(Hit(score=float(self.values[i]), **row) for i, row in zip(positions, picked, strict=True))
+    def counts(self) -> dict[str, int]:
+        """How many photos have each tag: those that reach the threshold, also where more than were kept."""
+        return {tag: int((hits.scores.values >= hits.threshold).sum()) for tag, hits in self.hits.items()}
 
     def __str__(self) -> str:
-        best = f", best {np.nanmax(self.values):.3f}" if np.isfinite(self.values).any() else ""
-        return f"Scores of {self.query!r} ({self.mode}): {len(self)} rows{best}"
+        return "\n".join(f"{count:6,}  {tag}" for tag, count in self.counts().items())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return self.top()._repr_html_()
+        from .display import tags_html
+
+        return tags_html(self)
 
 
-@dataclass(frozen=True)
-class Skipped:
-    """A file that could not be indexed, or not whole: its path, the stage ("walk", "read", "decode"), the reason."""
-
-    path: str
-    stage: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class IndexReport:
-    """What an index run did. Counts are of files: seen = indexed + unchanged + len(skipped).
-
-    `indexed` files are new or changed; `encoded` of them went through the model (a copy of a known file does not);
-    `moved` of the unchanged only have another path; `removed` files are gone. `problems` says what was wrong with the
-    cache.
-    """
-
-    indexed: int
-    unchanged: int
-    removed: int
-    skipped: list[Skipped]
-    encoded: int = 0
-    moved: int = 0
-    photos: int = 0  # in the index now
-    frames: int = 0
-    seconds: float = 0.0
-    cache: str = ""
-    banner: str = ""
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def seen(self) -> int:
-        """Media files found in the library folder."""
-        return self.indexed + self.unchanged + len(self.skipped)
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.seen} files: {self.indexed} indexed, {self.unchanged} unchanged, {len(self.skipped)} skipped; "
-            f"{self.removed} removed. {self.encoded} encoded in {self.seconds:.1f} s.",
-            f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
-        ]
-        lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped] + [
-            f"  note: {text}" for text in self.problems
-        ]
-        return "\n".join([self.banner, *lines] if self.banner else lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from .display import report_html
-
-        return report_html(self)
+def _harmless(cell):
+    """A cell of a table that no spreadsheet takes for a formula, without control characters; no text as it is."""
+    if not isinstance(cell, str):
+        return cell
+    cell = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda sign: f"\\x{ord(sign[0]):02x}", cell)
+    return f"'{cell}" if cell.lstrip().startswith(tuple(FORMULA)) else cell

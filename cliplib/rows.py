@@ -23,10 +23,15 @@ COLUMNS = {
     "width": pa.int32(),  # pixels, upright
     "height": pa.int32(),
     "taken_at": pa.string(),  # ISO 8601, local time
-    "taken_from": pa.string(),  # where taken_at was read: "exif", "container", "mtime"
+    "taken_from": pa.string(),  # where taken_at was read: "exif", "container", "sidecar", "mtime"
     "duration_s": pa.float64(),  # of the video; null for a photo
     "every_s": pa.float64(),  # sampling interval of the video; null for a photo
+    "latitude": pa.float64(),  # degrees, north positive; of the camera or the sidecar
+    "longitude": pa.float64(),  # degrees, east positive
+    "camera": pa.string(),  # make and model; null where the file names none, as in a screenshot
+    "content_id": pa.string(),  # what Apple gives a Live Photo and its clip alike
 }
+LATER = ("latitude", "longitude", "camera", "content_id")  # an index made before these were known has none of them
 KINDS = ("image", "frame")
 UNIT_TOLERANCE = 1e-3  # how far a stored row's norm may be from 1
 BOMB_RATIO = 50  # embeddings hardly compress: more than this, and over 256 MB, is no index
@@ -128,11 +133,24 @@ def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table
         expanded = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups)) + 256 * about.num_rows
         if expanded > max(2**28, BOMB_RATIO * len(data)):
             raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,}")
-        rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=not intact)
+        leaves = (about.schema.column(i) for i in range(about.num_columns))
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=not intact, read_dictionary=texts)
+        packed = [column for column in rows.columns if pa.types.is_dictionary(column.type)]
+        expanded = sum(map(_text_bytes, packed))
+        if expanded > max(2**28, BOMB_RATIO * len(data)):  # one long text, named a million times
+            raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,} of texts")
+        plain = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in rows.schema]
+        rows = rows.cast(pa.schema(zip(rows.column_names, plain, strict=True)))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CacheError(f"{name} is not a sound Parquet file: {str(error).splitlines()[0]}") from error
-    metadata = {k.decode(): v.decode("utf-8", "replace") for k, v in (rows.schema.metadata or {}).items()}
-    return rows.replace_schema_metadata(None), metadata
+    return rows, {k.decode(): v.decode("utf-8", "replace") for k, v in (about.metadata or {}).items()}
+
+
+def _text_bytes(texts: pa.ChunkedArray) -> int:
+    """The bytes that dictionary-encoded texts have when each row holds its own."""
+    lengths = (pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in texts.chunks)
+    return sum(pc.sum(length).as_py() or 0 for length in lengths)
 
 
 # What every unsafe path has, and hardly any other, so that a million paths are looked at without a million calls.
@@ -159,6 +177,7 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     with a path that leaves the library, or an embedding that is not finite and of length one, are left out and said.
     """
     want = schema(dim)
+    rows = _with_later(rows)
     if rows.column_names != want.names:
         raise CacheError(f"{name} has the columns {rows.column_names}; an index has {want.names}")
     got = rows.schema.field("embedding").type
@@ -186,6 +205,15 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
         )
         unit &= ~pc.is_in(rows["path"], pa.array(unsafe)).to_numpy(zero_copy_only=False)
     return (rows if unit.all() else rows.filter(pa.array(unit))), problems
+
+
+def _with_later(rows: pa.Table) -> pa.Table:
+    """The rows of an older index with the columns that it lacks, null."""
+    earlier = [name for name in COLUMNS if name not in LATER]
+    if rows.column_names == [*earlier, "embedding"]:
+        for name in LATER:
+            rows = rows.add_column(list(COLUMNS).index(name), name, pa.nulls(rows.num_rows, COLUMNS[name]))
+    return rows
 
 
 def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from .encoder import Encoder
 from .errors import ModelError
-from .weights import open_address
+from .fetch import open_address
 
 PICTURE = "https://raw.githubusercontent.com/openai/CLIP/d05afc436d78f1c48dc0dbf8e5980a9d471f35f6/CLIP.png"
 LABELS = ("a diagram", "a dog", "a cat")

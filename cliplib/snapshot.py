@@ -3,15 +3,20 @@ rows, bit for bit.
 
 The pickle holds builtins only: a dict of lists, strings, numbers and raw bytes. Its reader scans the opcodes before
 anything is built and refuses every one that could name a class, call something or reserve memory out of proportion, so
-nobody's file can run code.
+nobody's file can run code. Either file carries the sha256 of all its other bytes, so that no flipped bit goes unseen,
+and stays plain Parquet, or a plain pickle, for everybody else.
 """
+
+from __future__ import annotations
 
 import hashlib
 import io
 import json
 import pickle
 import pickletools
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +26,13 @@ from . import rows as rows_
 from .durable import write_durably
 from .errors import CacheError
 
+if TYPE_CHECKING:
+    from .library import Library
+
 MAGIC = "cliplib index 1"
 SUFFIXES = (".parquet", ".pkl", ".pickle")
+PLACEHOLDER = b"the sha256 of all the other bytes of this file".ljust(64, b".")  # as long as the checksum itself
+MOST_OPCODES = 100_000  # before the embeddings, and for every 4 bytes from there on one more
 OPCODES = {  # all that pickle protocol 4 needs for dicts, lists, strings, numbers and bytes
     *("PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINGET", "LONG_BINGET", "NONE", "NEWTRUE", "NEWFALSE"),
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
@@ -45,23 +55,22 @@ def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dic
     file = Path(file)
     if file.suffix == ".parquet":
         table = rows.append_column("thumbnail", pa.array(jpegs, pa.binary()))
-        data = rows_.to_parquet(table, {"cliplib": MAGIC, "model": json.dumps(model)})
+        data = rows_.to_parquet(table, {"cliplib": MAGIC, "model": json.dumps(model), "sha256": PLACEHOLDER})
     elif file.suffix in SUFFIXES:
         vectors = rows_.matrix(rows)
-        columns = {name: rows[name].to_pylist() for name in rows_.COLUMNS} | {"thumbnail": jpegs}
-        embedding = vectors.astype("<f4").tobytes()
         body = {
             "magic": MAGIC,
+            "sha256": PLACEHOLDER.decode(),
             "model": model,
-            "columns": columns,
             "shape": list(vectors.shape),
-            "embedding": embedding,
+            "embedding": vectors.astype("<f4").tobytes(),
+            "columns": {name: rows[name].to_pylist() for name in rows_.COLUMNS} | {"thumbnail": jpegs},
         }
-        data = pickle.dumps(body | {"sha256": hashlib.sha256(embedding).hexdigest()}, protocol=4)
+        data = pickle.dumps(body, protocol=4)
     else:
         raise CacheError(f"cannot save an index as {file.name!r}: name it with one of {', '.join(SUFFIXES)}")
     try:
-        write_durably(file, lambda out: out.write(data))
+        write_durably(file, lambda out: out.write(_with_checksum(data)))
     except OSError as error:
         raise CacheError(f"could not save {file}: {error.strerror or error}; nothing was changed") from error
     return file
@@ -74,9 +83,17 @@ def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
         data = file.read_bytes()
     except OSError as error:
         raise CacheError(f"cannot read {file}: {error.strerror or error}") from error
-    table, model = _from_parquet(data, file.name) if data[:4] == b"PAR1" else _from_pickle(data, file.name)
-    if not isinstance(model, dict) or not isinstance(model.get("dim"), int) or "model_id" not in model:
-        raise CacheError(f"{file.name} does not say which model made it; save it again with library.save()")
+    read = _from_parquet if data[:4] == b"PAR1" else _from_pickle
+    try:
+        table, model = read(data, file.name)
+        if not (
+            isinstance(model["dim"], int) and isinstance(model["model_id"], str) and isinstance(model["name"], str)
+        ):
+            raise TypeError("dim must be a number, model_id and name texts")
+    except CacheError:
+        raise
+    except Exception as error:  # what a stranger's file holds where a text or a list should be raises nearly anything
+        raise CacheError(f"{file.name} is not a sound index saved by cliplib: {error!r:.200}") from error
     jpegs = table["thumbnail"]
     table = table.drop_columns(["thumbnail"])
     checked, problems = rows_.checked(table, model["dim"], file.name)
@@ -85,29 +102,76 @@ def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
     return checked, pc.cast(jpegs, pa.binary()).to_pylist(), model
 
 
+def _with_checksum(data: bytes) -> bytes:
+    """The bytes of a file with the sha256 of all others in the place that was kept for it."""
+    before, _, after = bytes(data).partition(PLACEHOLDER)
+    return before + hashlib.sha256(before + after).hexdigest().encode() + after
+
+
+def _check_sum(data: bytes, said: str, name: str) -> None:
+    """Raise CacheError unless `said` is in `data` once and is the sha256 of all the rest."""
+    before, found, after = data.partition(said.encode())
+    if len(said) != 64 or not found or hashlib.sha256(before + after).hexdigest() != said:
+        raise CacheError(f"{name} does not match its checksum: it is damaged, or cut short")
+
+
+def open_library(kind: type[Library], file: str | Path, root: str | Path | None, options: dict) -> Library:
+    """`Library.load`."""
+    rows, jpegs, about = load(file)
+    options.setdefault("model", about.get("name", "ViT-B/32"))
+    options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
+    library = kind(Path(file).parent if root is None else root, **options)
+    check_model(library, about, file)
+    thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
+    library.store.checkpoint(rows, thumbs, set(), library.store.failures)
+    return library
+
+
+def check_model(library: Library, about: dict, file: str | Path) -> None:
+    """CacheError where the library's model is not the one that made `file`."""
+    encoder = library.encoder
+    if encoder.model_id != about["model_id"]:
+        raise CacheError(
+            f"{file} was made with {about.get('name')!r} ({about['model_id'][:12]}), but {encoder.name!r} "
+            f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or index "
+            "again"
+        )
+
+
 def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
     table, about = rows_.from_parquet(data, name)
     if about.get("cliplib") != MAGIC or "thumbnail" not in table.column_names:
         raise CacheError(f"{name} is Parquet, but not an index saved by cliplib")
+    _check_sum(data, about["sha256"], name)
     return table, json.loads(about["model"])
 
 
 def _from_pickle(data: bytes, name: str) -> tuple[pa.Table, dict]:
+    _check_opcodes(data, name)
     try:
-        for opcode, _, position in pickletools.genops(data):
+        body = _Builtins(io.BytesIO(data)).load()
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise CacheError(f"{name} is neither a Parquet nor a pickle index, or it is cut short: {error}") from error
+    _check_sum(data, body["sha256"], name)
+    return _table_of(body, len(data)), body["model"]
+
+
+def _check_opcodes(data: bytes, name: str) -> None:
+    """Raise CacheError where a pickle could do more than build lists, texts and numbers in proportion to its size."""
+    try:
+        for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
             if opcode.name not in OPCODES:
                 raise CacheError(
                     f"refused {name}: {opcode.name} at byte {position}, which no index needs; no code was run"
                 )
-        body = _Builtins(io.BytesIO(data)).load()
+            if count > MOST_OPCODES + position // 4:  # an empty list is one byte in the file, and 64 in memory
+                raise CacheError(f"refused {name}: it holds more things than an index of its size could; a bomb?")
+            if opcode.name == "LONG1" and not -(2**63) <= argument < 2**63:  # such numbers can all have one hash
+                raise CacheError(f"refused {name}: a number beyond 64 bits at byte {position}; no code was run")
     except CacheError:
         raise
     except Exception as error:  # a damaged pickle raises nearly anything
         raise CacheError(f"{name} is neither a Parquet nor a pickle index, or it is cut short: {error}") from error
-    try:
-        return _table_of(body, len(data)), body["model"]
-    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
-        raise CacheError(f"{name} is a pickle, but not a sound index saved by cliplib: {error!r:.200}") from error
 
 
 class _Builtins(pickle.Unpickler):
@@ -123,8 +187,8 @@ def _table_of(body: dict, size: int) -> pa.Table:
     embedding, columns = body["embedding"], body["columns"]
     if body["magic"] != MAGIC or dim < 1 or len(embedding) != n * dim * 4:
         raise ValueError(f"shape {n} x {dim} against {len(embedding)} bytes of embeddings")
-    if hashlib.sha256(embedding).hexdigest() != body["sha256"]:
-        raise ValueError("the embeddings do not match their checksum")
+    if not set(rows_.LATER) & set(columns):  # saved before these were known
+        columns = columns | dict.fromkeys(rows_.LATER, [None] * n)
     if set(columns) != {*rows_.COLUMNS, "thumbnail"} or any(len(values) != n for values in columns.values()):
         raise ValueError("columns that do not fit the shape")
     # One long string that the pickle names a million times is small in the file and huge in a table.

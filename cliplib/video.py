@@ -12,7 +12,6 @@ import io
 import math
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from PIL import Image
 
 from .decoder import PyAVReader, VideoFacts, no_video
 from .errors import MediaError
-from .files import patiently
+from .patient import PatientFile
 
 DEMUXERS = (  # (offset, first bytes, FFmpeg's demuxer): no other is tried, so no playlist ever opens another file
     *((4, box, "mov") for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")),
@@ -66,7 +65,7 @@ def open_video(source) -> Video:
         if isinstance(source, (bytes, bytearray, memoryview)):
             file = io.BytesIO(source)
         else:
-            file = source if hasattr(source, "read") else _PatientFile(source)
+            file = source if hasattr(source, "read") else PatientFile(source)
     except OSError as error:
         raise MediaError(name, "read", f"cannot be read: {error.strerror or error}") from error
     try:
@@ -152,34 +151,6 @@ class Video:
         self.close()
 
 
-class _PatientFile(io.RawIOBase):
-    """A file for FFmpeg to read; reads that fail for a passing reason are tried again where they began."""
-
-    def __init__(self, path):
-        if not stat.S_ISREG(patiently(lambda: os.stat(path)).st_mode):  # opening a FIFO would wait for ever
-            raise OSError(None, "not a regular file")
-        self._file = patiently(lambda: open(path, "rb", buffering=0))  # noqa: SIM115 - closed in close()
-
-    def read(self, size=-1):
-        at = self._file.tell()
-        return patiently(lambda: self._file.seek(at) is not None and self._file.read(size))
-
-    def readable(self):
-        return True
-
-    seekable = readable
-
-    def seek(self, offset, whence=0):
-        return self._file.seek(offset, whence)
-
-    def tell(self):
-        return self._file.tell()
-
-    def close(self):
-        self._file.close()
-        super().close()
-
-
 class OpenCVReader:
     """Decodes with OpenCV, where PyAV is not installed.
 
@@ -190,8 +161,8 @@ class OpenCVReader:
     def __init__(self, file, name):
         import cv2
 
-        self._cv2, self.name, self._folder, self.path = cv2, name, None, str(name)
-        if not isinstance(file, _PatientFile):  # OpenCV opens paths only
+        self._cv2, self.name, self._folder, self.path = cv2, name, None, getattr(file, "path", "")
+        if not os.path.isfile(self.path):  # OpenCV opens files of the disk only
             self._folder = tempfile.TemporaryDirectory()
             self.path = os.path.join(self._folder.name, "video")
             with open(self.path, "wb") as copy:

@@ -4,20 +4,16 @@ import concurrent.futures
 import hashlib
 import json
 import math
-import os
-import queue
-import tempfile
-import threading
-import urllib.request
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tqdm.auto import tqdm
 
+from . import openclip
 from .checkpoint import read_checkpoint
 from .errors import ModelError
+from .fetch import fetch, sha256_of
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
@@ -27,8 +23,6 @@ ACTIVATIONS = ("quickgelu", "gelu")
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # of openai/CLIP, for RGB in 0 to 1
 STD = (0.26862954, 0.26130258, 0.27577711)
 TINY = Path(__file__).resolve().parents[1] / "data" / "tiny-clip.safetensors"
-ANSWER_WITHIN_S = 4  # per address: a network that swallows packets must not hold anybody for minutes
-HUB_FILE = "open_clip_model.safetensors"
 HUB_REPOS = {  # the same weights under the same parameter names, as listed in open_clip's pretrained.py
     "RN50": "timm/resnet50_clip.openai",
     "RN101": "timm/resnet101_clip.openai",
@@ -61,7 +55,8 @@ class Weights:
 
 
 def load_weights(model, activation=None, download_root=None) -> Weights:
-    """Weights for `model`: a name of openai/CLIP (downloaded on first use), "tiny", or the path of a checkpoint.
+    """Weights for `model`: a name of openai/CLIP or "open_clip:<architecture>/<pretrained>" (downloaded on first use),
+    "tiny", or the path of a checkpoint.
 
     activation: "quickgelu" or "gelu", needed only where the checkpoint does not tell; it overrules what the file says.
     download_root: folder for downloads, by default ~/.cache/clip as in openai/CLIP. Raises ModelError.
@@ -153,7 +148,9 @@ def architecture(state: dict) -> dict:
 def _locate(model, download_root):
     """Path of the checkpoint, and the activation that is known from its name (or None)."""
     if model in ADDRESSES:
-        return _fetch(model, download_root), "quickgelu"
+        return fetch(model, ADDRESSES[model], HUB_REPOS[model], download_root), "quickgelu"
+    if str(model).startswith(openclip.PREFIX):
+        return openclip.locate(model, download_root)
     if model == "tiny":
         if not TINY.is_file():
             raise ModelError(f'model="tiny" is read from {TINY}, which is not there; clone the whole repository')
@@ -163,87 +160,12 @@ def _locate(model, download_root):
         return path, None
     what = "a folder, not a checkpoint" if path.is_dir() else "neither a known model nor a file that is there"
     known = ", ".join(ADDRESSES)
-    raise ModelError(f'model "{model}" is {what}; known: {known}, tiny, or the path of a checkpoint')
-
-
-def _fetch(name: str, download_root) -> Path:
-    """The checkpoint of an openai/CLIP name: on disk already, from OpenAI, or the same weights from the model hub."""
-    from huggingface_hub import hf_hub_download, hf_hub_url, try_to_load_from_cache
-
-    address, repo = ADDRESSES[name], HUB_REPOS[name]
-    sha256, filename = address.split("/")[-2:]
-    target, tried = Path(download_root or Path.home() / ".cache" / "clip", filename), []
-    if target.is_file():
-        if _sha256(target) == sha256:
-            return target
-        tried.append(f"{target}: damaged or incomplete (its sha256 is not the published one)")
-    cached = try_to_load_from_cache(repo, HUB_FILE, cache_dir=download_root)
-    if isinstance(cached, str):
-        return Path(cached)
-    hub_address = hf_hub_url(repo, HUB_FILE)
-    try:
-        return _download(address, target, sha256)
-    except Exception as error:  # urllib, ssl and http raise dozens of kinds; each is quoted below
-        tried.append(f"{address}: {error}")
-    try:
-        open_address(hub_address).close()  # the hub's own client would retry for minutes
-        return Path(hf_hub_download(repo, HUB_FILE, cache_dir=download_root))
-    except Exception as error:  # as above
-        tried.append(f"{hub_address}: {error}")
-    attempts = "\n  ".join(tried)
     raise ModelError(
-        f"the weights of {name} cannot be had. Tried:\n  {attempts}\nWhat to do: try again with a network; or fetch "
-        f'{filename} elsewhere and give it as model="/path/{filename}"; or try model="tiny", which needs no network '
-        "but knows only the drawn sample library"
+        f"model '{model}' is {what}; known: {known}, tiny, open_clip:<architecture>/<pretrained>, "
+        "or the path of a checkpoint"
     )
-
-
-def _download(address: str, target: Path, sha256: str) -> Path:
-    """Download to `target`, which appears whole and checked or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    with open_address(address) as answer, tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        part = Path(folder, "part")
-        total = int(answer.headers.get("Content-Length") or 0) or None
-        with open(part, "wb") as file, tqdm(total=total, unit="B", unit_scale=True, desc=target.name) as progress:
-            while chunk := answer.read(1 << 20):
-                file.write(chunk)
-                digest.update(chunk)
-                progress.update(len(chunk))
-        if digest.hexdigest() != sha256:
-            raise OSError("what arrived is incomplete or not the published file (sha256 differs)")
-        os.replace(part, target)
-    return target
-
-
-def open_address(address: str):
-    """`urlopen` that gives up after ANSWER_WITHIN_S without an answer, name look-up included; reads may take 30 s."""
-    outcome = queue.SimpleQueue()
-
-    def ask():
-        try:
-            outcome.put((urllib.request.urlopen(address, timeout=30), None))
-        except Exception as error:  # handed to the caller
-            outcome.put((None, error))
-
-    threading.Thread(target=ask, daemon=True).start()  # urlopen's own limit does not cover the name look-up
-    try:
-        answer, error = outcome.get(timeout=ANSWER_WITHIN_S)
-    except queue.Empty:
-        raise TimeoutError(f"no answer within {ANSWER_WITHIN_S} s") from None
-    if error:
-        raise error
-    return answer
-
-
-def _sha256(path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _activation_of_known_file(path):
     """ "quickgelu" if the file is one that OpenAI published, else None."""
-    return "quickgelu" if _sha256(path) in {address.split("/")[-2] for address in ADDRESSES.values()} else None
+    return "quickgelu" if sha256_of(path) in {address.split("/")[-2] for address in ADDRESSES.values()} else None

@@ -1,73 +1,66 @@
-"""ipywidgets for the notebooks: search boxes. Each turns words into `Scores`, and its sliders into `Scores.top`.
+"""Search boxes for notebooks: ask by words, by a picture, or by both with weights; see, play, judge and keep.
 
-Only widgets that ipywidgets 7.7 (Colab) and 8 share.
+Each box turns what is asked into `Scores` once; every setting under it takes its hits from the scores in hand. Only
+widgets that ipywidgets 7.7 (Colab) and 8 share.
 """
 
-import warnings
-from collections.abc import Callable
-from html import escape
-from pathlib import Path
+from __future__ import annotations
 
 import ipywidgets
 
-from .errors import CliplibError
+from . import entries
+from .box import SearchBox
+from .entries import Asked
 from .library import Library
-from .results import Scores
-
-GONE = "<small>If nothing happens when you search, the kernel has stopped: run the cells again from the top.</small>"
 
 
-def text_box(library: Library, example: str = "") -> ipywidgets.VBox:
+def text_box(library: Library, example: str = "") -> SearchBox:
     """Text to image: type a query, press Enter."""
-    entry = ipywidgets.Text(value=example, placeholder="what should the photo show?", description="Find")
-    return _box(library, "text->image", entry, lambda: library.score(entry.value, "image"))
+    line = entries.words_line("Find", "what should the photo show?", example)
+    box = SearchBox(library, "text->image", [line], lambda: Asked(line.value))
+    entries.on_enter(line, box.search)
+    return box.started(example)
 
 
-def video_box(library: Library, example: str = "") -> ipywidgets.VBox:
-    """Text to video frame: type a query, press Enter."""
-    entry = ipywidgets.Text(value=example, placeholder="what should the video show?", description="Find")
-    return _box(library, "text->video", entry, lambda: library.score(entry.value, "frame"))
+def image_box(library: Library, example: str = "") -> SearchBox:
+    """Image to image: choose a photo, give one of your own, or go from any result to what is like it.
 
-
-def image_box(library: Library) -> ipywidgets.VBox:
-    """Image to image: choose a photo of the library."""
+    `example` is the path of the photo to begin with; none: the first.
+    """
     photos = library.photos()
-    entry = ipywidgets.Combobox(options=photos[:500], placeholder="a photo of the library", description="Like")
-    entry.value = photos[0] if photos else ""
-    return _box(library, "image->image", entry, lambda: library.score(Path(entry.value), "image"))
+    line = entries.photo_line("Like", photos)
+    any_photo = ipywidgets.Button(description="Any photo", icon="random", tooltip="A photo of the library by chance")
+    upload = entries.upload_button()
+
+    def go_to(path: str) -> None:
+        line.value = path
+        box.search()
+
+    box = SearchBox(library, "image->image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
+    any_photo.on_click(lambda _: photos and go_to(entries.another(photos)))
+    upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
+    entries.on_enter(line, box.search)
+    line.value = example or (photos[0] if photos else "")
+    return box.started(line.value)
 
 
-def _box(library: Library, mode: str, entry: ipywidgets.Widget, score: Callable[[], Scores]) -> ipywidgets.VBox:
-    """An entry, a button, k and the threshold over a gallery. The sliders use the scores in hand and encode nothing."""
-    button = ipywidgets.Button(description="Search", button_style="primary", icon="search")
-    k = ipywidgets.IntSlider(value=5, min=1, max=30, description="at most")
-    threshold = ipywidgets.FloatSlider(
-        value=library.threshold(mode), min=-0.2, max=1, step=0.01, description="threshold", continuous_update=False
-    )
-    gallery = ipywidgets.HTML()
-    held: dict[str, Scores] = {}
+def video_box(library: Library, example: str = "") -> SearchBox:
+    """Text or image to video: type a query and press Enter, or give a photo. Each tile plays its moment."""
+    line = entries.words_line("Find", "what should the video show?", example)
+    upload = entries.upload_button()
+    box = SearchBox(library, "text->video", [line, upload], lambda: Asked(line.value))
+    upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
+    entries.on_enter(line, box.search)
+    return box.started(example)
 
-    def show(_=None):
-        if "scores" in held:
-            gallery.value = held["scores"].top(k.value, threshold.value)._repr_html_()
 
-    def search(_=None):
-        button.disabled = True
-        try:
-            held["scores"] = score()
-            show()
-        except CliplibError as error:
-            gallery.value = f"<p><b>{escape(str(error))}</b></p>"
-        finally:
-            button.disabled = False
+def compose_box(library: Library, example: str = "") -> SearchBox:
+    """Words and photos with weights, summed: more of this, less of that. "Find similar" puts a result into a row."""
+    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
 
-    button.on_click(search)
-    with warnings.catch_warnings():  # deprecated, but works on 7 and 8, where observe misses Enter on unchanged text
-        warnings.simplefilter("ignore", DeprecationWarning)
-        entry.on_submit(search)
-    k.observe(show, "value")
-    threshold.observe(show, "value")
-    if entry.value:
-        search()
-    bars = ipywidgets.HBox([k, threshold], layout=ipywidgets.Layout(flex_flow="row wrap"))
-    return ipywidgets.VBox([ipywidgets.HBox([entry, button]), bars, gallery, ipywidgets.HTML(GONE)])
+    def add(path: str) -> None:
+        rows.put_photo(path)
+        box.search()
+
+    box = SearchBox(library, "text->image", [rows.widget], rows.asked, add, "Add to query")
+    return box.started(example)

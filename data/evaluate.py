@@ -13,6 +13,7 @@ from pathlib import Path
 
 import figures
 from clip.simple_tokenizer import SimpleTokenizer
+from evaluate_composed import LEAST, composed_figures
 from make_sample import QUERIES_FILE, SAMPLE_DIR
 
 REPO = Path(__file__).resolve().parent.parent
@@ -78,14 +79,29 @@ def evaluate(model="tiny", **sizes):
 
 def main():
     sys.path.insert(0, str(REPO))  # a script sees only its own folder
-    measured = evaluate()
+    from cliplib.encoder import Encoder
+
+    measured = {**evaluate(), "composed": composed_figures(Encoder.load("tiny"))}
     (REPO / "build").mkdir(exist_ok=True)
     (REPO / "build" / "evaluate.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     print("The tiny model on scenes, combinations and words that it never saw (it knows only the drawn world):\n")
     for name, (least, meaning) in REQUIRED.items():
         verdict = "ok" if measured[name] >= least else "BELOW"
         print(f"  {name:20}{measured[name]:7.3f}   asked {least:.2f}   {verdict:6}{meaning}")
+    print_composed(measured["composed"])
     print("\nwritten to build/evaluate.json")
+
+
+def print_composed(measured):
+    """The figures of composed queries as a table."""
+    low, high = measured["difference_interval_95"]
+    verdict = "ok" if measured["precision_at_5"] >= LEAST and low > 0 else "BELOW"
+    print(f"\n{measured['queries']} composed queries: precision at 5, and that of the plain text alone\n")
+    for form, value in measured["by_form"].items():
+        print(f"  {form:20}{value:7.3f}   plain {measured['plain_by_form'][form]:.3f}")
+    print(f"  {'all':20}{measured['precision_at_5']:7.3f}   plain {measured['plain_precision_at_5']:.3f}   ", end="")
+    print(f"asked {LEAST:.2f} and more than plain   {verdict}")
+    print(f"  difference {measured['difference']:.3f}, 95 % bootstrap interval over queries {low:.3f} to {high:.3f}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python data/train_tiny.py                    # writes data/tiny-clip.safetensors
     python data/train_tiny.py --resume           # goes on from the last checkpoint under build/
 
-From a notebook: `train(Config(steps=300, scenes=4000), on_step=print)`.
+From a notebook: `lesson.Exam(config).train()`, as in notebooks/11_train_a_tiny_clip.
 
 What makes it behave like a search model rather than a table of captions: captions of every length in each batch,
 every pair that is true by the world's own ground truth counted as a positive in both directions, captions of slightly
@@ -111,14 +111,16 @@ def load_checkpoint(path, parts):
     return saved["step"]
 
 
-def train(config=DEFAULT, on_step=None, cache_dir=BUILD_DIR, resume=False, every=300):
+def train(config=DEFAULT, on_step=None, cache_dir=BUILD_DIR, resume=False, every=300, model=None):
     """Train and return the model (`clip.model.CLIP`, fp32).
 
     on_step(step, loss, figures) is called after every step; figures is a dict of the validation figures every `every`
     steps, else None. The pictures and, as often, a checkpoint are written to cache_dir; resume=True goes on from that
-    checkpoint and takes the same steps as an unbroken run of the same config.
+    checkpoint and takes the same steps as an unbroken run of the same config. model: one that `build_model` made, to be
+    trained in place, for a caller who wants to look at it meanwhile.
     """
-    model = build_model(config).to(memory_format=torch.channels_last)  # convolutions are faster so
+    model = model or build_model(config)
+    model.to(memory_format=torch.channels_last)  # convolutions are faster so
     optimizer = make_optimizer(model, config)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps, pct_start=0.08)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
@@ -160,23 +162,19 @@ def validate(model, tokens, seed=77, **sizes):
     return measured
 
 
-def save(model, config):
-    """Write `data/tiny-clip.safetensors`: openai/CLIP's tensor names in fp16, with thresholds measured on validation
-    scenes.
-    """
-    tokens = Tokens()
-    measured = validate(model.eval(), tokens, seed=78, with_thresholds=True)
+def save(model, config, thresholds, file=MODEL_FILE):
+    """Write a trained model as safetensors: openai/CLIP's tensor names in fp16. thresholds: cosine by search mode."""
     trained = {**asdict(config), "torch": torch.__version__, "numpy": np.__version__}
     metadata = {
         "name": "tiny",
         "activation": "quickgelu",
-        "thresholds": json.dumps(measured["thresholds"]),
+        "thresholds": json.dumps(thresholds),
         "banner": BANNER,
         "trained": json.dumps(trained),
     }
     state = model.state_dict().items()
     tensors = {name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous() for name, tensor in state}
-    save_file(tensors, MODEL_FILE, metadata)
+    save_file(tensors, file, metadata)
 
 
 def main():
@@ -192,7 +190,7 @@ def main():
             )
 
     model = train(config, report, resume=arguments.resume)
-    save(model, config)
+    save(model, config, validate(model.eval(), Tokens(), seed=78, with_thresholds=True)["thresholds"])
 
 
 if __name__ == "__main__":

@@ -16,46 +16,111 @@ MAY_IMPORT = {
     "errors": set(),
     "search": set(),
     "moments": {"search"},
-    "results": {"search", "moments"},
-    "drive": set(),
-    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`
-    "files": set(),
-    "media": {"files"},
+    "results": {"moments"},
+    "report": set(),
+    # Google Drive: `drive` mounts, checks and flushes, `staging` copies in bulk, `mounts` knows what is confirmed
+    "mounts": set(),
+    "staging": {"durable", "files", "manifest", "mounts", "retention", "zips"},
+    "drive": {"files", "mounts", "staging"},
+    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`, large ones as
+    # `patient` reads them; `zips` reads members of archives, `exif` what a camera wrote, `takeout` names and JSON,
+    # `companions` ties them
+    "zips": set(),
+    "exif": set(),
+    "takeout": set(),
+    "files": {"zips"},
+    "media": {"files", "exif"},
     "decoder": set(),
-    "video": {"files", "decoder"},
-    # models: `checkpoint` reads tensors, `weights` finds and names them, `towers` are built of them,
-    # `encoder` runs these
+    "patient": {"files"},
+    "video": {"decoder", "patient"},
+    "companions": {"files", "rows", "takeout", "video"},
+    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `towers` are built
+    # of them, `encoder` runs these
+    "fetch": set(),
+    "openclip": set(),
     "checkpoint": set(),
-    "weights": {"checkpoint"},
+    "weights": {"checkpoint", "fetch", "openclip"},
     "towers": set(),
     "encoder": {"weights", "towers"},
-    # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them; a `snapshot` is one file
+    # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them, and `fold` reads them again;
+    # a `snapshot` is one file
     "rows": set(),
-    "manifest": set(),
+    "manifest": {"files"},
     "thumbs": set(),
     "durable": set(),
     "snapshot": {"durable", "rows"},
-    "store": {"durable", "manifest", "rows", "thumbs"},
+    "retention": {"manifest", "mounts"},
+    "fold": {"files", "manifest", "retention", "rows"},
+    "store": {"durable", "files", "fold", "manifest", "mounts", "retention", "rows", "thumbs"},
+    "pack": {"durable", "files", "media", "rows", "snapshot", "zips"},  # the class pack: a whole library in one zip
     # from files to an index: `pipeline` prepares what `index` encodes and stores
     "journal": set(),
-    "pipeline": {"files", "media", "video", "journal"},
-    "index": {"journal", "files", "media", "video", "pipeline", "encoder", "store", "rows", "results"},
+    "presence": set(),
+    "plan": {"files", "store", "zips"},
+    "pipeline": {"files", "media", "patient", "video", "companions", "journal"},
+    "index": {
+        *("journal", "files", "companions", "pipeline", "plan", "encoder", "store", "rows", "report"),
+        *("mounts", "presence"),
+    },
+    # before the run and beside it: `estimate` tries how long it will take, `background` lets it go on in a thread
+    "estimate": {"companions", "files", "pipeline", "plan", "store"},
+    "background": {"index", "report", "store"},
     # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
     "clips": {"video"},
     "footage": {"clips", "moments", "search", "video"},
+    # from a query to its scores: `asking` turns a `query` into a vector and `scores` takes `results` from its cosines
     "query": set(),
+    "scores": {"takeout", "results", "moments", "search", "rows"},
+    "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
+    "originals": {"files"},
     "doctor": {"files", "manifest", "store"},
-    "calibrate": set(),
-    "display": {"results", "moments", "store", "thumbs"},
+    # the threshold lab: `judgements` are what people said, `pooling` their CSV, `calibrate` has
+    # the rules, `evaluation` tests them, `profiles` are what a library then uses; `lab` brings them together
+    "judgements": {"durable", "pooling"},
+    "pooling": {"results"},
+    "calibrate": {"search"},
+    "evaluation": {"calibrate"},
+    "profiles": {"durable"},
+    "lab": {"library", "judgements", "calibrate", "evaluation", "profiles", "query", "durable"},
+    "labelling": {"library", "display", "gallery", "results", "moments", "style", "lab"},
+    "explorer": {"library", "display", "results", "style", "lab", "calibrate", "evaluation"},
+    # for lessons
+    "explain": set(),
+    "compare": {"library"},
+    "style": set(),
+    # what is seen: `display` draws results in one `style`; each of the `widgets` is a `box` with
+    # `entries` to ask with, `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
+    "display": {"report", "results", "moments", "scores", "style"},
+    "entries": {"media", "query"},
+    "controls": {"results", "scores"},
+    "gallery": {"display", "results"},
+    "keeping": {"display", "gallery", "results"},
     # it hands Library.index its events, and reads the parts that a store has written
-    "cluster": {"encoder", "files", "journal", "manifest", "pipeline", "results", "rows", "search", "store", "thumbs"},
-    "widgets": {"library", "display", "results"},
-    "selftest": {"weights", "encoder", "media", "search"},
+    "cluster": {
+        *("encoder", "files", "journal", "manifest", "pipeline", "report", "results", "rows"),
+        *("scores", "search", "store", "thumbs"),
+    },
+    "box": {"library", "display", "results", "scores", "moments", "entries", "controls", "gallery", "keeping", "style"},
+    "widgets": {"library", "box", "entries"},
+    "selftest": {"fetch", "encoder", "media", "search"},
     "__init__": set(),
 }
-MAY_IMPORT["library"] = set(MAY_IMPORT) - {"display", "widgets", "cluster", "selftest", "__init__"}
+SEEN = {
+    "style",
+    "display",
+    "entries",
+    "controls",
+    "gallery",
+    "keeping",
+    "box",
+    "widgets",
+    "lab",
+    "labelling",
+    "explorer",
+}
+MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "compare", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
-MAY_IMPORT_LATE = {"results": {"display"}, "moments": {"display"}}
+MAY_IMPORT_LATE = {"report": {"display"}, "results": {"display"}, "moments": {"display"}, "scores": {"display"}}
 # The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
 DOORS_LATE, DOORS = {"__init__"}, {"__main__"}
 

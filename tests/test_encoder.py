@@ -196,7 +196,7 @@ def memory_for(encoder, images, monkeypatch):
     return asked
 
 
-def test_batches_are_halved_when_memory_runs_out_and_nothing_is_skipped(encoder, monkeypatch):
+def test_fault_36_batches_are_halved_when_memory_runs_out_and_nothing_is_skipped(encoder, monkeypatch):
     images = [noise(32, 32, seed) for seed in range(10)]
     expected = encoder.encode_images(images)
     asked = memory_for(encoder, 2, monkeypatch)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import cliplib
 from cliplib.__main__ import main
 from cliplib.encoder import Encoder
 from cliplib.errors import CacheError, LibraryError, ModelError, QueryError
+from cliplib.query import Query, nonsense
 from tests.libraries import draw_picture, draw_video, save_random_clip
 
 
@@ -128,6 +130,189 @@ class TestImage:
             library.search_videos("a", image="a.jpg")
 
 
+class TestComposed:
+    def test_scores_are_cosines_with_the_normalised_sum(self, library):
+        query = 2 * cliplib.text("a dog") + cliplib.image("a.jpg") - 0.5 * cliplib.text("a person")
+        dog, person = library.encoder.encode_texts(["a dog", "a person"])
+        rows, gallery = library._asking.gallery("image")
+        paths = rows["path"].to_pylist()
+        total = 2 * dog + gallery[paths.index("a.jpg")] - 0.5 * person
+        want = gallery @ (total / np.linalg.norm(total))
+        scores = library.score(query)
+        others = np.array(paths) != "a.jpg"
+        assert scores.values[others] == pytest.approx(want[others], abs=1e-6)
+        assert scores.query == "2 × a dog + a.jpg − 0.5 × a person" and scores.mode == "mixed->image"
+
+    def test_weights_count_by_their_proportions(self, library):
+        dog = cliplib.text("a dog")
+        assert library.score(3 * dog).values == pytest.approx(library.score("a dog").values, abs=1e-6)
+
+    def test_photos_of_the_query_are_not_among_the_results(self, library):
+        query = cliplib.image("a.jpg") - cliplib.image("c.webp") + cliplib.text("a dog")
+        hits = library.search(query, k=99, threshold=-1)
+        assert sorted(hit.path for hit in hits) == ["b.png", "one/IMG_1.jpg", "two/IMG_1.jpg"]
+        assert hits.searched == 3 and hits.query == "a.jpg − two/c.webp + a dog"
+
+    def test_every_mode_takes_a_query(self, library):
+        dog, photo = cliplib.text("a dog"), cliplib.image("a.jpg")
+        assert library.search(dog, k=9, threshold=-1) == library.search("a dog", k=9, threshold=-1)
+        assert library.similar(photo, k=9, threshold=-1) == library.similar("a.jpg", k=9, threshold=-1)
+        frames = [library.search_videos(query, k=1, threshold=-1) for query in (dog, dog + photo)]
+        frames += [library.search_videos(image=query, k=1, threshold=-1) for query in (photo, photo - dog)]
+        assert [hits.mode for hits in frames] == ["text->video", "mixed->video", "image->video", "mixed->video"]
+        assert all(hits[0].path == "two/v.mp4" for hits in frames)
+
+    def test_a_mixed_query_takes_the_lower_threshold_of_its_kinds(self, library, monkeypatch):
+        query = cliplib.text("a dog") + cliplib.image("a.jpg")
+        assert library.search(query).threshold == 0.25 == library.threshold("mixed->video")
+        monkeypatch.setattr(library.encoder, "thresholds", {"text->image": 0.8})
+        assert library.threshold("mixed->image") == 0.70
+
+    def test_texts_of_a_query_are_encoded_in_one_batch(self, library, monkeypatch):
+        calls, encode = [], Encoder.encode_texts
+        monkeypatch.setattr(Encoder, "encode_texts", lambda *given: calls.append(given[1]) or encode(*given))
+        library.score(cliplib.text("a dog") - cliplib.text("a person") + cliplib.image("a.jpg"))
+        assert calls == [["a dog", "a person"]]
+
+    @pytest.mark.parametrize(
+        ("query", "message"),
+        [
+            (Query(), "the query has no terms"),
+            (cliplib.text("a dog") - cliplib.text("a  dog"), "its terms cancel"),
+            (0 * cliplib.text("a dog"), "its terms cancel"),
+            (cliplib.text("a dog") + cliplib.text("..."), "no words"),
+            (cliplib.text("a dog") + cliplib.image("nowhere.jpg"), "no image 'nowhere.jpg'"),
+            (cliplib.text("a dog") - cliplib.image("two/v.mp4"), "is a video"),
+        ],
+    )
+    def test_a_query_that_cannot_be_answered_says_why(self, library, query, message):
+        with pytest.raises(QueryError, match=message):
+            library.search(query)
+
+
+class TestNoiseFloor:
+    def test_is_the_95th_percentile_of_the_best_that_nonsense_finds(self, library):
+        gallery = library._asking.gallery("image")[1]
+        best = sorted((library.encoder.encode_texts(nonsense(32)) @ gallery.T).max(axis=1))
+        want = best[29] + 0.45 * (best[30] - best[29])  # position 0.95 * 31 = 29.45 of 0 to 31
+        scores = library.score("a dog")
+        assert scores.noise_floor == scores.top().noise_floor == pytest.approx(want, abs=1e-6)
+
+    def test_costs_nothing_until_asked_and_nothing_twice(self, library, monkeypatch):
+        calls, encode = [], Encoder.encode_texts
+        monkeypatch.setattr(Encoder, "encode_texts", lambda *given: calls.append(len(given[1])) or encode(*given))
+        library.index(progress=False)  # forgets what was measured
+        scores = library.score("a dog", "frame")
+        scores.top(threshold=0.99)
+        assert calls == [1]
+        first = scores.noise_floor
+        assert calls == [1, 32] and library.score("a cat", "frame").noise_floor == first
+        assert calls == [1, 32, 1]
+
+    def test_is_none_for_all_but_a_single_text(self, library):
+        dog, photo = cliplib.text("a dog"), cliplib.image("a.jpg")
+        for query in (photo, dog + photo, dog - cliplib.text("a person"), -dog):
+            assert library.score(query).noise_floor is None
+        assert library.score(2 * dog).noise_floor == library.score("a dog").noise_floor
+
+    def test_an_empty_answer_tells_how_far_it_is_from_threshold_and_noise(self, library):
+        hits = library.search("a dog", threshold=0.99)
+        best, floor = hits.nearest[0].score, hits.noise_floor
+        assert f"The best scores {best:.3f}, {0.99 - best:.3f} too little" in str(hits)
+        side = "above" if best > floor else "below"
+        assert f"nonsense reaches {floor:.3f} here, and the best is {abs(best - floor):.3f} {side} that" in str(hits)
+        assert "nonsense" not in str(library.similar("a.jpg", threshold=1))
+
+
+class TestMarked:
+    def test_a_marked_photo_pulls_the_query_to_itself(self, library):
+        scores = library.score("a dog")
+        last = scores.top(k=99, threshold=-1)[-1]
+        refined = scores.refined([last], keep=0.0)
+        first = refined.top(k=1, threshold=-1)[0]
+        assert first.path == last.path and first.score == pytest.approx(1, abs=1e-5)
+        assert refined.mode == "mixed->image" and "refined by 1 yes and 0 no" in str(refined.top(threshold=-1))
+
+    def test_a_marked_frame_and_a_marked_moment_are_the_same(self, library):
+        scores = library.score("a dog", "frame")
+        moment = scores.moments(k=1, threshold=-1)[0]
+        hit = next(hit for hit in scores.top(k=99, threshold=-1) if hit.time_s == moment.peak_s)
+        by_moment, by_hit = scores.refined([], [moment]), scores.refined([], [hit])
+        assert np.array_equal(by_moment.values, by_hit.values) and not np.allclose(by_hit.values, scores.values)
+        assert by_moment.moments(k=1, threshold=-1).mode == "mixed->video"
+
+    def test_a_photo_asked_by_photo_stays_of_its_mode_and_left_out(self, library):
+        scores = library.score(cliplib.image("a.jpg"))
+        refined = scores.refined(scores.top(k=1, threshold=-1))
+        assert refined.mode == "image->image" and refined.threshold == 0.70
+        assert "a.jpg" not in [hit.path for hit in refined.top(k=99, threshold=-1)]
+
+
+def test_a_library_without_videos_answers_every_question_about_frames(tmp_path, weights):
+    draw_picture(tmp_path / "a.jpg", 1)
+    library = cliplib.Library(tmp_path, model=weights)
+    library.index(progress=False)
+    scores = library.score("a dog", "frame").only(folder="x", since="2020-01-01")
+    hits = scores.top(fold=0.97)
+    assert len(scores) == len(hits) == hits.searched == 0 and hits.noise_floor is None
+    assert "Nothing was compared" in str(hits) and len(scores.moments()) == 0
+
+
+class TestOriginals:
+    def test_copies_each_found_file_once_and_overwrites_nothing(self, library, tmp_path):
+        target = tmp_path / "found"
+        target.mkdir()
+        (target / "a.jpg").write_bytes(b"mine")
+        frames = library.search_videos("a dog", k=2, threshold=-1)
+        copies = library.copy_to([*library.search("a dog", k=99, threshold=-1), *frames], target)
+        want = {"a (2).jpg", "b.png", "c.webp", "v.mp4", "IMG_1.jpg", "IMG_1 (2).jpg"}
+        assert {file.name for file in copies} == want and len(copies) == 6
+        assert (target / "a.jpg").read_bytes() == b"mine"
+        assert (target / "a (2).jpg").read_bytes() == (library.root / "a.jpg").read_bytes()
+        assert len(list(target.iterdir())) == 7
+
+    def test_what_cannot_be_read_is_named_and_the_rest_copied(self, library, tmp_path):
+        lost = replace(library.search("a dog", k=1, threshold=-1)[0], path="gone.jpg")
+        hits = [lost, *library.search("a dog", k=1, threshold=-1)]
+        with pytest.warns(UserWarning, match=r"gone.jpg was not copied: No such file"):
+            assert len(library.copy_to(hits, tmp_path / "found")) == 1
+        assert len(list((tmp_path / "found").iterdir())) == 1
+
+    def test_a_copy_that_fails_half_way_leaves_nothing(self, library, tmp_path, monkeypatch):
+        def fail(source, target, *_):
+            target.write(b"half")
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr("shutil.copyfileobj", fail)
+        with pytest.warns(UserWarning, match="Input/output error"):
+            assert library.copy_to(library.search("a dog", k=1, threshold=-1), tmp_path / "found") == []
+        assert list((tmp_path / "found").iterdir()) == []
+
+    def test_a_folder_that_cannot_be_is_named(self, library, tmp_path):
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(LibraryError, match=r"cannot copy to .*file.* Give a folder"):
+            library.copy_to(library.search("a dog", k=1, threshold=-1), tmp_path / "file")
+
+    def test_drive_link_is_the_file_of_that_id(self, library, monkeypatch):
+        def getxattr(path, name):
+            assert (path, name) == (library.root / "a.jpg", "user.drive.id")
+            return b"1a-B_c"
+
+        monkeypatch.setattr("os.getxattr", getxattr, raising=False)
+        hit = next(hit for hit in library.search("a dog", threshold=-1) if hit.path == "a.jpg")
+        assert library.drive_link(hit) == "https://drive.google.com/file/d/1a-B_c/view"
+
+    @pytest.mark.parametrize("answer", [OSError(61, "No data available"), b'x"><script>', b"", b"\xff"])
+    def test_without_a_sound_id_there_is_no_link(self, library, monkeypatch, answer):
+        def getxattr(*_):
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+        monkeypatch.setattr("os.getxattr", getxattr, raising=False)
+        assert library.drive_link(library.search("a dog", k=1, threshold=-1)[0]) is None
+
+
 class TestOpening:
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(LibraryError, match=r"nowhere is not there. Give a folder"):
@@ -156,7 +341,7 @@ class TestOpening:
     def test_a_folder_that_cannot_be_written_has_its_cache_elsewhere(self, tmp_path, weights, monkeypatch):
         draw_picture(tmp_path / "photos" / "a.jpg", 1)
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
-        monkeypatch.setattr("cliplib.library._writable", lambda folder: False)
+        monkeypatch.setattr("cliplib.library.writable", lambda folder: False)
         library = cliplib.Library(tmp_path / "photos", model=weights)
         assert library.index(progress=False).indexed == 1
         assert (tmp_path / "home" / ".cache" / "cliplib").is_dir() and not (tmp_path / "photos" / ".cliplib").exists()
@@ -215,6 +400,15 @@ class TestCommandLine:
         _, out, _ = self.run(capsys, "videos", library.root, "a dog", *common)
         assert all(hit["time_s"] is not None for hit in json.loads(out)["hits"])
 
+    def test_filters(self, library, weights, capsys):
+        common = ("--model", weights, "--json", "-k", "9", "--threshold", "-1")
+        _, out, _ = self.run(capsys, "search", library.root, "a dog", *common, "--folder", "two")
+        assert {hit["path"] for hit in json.loads(out)["hits"]} == {"two/IMG_1.jpg", "two/c.webp"}
+        _, out, _ = self.run(capsys, "similar", library.root, "a.jpg", *common, "--until", "1999-12-31")
+        assert json.loads(out)["hits"] == []
+        status, _, err = self.run(capsys, "search", library.root, "a dog", *common, "--since", "soon")
+        assert status == 1 and "since is 'soon': give a day" in err
+
     def test_words_without_json(self, library, weights, capsys):
         status, out, _ = self.run(
             capsys, "search", library.root, "a dog", "--model", weights, "--threshold", "-1", "-k", "1"
@@ -239,7 +433,26 @@ class TestCommandLine:
 
 
 def test_rows_and_matrix_stay_aligned(library):
-    rows, matrix = library._gallery("image")
+    rows, matrix = library._asking.gallery("image")
     assert rows.num_rows == len(matrix) == 5
     assert np.allclose(np.linalg.norm(matrix, axis=1), 1, atol=1e-5)
     assert Path(rows["path"][0].as_py()).name
+
+
+class TestTags:
+    def test_each_tag_has_the_photos_that_reach_the_cutoff_best_first(self, library):
+        scores = library.score("a dog")
+        cutoff = float(np.sort(scores.values)[-3])
+        tags = library.tags(["a dog", "the sea", "a dog"], k=2, threshold=cutoff)
+        assert list(tags) == ["a dog", "the sea"]
+        assert [hit.path for hit in tags["a dog"]] == [hit.path for hit in library.search("a dog", 2, cutoff)]
+        assert tags.counts()["a dog"] == 3  # two are kept
+        assert str(tags).splitlines()[0] == "     3  a dog"
+
+    def test_a_tag_that_no_photo_has_says_so(self, library):
+        tags = library.tags(["a dog"], threshold=1)
+        assert tags.counts() == {"a dog": 0} and not len(tags["a dog"])
+        assert "0 photos" in tags._repr_html_() and "<figure" not in tags._repr_html_()
+
+    def test_names_are_escaped(self, library):
+        assert "<b>" not in library.tags(["<b>bold"])._repr_html_().replace("<b>&lt;b&gt;bold</b>", "")

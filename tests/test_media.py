@@ -250,6 +250,12 @@ class TestDamage:
         with pytest.raises(MediaError, match="a damaged .* picture"):
             open_photo(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
 
+    def test_fault_19_reports_any_rotten_bit_of_a_png(self):
+        data = encoded(noise(32, 32), "PNG")
+        for at in range(8, len(data), 41):
+            with pytest.raises(MediaError, match="a damaged PNG picture"):
+                open_photo(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+
     @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF"])
     def test_zeros_after_the_end_are_no_damage(self, format):
         assert open_photo(encoded(quadrants(), format) + bytes(5000)).width == 96

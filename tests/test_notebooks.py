@@ -1,7 +1,7 @@
 """Every notebook runs from top to bottom on a fresh kernel with the sample library, and is committed clean."""
 
-import os
 import shutil
+import sys
 from pathlib import Path
 
 import nbclient
@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+LESSONS = [notebook for notebook in NOTEBOOKS if notebook.stem != "app"]
 
 
 def names(notebook):
@@ -25,18 +26,45 @@ def suite(tmp_path_factory, repo):
     return copy
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
-def test_runs_from_top_to_bottom(notebook, suite, tmp_path, monkeypatch):
+@pytest.fixture
+def run(suite, tmp_path, monkeypatch):
+    """Runs a notebook in the copy on a fresh kernel, and gives its outputs."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MPLBACKEND", "agg")
-    os.environ.pop("PYTHONPATH", None)
-    content = nbformat.read(notebook, 4)
-    client = nbclient.NotebookClient(content, timeout=300, resources={"metadata": {"path": suite / "notebooks"}})
-    client.execute()
-    outputs = [output for cell in content.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert not [output for output in outputs if output.output_type == "error"]
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    def run(content):
+        client = nbclient.NotebookClient(content, timeout=300, resources={"metadata": {"path": suite / "notebooks"}})
+        client.execute()
+        outputs = [output for cell in content.cells if cell.cell_type == "code" for output in cell.outputs]
+        assert not [output for output in outputs if output.output_type == "error"]
+        return outputs
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", LESSONS, ids=names)
+def test_runs_from_top_to_bottom(notebook, suite, run):
+    outputs = run(nbformat.read(notebook, 4))
     assert str(suite) in outputs[0].text  # the library that ran is the copy's own
+
+
+@pytest.mark.slow
+def test_the_app_is_boxes_over_the_library_that_it_is_given(suite, run, monkeypatch):
+    monkeypatch.setenv("CLIPLIB_FOLDER", "data/sample/town")
+    content = nbformat.read(suite / "notebooks" / "app.ipynb", 4)
+    content.cells.append(nbformat.v4.new_code_cell("library.index(progress=False)\nprint(len(library), library.root)"))
+    *_, boxes, told = run(content)
+    assert "application/vnd.jupyter.widget-view+json" in boxes.data
+    assert told.text == f"62 {suite / 'data/sample/town'}\n"
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_in_the_environment_of_its_tests(run):
+    cell = nbformat.v4.new_code_cell("import ipywidgets, sys\nprint(sys.prefix, ipywidgets.__version__)")
+    told = run(nbformat.v4.new_notebook(cells=[cell]))[0].text
+    assert told == f"{sys.prefix} {pytest.importorskip('ipywidgets').__version__}\n"
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=names)
@@ -52,6 +80,12 @@ class TestForm:
         cells = [cell for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"]
         assert max(len(cell.source.splitlines()) for cell in cells) <= 15
 
+    def test_has_a_parameters_cell(self, notebook):
+        assert any("parameters" in cell.metadata.get("tags", []) for cell in nbformat.read(notebook, 4).cells)
+
+
+@pytest.mark.parametrize("notebook", LESSONS, ids=names)
+class TestLesson:
     def test_has_a_badge_a_question_aims_a_recap_and_exercises_with_solutions(self, notebook):
         texts = [cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "markdown"]
         assert "colab-badge" in texts[0] and "?" in texts[0].splitlines()[2]
@@ -62,7 +96,4 @@ class TestForm:
         def setup(path):
             return next(c.source for c in nbformat.read(path, 4).cells if "setup" in c.metadata.get("tags", []))
 
-        assert setup(notebook) == setup(NOTEBOOKS[0])
-
-    def test_has_a_parameters_cell(self, notebook):
-        assert any("parameters" in cell.metadata.get("tags", []) for cell in nbformat.read(notebook, 4).cells)
+        assert setup(notebook) == setup(LESSONS[0])

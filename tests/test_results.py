@@ -1,9 +1,15 @@
-"""Results: what Scores and Hits hold, print and turn into; and their HTML."""
+"""Results: what Hits hold, print and turn into; and their HTML. Scores have a file of their own."""
+
+import csv
 
 import numpy as np
 import pytest
 
-from cliplib.results import Hit, IndexReport, Scores, Skipped, clock
+from cliplib.errors import QueryError
+from cliplib.moments import clock
+from cliplib.report import IndexReport, Skipped
+from cliplib.results import Hit
+from cliplib.scores import Scores
 from tests.test_rows import make
 
 
@@ -13,22 +19,6 @@ def scores():
     return Scores("a dog", "text->image", np.array([0.3, 0.2, np.nan], np.float32), table, threshold=0.25)
 
 
-class TestScores:
-    def test_top_uses_the_librarys_threshold_unless_told(self, scores):
-        assert [hit.path for hit in scores.top()] == ["a.jpg"]
-        assert len(scores.top(threshold=-1)) == 2
-        assert len(scores.top(k=1, threshold=-1)) == 1
-
-    def test_hits_carry_the_facts_of_their_rows(self, scores):
-        hit = scores.top()[0]
-        assert (hit.path, hit.time_s, hit.width, hit.height) == ("a.jpg", None, 4, 3)
-        assert hit.score == pytest.approx(0.3)
-
-    def test_to_frame_is_sorted_and_keeps_every_row(self, scores):
-        frame = scores.to_frame()
-        assert frame["path"].tolist()[0] == "a.jpg" and len(frame) == 3
-
-
 class TestHits:
     def test_prints_file_name_and_score(self, scores):
         assert " 0.300  a.jpg" in str(scores.top())
@@ -36,7 +26,14 @@ class TestHits:
     def test_nothing_found_tells_the_nearest(self, scores):
         hits = scores.top(threshold=0.9)
         assert not hits and hits.nearest[0].path == "a.jpg"
-        assert "Nothing reaches the threshold" in str(hits)
+        assert "Nothing reaches the threshold. The best scores 0.300, 0.600 too little." in str(hits)
+
+    def test_nothing_compared_is_said(self, scores):
+        hits = scores.only(folder="nowhere").top()
+        assert hits.searched == 0 and "no row of the index passes the filters" in str(hits)
+
+    def test_folded_hits_print_how_many_are_alike(self):
+        assert str(Hit("a.jpg", 0.5, alike=("b.jpg", "c.jpg"))) == " 0.500  a.jpg  +2 alike"
 
     def test_to_frame_has_one_row_a_hit(self, scores):
         frame = scores.top(threshold=-1).to_frame()
@@ -49,6 +46,44 @@ class TestHits:
     def test_is_a_sequence(self, scores):
         hits = scores.top(threshold=-1)
         assert [hit.path for hit in hits[:1]] == ["a.jpg"] and hits[0] in hits
+
+
+class TestSaving:
+    def test_csv_has_a_row_a_hit_and_numbers_stay_numbers(self, scores, tmp_path):
+        scores.values[:2] = -0.25, -0.5
+        file = scores.top(threshold=-1).save(tmp_path / "found.csv")
+        with open(file, newline="", encoding="utf-8") as lines:
+            rows = list(csv.reader(lines))
+        assert rows[0] == ["path", "score", "time_s", "width", "height", "taken_at"]
+        assert [row[:2] for row in rows[1:]] == [["a.jpg", "-0.25"], ["b/<img onerror=alert(1)>.jpg", "-0.5"]]
+
+    @pytest.mark.parametrize(
+        ("name", "want"),
+        [
+            ("=HYPERLINK(1).jpg", "'=HYPERLINK(1).jpg"),
+            ("+a/b.jpg", "'+a/b.jpg"),
+            ("-a.jpg", "'-a.jpg"),
+            ("@sum.jpg", "'@sum.jpg"),
+            ("\t=1+1.jpg", "\\x09=1+1.jpg"),
+            (" =1+1.jpg", "' =1+1.jpg"),
+            ("a\r\nb\x1b[31m.jpg", "a\\x0d\\x0ab\\x1b[31m.jpg"),
+            ('a "b", c.jpg', 'a "b", c.jpg'),
+            ("a=b-c é 日本.jpg", "a=b-c é 日本.jpg"),
+        ],
+    )
+    def test_fault_15_csv_holds_no_formula_and_no_control_character(self, tmp_path, name, want):
+        table, _ = make([name])
+        hits = Scores("a dog", "text->image", np.array([0.3], np.float32), table, 0.25).top()
+        with open(hits.save(tmp_path / "found.csv"), newline="", encoding="utf-8") as lines:
+            assert list(csv.reader(lines))[1][0] == want
+
+    def test_html_is_one_page_with_everything_in_it(self, scores, tmp_path):
+        page = scores.top().save(tmp_path / "found.html").read_text(encoding="utf-8")
+        assert page.startswith("<!doctype html>") and "a.jpg" in page and 'src="http' not in page
+
+    def test_refuses_another_ending(self, scores, tmp_path):
+        with pytest.raises(QueryError, match=r"found.xlsx.*end in .csv or .html"):
+            scores.top().save(tmp_path / "found.xlsx")
 
 
 class TestHtml:

@@ -17,8 +17,8 @@ def make(paths, dim=8, seed=0, **columns):
     """Rows with random unit embeddings; `columns` override the facts."""
     vectors = np.random.default_rng(seed).normal(size=(len(paths), dim)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    facts = {"kind": "image", "size": 10, "mtime_ns": 1, "digest": "d"} | columns
-    return rows.table([facts | {"path": path} for path in paths], vectors), vectors
+    facts = {"kind": "image", "size": 10, "mtime_ns": 1} | columns
+    return rows.table([{"digest": f"of {path}"} | facts | {"path": path} for path in paths], vectors), vectors
 
 
 class TestTable:
@@ -72,6 +72,13 @@ class TestParquet:
         assert len(sink.getvalue()) < 2_000_000
         with pytest.raises(CacheError, match="refused bomb"):
             rows.from_parquet(sink.getvalue(), "bomb")
+
+    def test_fault_13_a_long_text_named_often_is_refused_before_it_unpacks(self):
+        chunk = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), ["x" * 1_000_000])
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"path": chunk}), sink, compression="zstd")
+        with pytest.raises(CacheError, match="refused bomb: .* of texts"):
+            rows.from_parquet(sink.getvalue().to_pybytes(), "bomb")
 
 
 class TestChecked:

@@ -234,6 +234,53 @@ def test_a_failed_step_leaves_no_stamp(setup, installed, monkeypatch, capsys):
     assert not setup.STAMP.exists()
 
 
+@pytest.fixture
+def colab(monkeypatch, repo, tmp_path):
+    """The script of .venv-colab on an imaginary pair of environments; `asked` says what was run, time by time."""
+    colab = load(monkeypatch, repo, "colab")
+    setup = colab.setup
+    packages = [tmp_path / name / "lib" / "python3.12" / "site-packages" for name in (".venv", ".venv-colab")]
+    for folder in packages:
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(setup, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(colab, "VENV", tmp_path / ".venv-colab")
+    monkeypatch.setattr(colab, "VENV_PYTHON", tmp_path)
+    monkeypatch.setattr(colab, "STAMP", tmp_path / "stamp")
+    colab.asked, colab.packages = [], packages
+    monkeypatch.setattr(setup, "run", lambda *command, limit_s=None: colab.asked.append(" ".join(map(str, command))))
+    return colab
+
+
+def test_colabs_versions_come_before_what_is_shared(colab):
+    assert colab.main() == 0
+    made, added = colab.asked
+    assert made.endswith("-m venv --clear --without-pip " + str(colab.VENV))
+    assert f"--python {colab.VENV_PYTHON} install --only-binary=:all: --requirement {colab.PINS}" in added
+    shared, own = colab.packages
+    assert (own / "shared.pth").read_text() == f"{shared}\n"
+    assert not list(shared.iterdir())
+    assert colab.main() == 0 and len(colab.asked) == 2  # the stamp vouches for it
+
+
+def test_an_environment_that_failed_is_made_again(colab, monkeypatch, capsys):
+    def fail(*command, limit_s=None):
+        raise colab.setup.SetupError("no such version")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(colab.setup, "run", fail)
+        assert colab.main() == 1
+    assert "no such version" in capsys.readouterr().err
+    assert colab.main() == 0 and len(colab.asked) == 2
+
+
+def test_colabs_versions_are_those_of_its_list(repo):
+    listed = repo.parent / "shared" / "colab" / "pip-freeze.txt"
+    if not listed.is_file():
+        pytest.skip("no ../shared/colab/pip-freeze.txt beside the repo")
+    pins = [line for line in (repo / ".ci" / "colab.txt").read_text().splitlines() if not line.startswith("#")]
+    assert len(pins) == 10 and set(pins) <= set(listed.read_text().splitlines())
+
+
 def requirement_lines(repo):
     """The requirements of requirements.txt, comments away."""
     lines = (line.split("  #")[0].strip() for line in (repo / "requirements.txt").read_text().splitlines())

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cliplib import manifest, rows, store
+from cliplib import manifest, retention, rows
 from cliplib.errors import CacheError
 from cliplib.store import Store, folder_name
 from tests.test_rows import make
@@ -175,7 +175,7 @@ class TestCompact:
             os.utime(file, (1, 1))
         first.compact()
         left = [manifest.read(file) for file in folder.glob("manifest*")]
-        assert len(left) == store.KEPT_GENERATIONS
+        assert len(left) == retention.KEPT_GENERATIONS
         assert all((folder / name).exists() for body in left for name in manifest.files_named(body))
         assert paths(Store(folder, MODEL)) == sorted(f"p{i}" for i in range(12))
 

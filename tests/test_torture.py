@@ -1,22 +1,52 @@
-"""A short share of `make torture`: what must be nought is nought."""
+"""A short share of `make torture`: what must be nought is nought, what must be whole is whole."""
 
 import pytest
 
 from tests.torture import torture
 
 
+@pytest.fixture(scope="module")
+def figures():
+    return torture(seed=1, share=0.02)
+
+
 @pytest.mark.slow
-def test_nothing_is_lost():
-    figures = torture(seed=1, share=0.1)
-    for name in (
-        "kill9_rows_lost",
-        "kill9_unreadable",
-        "two_writers_rows_lost",
-        "incremental_rows_different",
-        "false_removals",
-        "unexplained_files",
-    ):
-        assert figures[name] == 0, name
-    assert figures["kill9_max_redone"] <= 8  # two batches of 4: the one in hand, and the one being saved
-    for name in ("fault_old_or_new_share", "bitflips_detected_share", "bitflips_recovered_share"):
-        assert figures[name] == 1, name
+class TestTorture:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param("kill9_rows_lost", id="1-killed"),
+            pytest.param("kill9_unreadable", id="2-killed-in-a-save"),
+            pytest.param("kill9_tiny_rows_lost", id="1-tiny-killed"),
+            pytest.param("kill9_tiny_unreadable", id="2-tiny-killed"),
+            pytest.param("two_writers_rows_lost", id="8-two-writers"),
+            pytest.param("pickle_code_runs", id="12-hostile-pickles"),
+            pytest.param("pickle_crashes", id="12-hostile-pickles-crash-nothing"),
+            pytest.param("odd_crashes", id="19-odd-files-crash-nothing"),
+            pytest.param("odd_hangs", id="19-odd-files-end"),
+            pytest.param("odd_silent", id="19-odd-files-are-reported"),
+            pytest.param("sound_flagged", id="19-sound-files-are-not-reported"),
+            *("incremental_rows_different", "false_removals", "unexplained_files"),
+        ],
+    )
+    def test_is_nought(self, figures, name):
+        assert figures[name] == 0
+
+    @pytest.mark.parametrize("name", ["fault_old_or_new_share", "bitflips_detected_share", "bitflips_recovered_share"])
+    def test_is_one(self, figures, name):
+        assert figures[name] == 1
+
+    @pytest.mark.parametrize(
+        ("name", "most"),
+        [
+            pytest.param("kill9_max_redone", 8, id="1-redone"),  # two batches of 4: one in hand, one being saved
+            pytest.param("kill9_tiny_max_redone", 16, id="1-tiny-redone"),
+            pytest.param("pickle_slowest_s", 5, id="13-pickle-seconds"),
+            pytest.param("pickle_peak_mb", 1024, id="13-pickle-memory"),
+            pytest.param("odd_peak_mb", 2048, id="20-odd-files-memory"),
+            pytest.param("reread_ratio", 1.05, id="reread"),
+            pytest.param("reread_ratio_second", 0.05, id="reread-second"),
+        ],
+    )
+    def test_is_bounded(self, figures, name, most):
+        assert figures[name] <= most

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cliplib import files, video
+from cliplib import files
 from cliplib.errors import MediaError
 from cliplib.video import open_video
 
@@ -285,7 +285,7 @@ class TestDamage:
                     raise OSError(errno.EIO, "Input/output error")
                 return super().read(size)
 
-        monkeypatch.setattr(video, "open", lambda path, *_, **__: Flaky(path), raising=False)
+        monkeypatch.setattr(files, "open", lambda path, *_, **__: Flaky(path), raising=False)
 
 
 def sound_only():

@@ -17,7 +17,7 @@ import pytest
 import torch
 from clip.model import QuickGELU
 
-from cliplib import weights
+from cliplib import fetch, weights
 from cliplib.errors import ModelError
 from cliplib.weights import architecture, load_weights, model_id, preprocessing
 
@@ -428,7 +428,7 @@ def published():
 
 
 class TestDownload:
-    def test_without_a_network_one_error_says_what_was_tried_and_what_to_do(self, network, closed_port):
+    def test_fault_40_without_a_network_one_error_says_what_was_tried_and_what_to_do(self, network, closed_port):
         start = time.monotonic()
         with pytest.raises(ModelError) as caught:
             network(closed_port)()
@@ -439,8 +439,8 @@ class TestDownload:
         assert 'model="/path/ViT-B-32.pt"' in words and 'model="tiny"' in words
 
     def test_a_network_that_swallows_packets_is_given_up_in_seconds(self, network, silent_port, monkeypatch):
-        assert 2 * weights.ANSWER_WITHIN_S < 10
-        monkeypatch.setattr(weights, "ANSWER_WITHIN_S", 0.2)
+        assert 2 * fetch.ANSWER_WITHIN_S < 10
+        monkeypatch.setattr(fetch, "ANSWER_WITHIN_S", 0.2)
         with pytest.raises(
             ModelError, match=r"(?s)ViT-B-32.pt: no answer within 0.2 s.*openai/.*: no answer within 0.2 s"
         ):

@@ -1,8 +1,8 @@
 """`make torture`: kill, starve, damage and race the index on purpose, and count what is lost. Nothing may be.
 
-Prints each figure and writes build/torture.json. A stub stands for the encoder, so that the store and the index are
-what is tested. `--share 0.1` runs a tenth of everything. Every random choice comes from `--seed`; where a kill falls
-also depends on the machine.
+Prints each figure and writes build/torture.json. A stub stands for the encoder where the store and the index are what
+is tested. `--share 0.1` runs a tenth of everything. Every random choice comes from `--seed`; where a kill falls also
+depends on the machine. Media files are tortured in `torture_files`, pickles in `torture_pickles`.
 """
 
 import argparse
@@ -21,12 +21,16 @@ from pathlib import Path
 import numpy as np
 
 import cliplib.index
-from cliplib import durable, rows
+from cliplib import durable, rows, snapshot
 from cliplib.doctor import check
 from cliplib.errors import CliplibError
 from cliplib.index import update
 from cliplib.store import Store
 from tests.libraries import draw_picture
+from tests.mutations import flip_a_bit
+from tests.torture_files import damaged_files, odd_files
+from tests.torture_pickles import hostile_pickles
+from tests.torture_tiny import kill9_tiny, reread
 
 HOME = Path(__file__).resolve().parent.parent
 MODEL = {"model_id": "stub", "name": "stub", "dim": 48}
@@ -188,29 +192,38 @@ class _ShortWriter:
 
 
 def bit_flips(rng: random.Random, folder: Path, times: int) -> dict:
-    """Flip one bit anywhere in a cache of three generations: it must be said, and only that generation may be lost."""
+    """Flip one bit anywhere in a cache of three generations, or in a snapshot of it, a quarter of the times.
+
+    It must be said. In the cache only that generation may be lost; a snapshot is refused.
+    """
     source = folder / "whole"
     whole = Store(source, MODEL)
     for generation in ("a", "b", "c"):
         paths = [f"{generation}{i}" for i in range(5)]
         whole.checkpoint(random_rows(rng, paths), {(path, None): path.encode() * 50 for path in paths}, set(), {})
     truth, files = keys(whole.rows), sorted(file for file in source.iterdir())
+    albums = [snapshot.save(folder / name, whole.rows, [b"jpeg"] * 15, MODEL) for name in ("a.parquet", "a.pkl")]
     (folder / "photos").mkdir()
-    detected = recovered = 0
+    detected = recovered = of_cache = 0
     for _ in range(times):
-        copy = folder / "cache" / "copy"
+        if rng.random() < 0.25:
+            victim = folder / f"flipped{rng.choice(albums).suffix}"
+            victim.write_bytes(flip_a_bit(rng, (folder / f"a{victim.suffix}").read_bytes()))
+            try:
+                snapshot.load(victim)
+            except CliplibError:
+                detected += 1
+            continue
+        copy, of_cache = folder / "cache" / "copy", of_cache + 1
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(source, copy)
         victim = copy / rng.choice(files).name
-        data = bytearray(victim.read_bytes())
-        at = rng.randrange(len(data))
-        data[at] ^= 1 << rng.randrange(8)
-        victim.write_bytes(data)
+        victim.write_bytes(flip_a_bit(rng, victim.read_bytes()))
         (finding,) = check(folder / "photos", folder / "cache")
         detected += any(victim.name in text for text in finding.damage)
         after = keys(Store(copy, MODEL).rows)
         recovered += after <= truth and len(after) >= len(truth) - 5
-    return {"bitflips_detected_share": detected / times, "bitflips_recovered_share": recovered / times}
+    return {"bitflips_detected_share": detected / times, "bitflips_recovered_share": recovered / max(1, of_cache)}
 
 
 def two_writers(rng: random.Random, folder: Path, times: int) -> dict:
@@ -292,6 +305,11 @@ def torture(seed: int = 0, share: float = 1.0) -> dict:
             ("flips", bit_flips, [times(1000)]),
             ("writers", two_writers, [times(100)]),
             ("sequences", sequences, [times(200)]),
+            ("odd", odd_files, [times(2200)]),
+            ("damaged", damaged_files, [times(2660)]),
+            ("tiny", kill9_tiny, [max(1, round(5 * share))]),
+            ("reread", reread, [share >= 0.5]),
+            ("pickles", hostile_pickles, [share]),
         ):
             own = Path(folder) / name / "x"
             own.mkdir(parents=True)

@@ -1,0 +1,85 @@
+"""Who else is indexing this library: a small file in the cache for each session at work.
+
+It only informs: two writers lose nothing without it, so it blocks nobody and no error of it stops a run. Each session
+has a file under a name of its own and says in it when it was last seen; a session that says nothing for `SILENT_S`, or
+whose process on this machine is gone, is gone. A copy that Drive brings back as "writer-... (1).json" holds the same
+id and counts once.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import time
+import uuid
+import warnings
+from pathlib import Path
+
+SILENT_S = 900  # checkpoints come every half minute; Drive may take minutes to pass one on
+RUBBISH_S = 86_400
+
+
+class Presence:
+    """This session's sign on a cache folder, while it lasts; `others` has a sentence for each other session seen."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.since = Path(folder), time.time()
+        self.id = uuid.uuid4().hex[:12]
+        self._seen: dict[str, str] = {}
+
+    @property
+    def others(self) -> list[str]:
+        """A sentence for each other session that was seen at work."""
+        return list(self._seen.values())
+
+    def __enter__(self):
+        self.refresh()
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):
+            self._file.unlink()
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / f"writer-{self.id}.json"
+
+    def refresh(self) -> None:
+        """Say "still here", and look for others; a warning for each that was not seen before."""
+        about = {"id": self.id, "host": socket.gethostname(), "pid": os.getpid(), "since": self.since}
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps(about | {"at": time.time()}))
+        with contextlib.suppress(OSError):
+            for file in self.folder.glob("writer-*.json"):
+                self._look_at(file)
+
+    def _look_at(self, file: Path) -> None:
+        try:
+            about = json.loads(file.read_bytes())
+            who, host, pid = (str(about[name])[:64] for name in ("id", "host", "pid"))
+            silent_s = abs(time.time() - float(about["at"]))  # a clock may be ahead
+            since = time.strftime("%H:%M", time.localtime(float(about["since"])))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):  # half-written or damaged
+            who, host, pid, since, silent_s = "", "", "", "", max(SILENT_S, time.time() - file.stat().st_mtime)
+        if silent_s > RUBBISH_S:
+            file.unlink()
+        elif silent_s < SILENT_S and who not in (self.id, *self._seen) and not _ended(host, pid):
+            self._seen[who] = (
+                f"another session (process {pid} on {host}) has been indexing this library since {since}. Both may go "
+                "on: nothing is lost, but some files may be encoded twice; index() once more when both have ended"
+            )
+            warnings.warn(self._seen[who], stacklevel=2)
+
+
+def _ended(host: str, pid: str) -> bool:
+    """Whether this is a process of this machine that is gone; False where that cannot be told."""
+    if host != socket.gethostname() or os.name != "posix" or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False

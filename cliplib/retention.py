@@ -1,0 +1,48 @@
+"""Which old generations of a cache may be deleted.
+
+Kept are the newest generations, whatever is young (a file may belong to a writer whose manifest is still to come), and
+the newest state that is confirmed: on a mount the deletion may arrive and the state that replaced it may not.
+"""
+
+import contextlib
+import time
+from pathlib import Path
+
+from . import manifest, mounts
+
+KEPT_GENERATIONS = 4
+KEPT_SECONDS = 3600
+
+
+def delete_old(folder: Path, heads: list[str]) -> set[str]:
+    """Delete the manifests of a cache that need not be kept, then files that no other names; `heads` stay.
+
+    The names of the manifests that are left.
+    """
+    waiting, sizes = mounts.unflushed(folder), manifest.part_sizes(folder)
+    bodies = {file: manifest.read(file) for file in sorted(folder.glob("manifest*.json"), reverse=True)}
+    sound = {body["id"]: body for body in bodies.values() if body is not None}
+    lasting = {ident: body for ident, body in sound.items() if manifest.file_name(body) not in waiting}
+    kept, needed, left = {*heads, *manifest.loaded_from(lasting, sizes)}, set(), set()
+    for generation, (file, body) in enumerate(bodies.items()):
+        if body and generation >= KEPT_GENERATIONS and _is_old(file) and body["id"] not in kept:
+            _delete(file)
+        else:
+            needed |= manifest.files_named(body) if body else set()
+            left.add(file.name)
+    for file in [*folder.glob("part-*.parquet"), *folder.glob("thumbs-*.parquet"), *folder.glob(".*.tmp")]:
+        if file.name not in needed and _is_old(file):
+            _delete(file)
+    return left
+
+
+def _is_old(file: Path) -> bool:
+    try:
+        return file.stat().st_mtime < time.time() - KEPT_SECONDS
+    except OSError:
+        return False
+
+
+def _delete(file: Path) -> None:
+    with contextlib.suppress(OSError):  # rubbish that stays does no harm
+        file.unlink()

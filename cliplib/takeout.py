@@ -1,0 +1,152 @@
+"""What a phone and Google Takeout leave beside the pictures, from file names and JSON alone: nothing here opens a file.
+
+A *sidecar* is the JSON file that Takeout writes for a photo or video. Its name is the media file's with
+".supplemental-metadata" after it (before 2024 without), cut to 46 characters, and ".json"; the number of a namesake
+moves to the end: `IMG(1).jpg` has `IMG.jpg(1).json` or `IMG.jpg.supplemental-metadata(1).json`. An edited twin
+(`IMG-edited.jpg`) has none of its own. The rules are what users of GooglePhotosTakeoutHelper (#353, #449), ente (#4956)
+and immich-go (#674) found on real exports; Google publishes none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import datetime, timezone
+
+ARCHIVE = re.compile(r"[^/]+\.zip!/", re.IGNORECASE)
+NUMBERED = re.compile(r"(?P<stem>.+)(?P<number>\(\d+\))$")
+SUPPLEMENT = ".supplemental-metadata"
+CUT = 46  # characters of a sidecar's name before its number and ".json"
+# How Google Photos marks an edited copy, in the language of the account.
+EDITED = (
+    *("edited", "bearbeitet", "modifié", "modificato", "bewerkt", "edytowane", "editado", "ha editado", "editat"),
+    *("redigerad", "redigert", "redigeret", "muokattu", "upraveno", "編集済み", "已修改", "편집됨"),
+)
+EDITED_STEM = re.compile(rf"(?P<stem>.+)-(?:{'|'.join(EDITED)})(?P<number>\(\d+\))?$", re.IGNORECASE)
+SCREENSHOT = re.compile(
+    r"screen[ _-]?shot|screen[ _-]?capture|bildschirmfoto|captura[ _-]de[ _-](pantalla|ecr|tela)|"
+    r"capture[ _-]d.?[eé]cran|schermafbeelding|schermata|zrzut[ _-]ekranu|"
+    r"スクリーンショット|截屏|截图|屏幕截图|스크린샷",
+    re.IGNORECASE,
+)
+# Short and long side in pixels of common telephones' and tablets' screens; a photo has none of these sizes.
+SCREENS = frozenset(
+    {
+        *((640, 1136), (750, 1334), (828, 1792), (1080, 1920), (1125, 2436), (1170, 2532), (1179, 2556)),
+        *((1206, 2622), (1242, 2208), (1242, 2688), (1284, 2778), (1290, 2796), (1320, 2868)),
+        *((720, 1280), (720, 1520), (720, 1600), (1080, 2160), (1080, 2220), (1080, 2240), (1080, 2280)),
+        *((1080, 2340), (1080, 2400), (1080, 2408), (1080, 2460), (1344, 2992), (1440, 2560), (1440, 2960)),
+        *((1440, 3040), (1440, 3088), (1440, 3120), (1440, 3200), (1008, 2244)),
+        *((1536, 2048), (1620, 2160), (1640, 2360), (1668, 2224), (1668, 2388), (2048, 2732)),
+    }
+)
+
+
+def plain_path(path: str) -> str:
+    """A library path as if every archive were unpacked where it lies: "a/t-1.zip!/Takeout/x.jpg" is "a/Takeout/x.jpg".
+
+    Parts of one Takeout so become one tree, wherever an album was split.
+    """
+    return ARCHIVE.sub("", path)
+
+
+def match_sidecars(media: Iterable[str], sidecars: Iterable[str]) -> dict[str, str]:
+    """Which sidecar each media file has: {media path: JSON path}, for the files that have one.
+
+    Paths are POSIX; a sidecar lies in the folder of its file, or in the same folder of another part of the Takeout. An
+    edited twin takes the sidecar of its original, a Live Photo's clip that of its photo.
+    """
+    folders: dict[str, dict[str, str]] = {}
+    for path in sidecars:
+        folder, _, name = plain_path(path).rpartition("/")
+        folders.setdefault(folder, {})[name[: -len(".json")]] = path
+    found: dict[str, str] = {}
+    stems: dict[str, str] = {}  # folder and stem of each file with a sidecar, for a clip that has none
+    without = []
+    for path in media:
+        folder, _, name = plain_path(path).rpartition("/")
+        here = folders.get(folder, {})
+        stem = next((s for s in _sidecar_stems(name) if s in here), None) if here else None
+        if stem is None:
+            without.append(path)
+        else:
+            found[path] = here[stem]
+            stems.setdefault(_stem(path), found[path])
+    found.update((path, stems[_stem(path)]) for path in without if _stem(path) in stems)
+    return found
+
+
+def _stem(path: str) -> str:
+    return plain_path(path).rpartition(".")[0]
+
+
+def _sidecar_stems(name: str):
+    """The names, without ".json", that the sidecar of a file of this name may have, the likeliest first."""
+    stem, dot, suffix = name.rpartition(".")
+    names = [(name, "")]
+    if numbered := NUMBERED.match(stem):
+        names.append((f"{numbered['stem']}{dot}{suffix}", numbered["number"]))
+    if edited := EDITED_STEM.match(stem):
+        names.append((f"{edited['stem']}{dot}{suffix}", edited["number"] or ""))
+    for base, number in names:
+        for full in (base, base.rpartition(".")[0]):  # a title without a suffix leaves it out
+            whole = full + SUPPLEMENT
+            yield whole[:CUT] + number
+            yield full + number
+            # Cut elsewhere by other tools and zips; never so short that it could be another file's.
+            yield from (whole[:end] + number for end in range(len(whole), min(len(full), CUT - 2), -1))
+
+
+def sidecar_facts(data: bytes) -> dict:
+    """What a sidecar tells: `taken_at`, `taken_from`, `latitude` and `longitude` in degrees; absent where it is silent.
+
+    The date is `photoTakenTime`, in UTC (a sidecar knows no zone); 0, 0 is no place. ValueError where it is no sidecar.
+    """
+    try:
+        body = json.loads(data)
+        seconds = int(body["photoTakenTime"]["timestamp"])
+        taken = datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
+    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError) as error:
+        raise ValueError(f"no sidecar of Google Takeout: {error!r:.120}") from error
+    facts: dict = {"taken_at": taken.isoformat(), "taken_from": "sidecar"}
+    for name in ("geoData", "geoDataExif"):
+        place = body.get(name)
+        where = [place.get(key) for key in ("latitude", "longitude")] if isinstance(place, dict) else [None]
+        if all(isinstance(degrees, int | float) for degrees in where) and any(where):
+            return facts | {"latitude": float(where[0]), "longitude": float(where[1])}
+    return facts
+
+
+def original_of(path: str) -> str:
+    """The path of the photo that this one was edited from: "a/IMG.jpg" of "a/IMG-edited.jpg"; of another, itself."""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, suffix = name.rpartition(".")
+    edited = EDITED_STEM.match(stem)
+    return f"{folder}{slash}{edited['stem']}{edited['number'] or ''}{dot}{suffix}" if edited else path
+
+
+def one_photo(pictures: list[tuple[str, object]], originals: dict[str, object]) -> list[list[int]]:
+    """Positions of `pictures`, each a path and what tells its content, grouped by what a person calls one photo.
+
+    Pictures of one content are one, and so is an edited twin with its original, whose content `originals` gives by its
+    `plain_path`. Groups, and the pictures in them, keep their order.
+    """
+    content = {}
+    for path, key in pictures:
+        original = originals.get(plain_path(original_of(path))) if original_of(path) != path else None
+        if original is not None:
+            content[key] = original
+    groups: dict[object, list[int]] = {}
+    for position, (_, key) in enumerate(pictures):
+        groups.setdefault(content.get(key, key), []).append(position)
+    return list(groups.values())
+
+
+def is_screenshot(path: str, width: int, height: int, camera: str | None) -> bool:
+    """Whether a picture shows a screen: it names no camera, and its name says so or it is a PNG of a screen's size."""
+    if camera:
+        return False
+    name = path.rpartition("/")[2]
+    screen = name.lower().endswith(".png") and (min(width, height), max(width, height)) in SCREENS
+    return screen or bool(SCREENSHOT.search(name))

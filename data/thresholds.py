@@ -1,0 +1,242 @@
+"""Compare the threshold rules on the drawn world: python data/thresholds.py prints tables, writes build/thresholds.json
+and, under build/thresholds/, a CSV with its figure for each experiment.
+
+The tiny model, 1,240 photos and 1,200 video frames, 60 queries a mode; every rule is measured on queries that it was
+not fitted on. The truth is the renderer's own.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import thresholds_plots as plots
+from thresholds_simulation import coverage
+from thresholds_world import NOISE, draw_library, image_table, judged_by_truth, text_queries, text_table
+from world import truth_matrix
+
+from cliplib import evaluation, lab
+from cliplib.calibrate import RULES
+from cliplib.encoder import Encoder
+from cliplib.library import PAPER_THRESHOLDS
+from cliplib.query import nonsense
+
+REPO = Path(__file__).resolve().parent.parent
+OUT = REPO / "build" / "thresholds"
+SEED = 7
+MODES = ("text->image", "image->image", "text->video")
+STYLES = ("picture", "pastel", "grain")  # of the other libraries; the first is no shift
+LABELLED = 20  # queries that somebody judged before the library changes
+DRAWS = 20
+GROWTH = (75, 150, 300, 600, 1200)
+
+
+def tables(encoder, seed, drawn, taken=()):
+    """{mode: Judged} of a drawn library, and the texts that were asked."""
+    photos, texts = text_table(encoder, seed, drawn.scenes, drawn.photos, taken)
+    frames, more = text_table(encoder, seed + 1, drawn.frame_scenes, drawn.frames, taken)
+    found = {"text->image": photos, "image->image": image_table(encoder, seed, drawn), "text->video": frames}
+    return found, {*texts, *more}
+
+
+def rules(judged, defaults):
+    """Item 2: every rule on held-out queries, and the fixed cutoffs, in every mode."""
+    frames = []
+    for mode in MODES:
+        fixed = {"fixed: the paper's": PAPER_THRESHOLDS[mode], "fixed: the model's": defaults[mode]}
+        frame = evaluation.compare(judged[mode], fixed, seed=SEED)
+        average_precision, recall_at_5 = np.nanmean(evaluation.ranking(judged[mode]), axis=0)
+        frames.append(frame.assign(mode=mode, average_precision=average_precision, recall_at_5=recall_at_5))
+    return pd.concat(frames, ignore_index=True)
+
+
+def winners(judged, frame):
+    """One sentence: the rule with the best held-out F1 in each mode, and those that cannot be told from it."""
+    parts = []
+    for mode in MODES:
+        of_mode = frame[(frame["mode"] == mode) & frame["rule"].isin(RULES)].set_index("rule")
+        best = of_mode["f1"].idxmax()
+        own = {name: evaluation.held_out(judged[mode], RULES[name], seed=SEED)[:, 2] for name in RULES}
+        equal = [name for name in RULES if name != best and evaluation.interval(own[best] - own[name], SEED)[0] <= 0]
+        also = f" (not to be told apart: {', '.join(equal)})" if equal else " (alone)"
+        parts.append(f"{mode} {best} with F1 {of_mode.loc[best, 'f1']:.2f}{also}")
+    return "The best held-out rule is: " + "; ".join(parts) + "."
+
+
+def labelling(judged):
+    """What more labelled queries bring, in every mode."""
+    curves = [evaluation.learning_curve(judged[mode], seed=SEED).assign(mode=mode) for mode in MODES]
+    return pd.concat(curves, ignore_index=True)
+
+
+def growth(encoder, drawn):
+    """Fitted on the library while it is small, used while it grows: F1 of the old cutoff and of one fitted anew.
+
+    The same 60 texts at every size, each true of some picture from the start; 20 of them are labelled.
+    """
+    order, rows, small = np.random.default_rng(SEED).permutation(len(drawn.scenes)), [], None
+    texts, queries = text_queries(SEED, [drawn.scenes[i] for i in order[: GROWTH[0]]])
+    asked, noise = encoder.encode_texts(texts), encoder.encode_texts(nonsense(NOISE, SEED))
+    for size in GROWTH:
+        keep = order[:size]
+        truth = truth_matrix(queries, [drawn.scenes[i] for i in keep])
+        whole = judged_by_truth(asked, drawn.photos[keep], truth, noise)
+        labelled, shown = whole.of(whole.queries[::3]), whole.of(np.setdiff1d(whole.queries, whole.queries[::3]))
+        small = small or labelled
+        for name, rule in RULES.items():
+            numbers = rule.fit(small), rule.fit(labelled)
+            f1 = [evaluation.at_cutoffs(shown, rule.cutoffs(shown, number))[:, 2].mean() for number in numbers]
+            rows.append({"rule": name, "pictures": size, "f1_old_cutoff": f1[0], "f1_new_cutoff": f1[1]})
+    return pd.DataFrame(rows)
+
+
+def shift(judged, others, defaults):
+    """Item 3: fitted on 20 queries here, used on another library, against the model's defaults there.
+
+    `wins`: on how many of 20 random choices of the 20 queries the rule does better than the default. `labelled_there`:
+    its held-out F1 where the queries of the other library are labelled as well.
+    """
+    frames, random = [], np.random.default_rng(SEED)
+    for mode in MODES:
+        draws = [judged[mode].of(random.permutation(judged[mode].queries)[:LABELLED]) for _ in range(DRAWS)]
+        for style, other in others.items():
+            base = evaluation.at_cutoffs(other[mode], defaults[mode])[:, 2].mean()
+            frame = evaluation.transfer(draws[0], other[mode], defaults[mode], SEED).assign(mode=mode, style=style)
+            frame["wins"] = [sum(_f1(name, draw, other[mode]) > base for draw in draws) for name in RULES]
+            there = [evaluation.held_out(other[mode], rule, seed=SEED)[:, 2].mean() for rule in RULES.values()]
+            frame["labelled_there"] = there
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def reliability(judged):
+    """Is the expected precision right? Fitted on half of the queries; promised and found on the others, in tenths."""
+    rows = []
+    for mode in MODES:
+        queries = np.random.default_rng(SEED).permutation(judged[mode].queries)
+        scores, shares = evaluation.expected_precision(judged[mode].of(queries[::2]))
+        other = judged[mode].of(queries[1::2])
+        promised = np.interp(other.scores, scores, shares)
+        for low in np.arange(10) / 10:
+            inside = (promised >= low) & ((promised < low + 0.1) | (low == 0.9))
+            if inside.sum() >= 20:
+                means = {"promised": promised[inside].mean(), "found": other.relevant[inside].mean()}
+                rows.append({"mode": mode, **means, "pictures": int(inside.sum())})
+    return pd.DataFrame(rows)
+
+
+def _f1(name, judged, other):
+    """F1 on another library, as in `evaluation.transfer`."""
+    number = RULES[name].fit(other if name == "noise floor" else judged)
+    return evaluation.at_cutoffs(other, RULES[name].cutoffs(other, number))[:, 2].mean()
+
+
+def carried_over(frame):
+    """How often each rule beat the default on another library, or lost to it (the interval of the difference keeps off
+    0), its mean F1, and the default's: in the same style, and in the shifted ones.
+    """
+    sides = {"same": frame[frame["style"] == "picture"], "shifted": frame[frame["style"] != "picture"]}
+    columns = {}
+    for side, rows in sides.items():
+        marked = rows.assign(won=rows["difference_low"] > 0, lost=rows["difference_high"] < 0)
+        groups = marked.groupby("rule", sort=False)
+        columns |= {f"{side}_won": groups["won"].sum(), f"{side}_lost": groups["lost"].sum()}
+        columns |= {f"{side}_{name}": groups[name].mean() for name in ("f1", "default_f1", "labelled_there")}
+    return pd.DataFrame(columns).reset_index()
+
+
+def plainly(summary):
+    """Whether it carries over, in words: the best F1 does where it comes within 0.05 of labelling the other library."""
+    table, lines = summary.set_index("rule"), ["Mean F1 over the modes on another library:"]
+    for side, words in (("same", "same style"), ("shifted", "shifted style")):
+        default, before, there = (
+            table.loc["best F1", f"{side}_{name}"] for name in ("default_f1", "f1", "labelled_there")
+        )
+        verdict = "carries" if before > there - 0.05 else "does not carry"
+        lines.append(
+            f"  {words}: default {default:.2f}; best F1 fitted before {before:.2f}, fitted there {there:.2f}: "
+        )
+        lines[-1] += f"it {verdict} over"
+    best = table["shifted_f1"].sort_values(ascending=False).head(3)
+    return "\n".join([*lines, f"  best when shifted: {', '.join(f'{name} {f1:.2f}' for name, f1 in best.items())}"])
+
+
+def show(title, frame, columns):
+    """Print the columns of a table, two or three digits."""
+    print(f"\n{title}\n")
+    print(frame[columns].to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+
+
+def main():
+    """Measure, print, write."""
+    started, encoder = time.perf_counter(), Encoder.load("tiny", device="cpu", precision="fp32")
+    drawn = draw_library(encoder, SEED)
+    judged, taken = tables(encoder, SEED, drawn)
+    others = {}
+    for number, style in enumerate(STYLES):
+        other = draw_library(encoder, SEED + 10 + number, scenes=600, events=200, style=style)
+        others[style] = tables(encoder, SEED + 10 + number, other, taken)[0]
+    found = {
+        "rules": rules(judged, encoder.thresholds),
+        "labelling": labelling(judged),
+        "growth": growth(encoder, drawn),
+        "shift": shift(judged, others, encoder.thresholds),
+        "reliability": reliability(judged),
+    }
+    about = {"seed": SEED, "model_id": encoder.model_id, "model": "tiny", "library": drawn.hash}
+    for name, frame in found.items():
+        lab.export(OUT, name, frame, about, plots.FIGURES[name](frame))
+    lab.export(OUT, "scores", plots.histograms(judged), about, plots.scores(judged, found["rules"]))
+    write_json(found["rules"])
+    report(judged, found, coverage(SEED))
+    seconds = time.perf_counter() - started
+    print(f"\nThe tiny model knows only the drawn world. {seconds:.0f} s. Tables and figures are in {OUT}")
+
+
+def write_json(frame):
+    """build/thresholds.json: one object for each mode and rule that could be measured."""
+    columns = ["mode", "rule", "precision", "recall", "f1", "f1_low", "f1_high"]
+    rows = frame.dropna(subset="f1")[columns].round(4).to_dict("records")
+    (REPO / "build" / "thresholds.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def report(judged, found, inside):
+    """Everything in words and tables."""
+    sides = ["precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high"]
+    columns = ["rule", "cutoff", *sides, "f1", "f1_low", "f1_high"]
+    for mode, frame in found["rules"].groupby("mode", sort=False):
+        first = frame.iloc[0]
+        ranks = f"average precision {first['average_precision']:.3f}, recall at 5 {first['recall_at_5']:.3f}"
+        show(f"{mode}: 60 held-out queries, means with 95 % intervals ({ranks})", frame, columns)
+    print("\n" + winners(judged, found["rules"]))
+    curve = found["labelling"][found["labelling"]["mode"] == "text->image"]
+    show(
+        "text->image: F1 by the number of labelled queries, and where 95 % of 20 draws lie",
+        curve,
+        ["rule", "queries", "f1", "f1_low", "f1_high"],
+    )
+    show(
+        "text->image, as the library grows: F1 of the cutoff from 75 pictures, and of one fitted anew",
+        found["growth"],
+        ["rule", "pictures", "f1_old_cutoff", "f1_new_cutoff"],
+    )
+    columns = ["mode", "style", "rule", "f1", "default_f1", "difference", "difference_low", "difference_high"]
+    columns += ["wins", "labelled_there"]
+    show("Fitted on 20 queries, used on another drawn library ('picture' is the same style)", found["shift"], columns)
+    summary = carried_over(found["shift"])
+    columns = ["rule", "same_won", "same_lost", "same_f1", "shifted_won", "shifted_lost", "shifted_f1"]
+    show("In short: in how many of 3 and 6 cases a rule beat the default or lost to it, and mean F1", summary, columns)
+    print("\n" + plainly(summary))
+    show(
+        "Expected precision: promised, and found on other queries",
+        found["reliability"],
+        ["mode", "promised", "found", "pictures"],
+    )
+    words = ", ".join(f"{name} {share:.0%}" for name, share in inside.items())
+    verdict = "as asked" if all(0.90 <= share <= 0.99 for share in inside.values()) else "NOT within 90 to 99 %"
+    print(f"\nSimulated studies whose 95 % interval holds the true F1 (asked 90 to 99 %): {words}: {verdict}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Servers and a browser for tests that look at real pages: the app and JupyterLab, each with folders of its own."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+FLAGS += ["--disable-component-update", "--disable-dev-shm-usage", "--no-first-run"]
+PATIENCE_S = 120  # a busy machine may take its time; a page that is right is taken as soon as it is
+# JupyterLab asks no other computer for news, and draws whole notebooks rather than what is in sight.
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy there is, this is not for it
+
+# Read by every kernel before its first cell: notes each text and picture that is encoded in the file $ENCODINGS.
+COUNT = """
+import os
+from cliplib.encoder import Encoder
+def counted(name, encode):
+    def encode_and_note(self, things, *arguments, **options):
+        with open(os.environ["ENCODINGS"], "a") as log:
+            log.writelines([name + "\\n"] * len(things))
+        return encode(self, things, *arguments, **options)
+    return encode_and_note
+for name in ("encode_texts", "encode_images"):
+    setattr(Encoder, name, counted(name, getattr(Encoder, name)))
+"""
+
+
+def free_port():
+    """A port of this computer that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def own_environment(home, **more):
+    """The environment of a server that keeps all its own files in the folder `home`, and notes what kernels encode."""
+    files = {home / "ipython" / "profile_default" / "startup" / "count.py": COUNT, home / "encodings.txt": ""}
+    for name, settings in SETTINGS.items():
+        file = home / "jupyter" / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        files[file] = json.dumps(settings)
+    for file, content in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    env.update(HOME=str(home), BROWSER="true", PYTHONPATH=str(REPO), ENCODINGS=str(home / "encodings.txt"))
+    env.update(IPYTHONDIR=str(home / "ipython"), JUPYTER_CONFIG_DIR=str(home / "jupyter"))
+    env.update(JUPYTER_DATA_DIR=str(home / "data"), JUPYTER_RUNTIME_DIR=str(home / "runtime"))
+    return {**env, **{name: str(value) for name, value in more.items()}}
+
+
+@contextlib.contextmanager
+def serving(command, url, home, env):
+    """Run a server until the block ends, then end it with all that it started; waits until `url` answers."""
+    with open(home / "server.log", "wb") as log:
+        server = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=REPO,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            wait_for(url, server, home)
+            yield
+        finally:
+            end(server)
+
+
+def wait_for(url, server, home):
+    """Return when `url` answers, whatever it says; the server's last words where it does not."""
+    deadline = time.monotonic() + PATIENCE_S
+    while server.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            status(url, limit_s=5)
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer:\n{(home / 'server.log').read_text(errors='replace')[-3000:]}")
+
+
+def end(server):
+    """Ask the server's whole group of processes to end, and see that it does."""
+    for ask, limit_s in ((signal.SIGTERM, 30), (signal.SIGKILL, 30)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, ask)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(limit_s)
+            return
+
+
+def status(url, limit_s=60, **headers):
+    """The HTTP status that `url` is answered with in the end, after redirections."""
+    try:
+        with DIRECT.open(urllib.request.Request(url, headers=headers), timeout=limit_s) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+@contextlib.contextmanager
+def serving_app(home, folder, model="tiny"):
+    """The app on a library, as `make app` serves it; gives its address."""
+    port = free_port()
+    command = ["make", "--no-print-directory", "app", f"FOLDER={folder}", f"MODEL={model}", f"PORT={port}"]
+    command += ["PYTHON=true", f"BIN={Path(sys.executable).parent}"]  # this environment, as it is
+    with serving(command, f"http://localhost:{port}/voila/static/", home, own_environment(home)):
+        yield f"http://localhost:{port}/"
+
+
+@contextlib.contextmanager
+def serving_lab(home, notebooks, **env):
+    """JupyterLab on a folder of notebooks; gives the address before a notebook's name."""
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={notebooks}", "--expose-app-in-browser"]
+    with serving(command, f"http://localhost:{port}/api", home, own_environment(home, **env)):
+        yield f"http://localhost:{port}/doc/tree/"
+
+
+@contextlib.contextmanager
+def chromium(**context):
+    """A page maker in a fresh Chromium: pages know each other's cookies and nothing of this computer's user."""
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=1000 * PATIENCE_S)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            made = browser.new_context(**context)
+            made.set_default_timeout(1000 * PATIENCE_S)
+            yield made
+        finally:
+            browser.close()
+
+
+def run_notebook(page, url):
+    """Open a notebook in JupyterLab, run all its cells, and wait until the last has ended."""
+    page.goto(url)
+    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel")
+    page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")

@@ -1,0 +1,68 @@
+"""Training before a class: the exam is fair, the figure follows, and a stop by hand keeps the model."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
+import lesson
+import world
+from tiny_model import Config, build_model
+
+CONFIG = Config(steps=4, stop_at=3, scenes=64, batch=16, image_px=32, vision_layers=(1, 1, 1, 1), text_layers=1)
+
+
+@pytest.fixture(scope="module")
+def exam():
+    return lesson.Exam(CONFIG)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What the live figure was drawn from: (step, loss, scores), and no display."""
+    seen = []
+    monkeypatch.setattr(lesson._Picture, "__init__", lambda self, steps: None)
+    monkeypatch.setattr(lesson._Picture, "show", lambda self, *told: seen.append(told))
+    return seen
+
+
+def test_every_scene_of_the_exam_has_a_combination_that_training_never_sees(monkeypatch):
+    asked = []
+
+    def random_scene(rng, held_out_only):
+        asked.append(held_out_only)
+        return world.random_scene(rng, held_out_only)
+
+    monkeypatch.setattr(lesson.figures, "random_scene", random_scene)
+    exam = lesson.Exam(CONFIG)
+    assert len(exam.texts) == len(exam.pictures) == 100 and len(set(exam.texts)) == 100
+    assert all(asked)
+
+
+def test_an_untrained_model_guesses(exam):
+    assert exam.scores(build_model(CONFIG)).shape == (100, 100)
+    assert exam.recall(build_model(CONFIG), 5) < 0.2  # by chance 0.05
+    assert exam.recall(build_model(CONFIG), 100) == 1
+
+
+def test_trains_looks_and_saves_a_model_that_the_library_reads(exam, shown, tmp_path):
+    from cliplib.encoder import Encoder
+
+    model = exam.train(every=2, cache_dir=tmp_path)
+    assert [step for step, _, _ in shown] == [1, 2]
+    assert all(scores.shape == (100, 100) for _, _, scores in shown)
+    encoder = Encoder.load(exam.save(model, tmp_path / "mine.safetensors"), device="cpu")
+    assert encoder.resolution == 32
+    ours = encoder.encode_texts(exam.texts[:3]) @ encoder.encode_images(exam.pictures[:3]).T
+    assert ours == pytest.approx(exam.scores(model)[:3, :3], abs=2e-2)  # saved in half precision
+
+
+def test_a_stop_by_hand_keeps_what_was_learned(exam, shown, tmp_path, monkeypatch):
+    def stop(self, step, loss, scores):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lesson._Picture, "show", stop)
+    stopped, untouched = exam.train(cache_dir=tmp_path), build_model(CONFIG)
+    assert not np.allclose(exam.scores(stopped), exam.scores(untouched.eval()))

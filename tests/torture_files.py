@@ -1,0 +1,177 @@
+"""Odd, damaged and hostile media files through the library's own reading path, in processes that may die of it.
+
+Run as a program it is one such process: `python -m tests.torture_files FOLDER TASK SEED FIRST STEP LAST` handles every
+STEP-th job of a task and says on standard output when it begins and ends each. Who started it counts what is missing.
+"""
+
+import json
+import os
+import random
+import select
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.mutations import damaged_copies, mutated
+
+HOME = Path(__file__).resolve().parent.parent
+SAMPLE, MEDIA = HOME / "data" / "sample", HOME.parent / "shared" / "media"
+HANG_S = 10
+WORKERS = 2
+
+
+def files_of(*folders: Path) -> list[Path]:
+    """All media files in folders, sorted; of a folder that is not there, none."""
+    from cliplib.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+    suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    found = (file for folder in folders for file in sorted(folder.rglob("*")))
+    return [file for file in found if file.suffix.lower() in suffixes]
+
+
+def odd_jobs(seed: int, number: int) -> tuple[str, str, bytes]:
+    """Job `number` of the task "odd": every odd file at hand as it is, then mutations without end."""
+    odd = files_of(MEDIA / "odd")
+    if number < len(odd):
+        return "odd", odd[number].suffix, odd[number].read_bytes()
+    return "mutation", *mutated(random.Random(f"{seed} {number}"), files_of(SAMPLE))
+
+
+def damaged_jobs(seed: int, number: int) -> tuple[str, str, bytes]:
+    """Job `number` of the task "damaged": copies of the sample's files, the first of each sound."""
+    files = files_of(SAMPLE)
+    kinds = 1 + sum(1 for _ in damaged_copies(random.Random(0), bytes(999)))
+    file = random.Random(f"{seed}").sample(files, len(files))[number // kinds]
+    data = file.read_bytes()
+    copies = [("sound", data), *damaged_copies(random.Random(f"{seed} {number // kinds}"), data)]
+    return copies[number % kinds][0], file.suffix, copies[number % kinds][1]
+
+
+def sound_jobs(seed: int, number: int) -> tuple[str, str, bytes]:
+    """Job `number` of the task "sound": the sample's files and the real ones at hand, as they are."""
+    file = files_of(SAMPLE, MEDIA / "photos", MEDIA / "videos")[number]
+    return "sound", file.suffix, file.read_bytes()
+
+
+TASKS = {"odd": odd_jobs, "damaged": damaged_jobs, "sound": sound_jobs}
+
+
+def read_one(folder: Path, suffix: str, data: bytes) -> tuple[int, str]:
+    """Samples that the library's reader makes of a file, and the reason that it gives for what is missing, or ""."""
+    from cliplib.files import find_media
+    from cliplib.journal import Journal
+    from cliplib.pipeline import Finished, Reader
+
+    def prepare(image):
+        return image.resize((224, 224))  # as much work as CLIP's own, without torch
+
+    file = folder / f"file{suffix}"
+    file.write_bytes(data)
+    reader = Reader(folder, prepare, 224, 1.0, lambda digest, kind: False, Journal(folder))
+    events = list(reader.read(find_media(folder).files))
+    file.unlink()
+    errors = [str(event.error) for event in events if isinstance(event, Finished) and event.error]
+    return len(events) - 1, errors[0] if errors else ""
+
+
+def work(folder: str, task: str, seed: str, first: str, step: str, last: str) -> None:
+    """Be the process that does jobs and says so."""
+    for number in range(int(first), int(last), int(step)):
+        kind, suffix, data = TASKS[task](seed, number)
+        print(json.dumps([number, kind]), flush=True)
+        began = time.monotonic()
+        samples, reason = read_one(Path(folder), suffix, data)
+        print(json.dumps([number, kind, samples, reason, time.monotonic() - began]), flush=True)
+
+
+def run(folder: Path, task: str, seed: int, jobs: int, workers: int = WORKERS) -> dict:
+    """Do all jobs of a task: {"done": the lines said, "crashed" and "hung": job numbers, "peak_mb": ...}."""
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(pool.map(lambda who: _share(folder / str(who), task, seed, who, workers, jobs), range(workers)))
+    merged = {name: [item for part in parts for item in part[name]] for name in ("done", "crashed", "hung")}
+    return merged | {"peak_mb": max(part["peak_mb"] for part in parts)}
+
+
+def _share(folder: Path, task: str, seed: int, first: int, step: int, last: int) -> dict:
+    """Every `step`-th job from `first` on; a worker that died or hangs is replaced, and goes on with the next job."""
+    found = {"done": [], "crashed": [], "hung": [], "peak_mb": 0.0}
+    while first < last:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in folder.iterdir():
+            file.unlink()
+        command = [sys.executable, "-m", "tests.torture_files", folder, task, seed, first, step, last]
+        with open(folder.with_suffix(".log"), "ab") as words:
+            worker = subprocess.Popen(map(str, command), stdout=subprocess.PIPE, stderr=words, cwd=HOME)
+        current, hung = _listen(worker, found["done"])
+        if hung:
+            worker.kill()
+        worker.stdout.close()
+        _, status, usage = os.wait4(worker.pid, 0)
+        worker.returncode = status
+        found["peak_mb"] = max(found["peak_mb"], usage.ru_maxrss / 1024)
+        if current is None and status:
+            raise RuntimeError(f"the worker could not begin: see {folder.with_suffix('.log')}")
+        if current is None:
+            break
+        found["hung" if hung else "crashed"].append(current)
+        first = current + step
+    return found
+
+
+def _listen(worker: subprocess.Popen, done: list) -> tuple[int | None, bool]:
+    """Read what a worker says to its end: the job that it had begun and not ended (or None), and whether it hangs."""
+    current, buffer, pipe = None, b"", worker.stdout.fileno()
+    while True:
+        if current is not None and not select.select([pipe], [], [], HANG_S)[0]:
+            return current, True
+        piece = os.read(pipe, 65536)
+        if not piece:
+            return current, False
+        *lines, buffer = (buffer + piece).split(b"\n")
+        for line in map(json.loads, lines):
+            current = line[0] if len(line) == 2 else None
+            if len(line) > 2:
+                done.append(line)
+
+
+def odd_files(rng: random.Random, folder: Path, mutations: int) -> dict:
+    """Odd files and mutations: does any kill the process, hang it, or take its memory? Each gives samples or a reason.
+
+    A decoder that dies in its own process costs a user one restart: the journal keeps that file apart then.
+    """
+    found = run(folder, "odd", rng.getrandbits(30), len(files_of(MEDIA / "odd")) + mutations)
+    silent = [number for number, _, samples, reason, _ in found["done"] if not samples and not reason]
+    return {
+        "odd_files": len(found["done"]) + len(found["crashed"]) + len(found["hung"]),
+        "odd_crashes": len(found["crashed"]),
+        "odd_hangs": len(found["hung"]),
+        "odd_silent": len(silent),
+        "odd_slowest_s": round(max(line[4] for line in found["done"]), 2),
+        "odd_peak_mb": round(found["peak_mb"]),
+    }
+
+
+def damaged_files(rng: random.Random, folder: Path, copies: int) -> dict:
+    """Half-uploaded and rotten copies: which share is told, by kind; and sound files that are told, which none may be.
+
+    What a format cannot tell, nobody can: pixels of a BMP, or a bit of a JPEG or a video that decodes to other pixels.
+    """
+    found = run(folder / "damaged", "damaged", rng.getrandbits(30), copies)["done"]
+    seen = Counter(kind for _, kind, *_ in found if kind != "sound")
+    told = Counter(kind for _, kind, _, reason, _ in found if kind != "sound" and reason)
+    jobs = len(files_of(SAMPLE, MEDIA / "photos", MEDIA / "videos"))
+    sound = run(folder / "sound", "sound", 0, jobs if copies > 500 else 20)["done"]
+    sound += [line for line in found if line[1] == "sound"]
+    return {
+        "damaged_flagged_share": round(told.total() / seen.total(), 4),
+        "damaged_flagged_by_kind": {kind: round(told[kind] / seen[kind], 3) for kind in sorted(seen)},
+        "sound_flagged": sum(bool(reason) for _, _, _, reason, _ in sound),
+        "sound_files": len(sound),
+    }
+
+
+if __name__ == "__main__":
+    work(*sys.argv[1:])
