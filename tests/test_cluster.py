@@ -32,7 +32,15 @@ class DiesOnce(cluster.Worker):
 
 @pytest.fixture(scope="module")
 def workers():
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False, object_store_memory=2**28)
+    quiet = {"include_dashboard": False, "logging_level": "ERROR", "log_to_driver": False}
+    for tries_left in (2, 1, 0):
+        try:
+            ray.init(num_cpus=2, object_store_memory=2**28, **quiet)
+            break
+        except Exception:  # a bare one: on a busy machine a node may start more slowly than Ray waits
+            ray.shutdown()
+            if not tries_left:
+                raise
     yield 2
     ray.shutdown()
 

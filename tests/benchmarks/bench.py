@@ -20,7 +20,7 @@ import scale
 import torch
 from material import OUT, draw_photo, photos, random_vit
 
-FULL = {"photos": 320, "rounds": 3, "rows": 1_000_000, "files": 100_000, "memory": (1_000, 10_000)}
+FULL = {"photos": 320, "rounds": 2, "rows": 1_000_000, "files": 100_000, "memory": (1_000, 10_000)}
 QUICK = {"photos": 64, "rounds": 1, "rows": 100_000, "files": 10_000, "memory": (200, 1_000)}
 GROWTH = (1_000, 10_000, 100_000)
 WORDS = {
@@ -133,7 +133,7 @@ def draw_growth(result: dict, file: Path) -> None:
     time.set(xlabel="photos", ylabel="seconds", title="Time")
     memory.loglog(list(peaks), [peaks[count]["peak_mb"] for count in peaks], "o-", label="peak while indexing")
     memory.loglog(
-        list(growth), [growth[count]["matrix_mb"] for count in growth], "o-", label="matrix searched, 512 numbers a row"
+        list(growth), [growth[count]["matrix_mb"] for count in growth], "o-", label="matrix searched: 2 KB a row"
     )
     memory.set(xlabel="photos", ylabel="MB", title="Memory")
     for axes in (time, memory):
