@@ -67,6 +67,7 @@ def measure(sizes: dict) -> dict:
     rates, (few, many) = ways["rates"], sizes["memory"]
     figures = {f"index_vs_{way}": rates["cliplib"] / rates[way] for way in ("paper_loop", "threaded_fp32", "peer")}
     figures["index_share_of_limit"] = rates["cliplib"] / rates["limit"]
+    figures["index_share_of_encoder"] = rates["cliplib"] / rates["bare_encode"]
     figures["embedding_cosine_p1"] = ways["embedding_cosine_p1"]
     figures |= {"search_vs_bare": search["ratio"], "text_speedup": text["ratio"], "open_vs_bare": opened["ratio"]}
     figures |= {"reindex_vs_walk": again["ratio"], "memory_growth": peaks[many]["peak_mb"] / peaks[few]["peak_mb"]}
@@ -115,6 +116,7 @@ def as_table(result: dict) -> str:
     gap, error = ways["top5_worst_gap"], ways["score_error"]
     lines += ["", f"{ways['top5_changed']} places of 200 top fives changed, between photos at most {gap:.2g} apart;"]
     lines += [f"the scores of the fast path are at most {error:.2g} from those of fp32."]
+    lines += [f"Indexing runs at {result['index_share_of_encoder']:.0%} of what the bare encoder does alone."]
     return "\n".join([*lines, "", f"Machine: {result['machine']}"])
 
 
