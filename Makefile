@@ -5,6 +5,8 @@ BIN := .venv/bin
 FOLDER ?= data/sample
 MODEL ?= $(if $(filter data/sample,$(FOLDER)),tiny,ViT-B/32)
 PORT ?= 8866
+# A photo given to a search box is one message, and servers take 10 MB unless they are told otherwise.
+LARGE := {"websocket_max_message_size": 200000000}
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint lab evaluate videos thresholds bench torture phone clean
@@ -34,7 +36,7 @@ lint:  ## check the style alone
 
 lab:  ## open the notebooks in JupyterLab
 	@$(PYTHON) .ci/setup.py lab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks --ServerApp.tornado_settings='$(LARGE)'
 
 .PHONY: app screens test-colab
 app: export CLIPLIB_FOLDER = $(FOLDER)

@@ -26,7 +26,7 @@ from .style import STYLE
 
 GONE = (
     "<small>If nothing happens when you search, the kernel has stopped (on Colab after some idle time): "
-    "run the cells again from the top.</small>"
+    "run the cells again from the top, or in the app load the page again.</small>"
 )
 NOT_KEPT = (
     '<div class="cliplib"><small>This thumb can refine the query here. It is not kept for measuring thresholds: only '

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import ipywidgets
+import numpy as np
+import pyarrow.compute as pc
 
-from .results import Hit, Hits
+from .results import Hits
 from .scores import Scores
 
 FOLDS = {"show all": None, **{f"fold at {cosine}": cosine for cosine in (0.99, 0.97, 0.95, 0.9)}}
@@ -25,17 +27,20 @@ class View:
     since: date | None = None
     until: date | None = None
     fold: float | None = None
+    screenshots: bool = True
 
 
 def answer(scores: Scores, view: View) -> Hits:
     """The hits of these scores that a box shows, found without encoding; of videos one hit a moment, its best frame."""
-    scores = scores.only(folder=view.folder, since=view.since, until=view.until)
+    scores = scores.only(view.folder, view.since, view.until, screenshots=view.screenshots)
     hits = scores.top(view.k, view.threshold, fold=view.fold)
     if not scores.mode.endswith("video") or not hits:
         return hits
-    moments = scores.moments(view.k, view.threshold)
-    peaks = tuple(Hit(m.path, m.score, m.peak_s, digest=m.digest) for m in moments)
-    return replace(hits, hits=peaks)
+    paths, times_s, peak = scores.rows["path"], scores.rows["time_s"], np.zeros(len(scores), bool)
+    for moment in scores.moments(view.k, view.threshold):
+        peak |= pc.and_(pc.equal(paths, moment.path), pc.equal(times_s, moment.peak_s)).to_numpy()
+    peaks = replace(scores, values=np.where(peak, scores.values, np.float32(np.nan)))
+    return replace(hits, hits=peaks.top(view.k, view.threshold).hits)
 
 
 class Controls:
@@ -51,8 +56,10 @@ class Controls:
         self.since = ipywidgets.DatePicker(description="taken since", layout=narrow)
         self.until = ipywidgets.DatePicker(description="until", layout=narrow)
         self.fold = ipywidgets.Dropdown(options=list(FOLDS), description="look-alikes", layout=narrow)
+        self.screenshots = ipywidgets.Checkbox(value=True, description="screenshots too", indent=False, layout=narrow)
         self.more = ipywidgets.ToggleButton(description="Filters", icon="filter", tooltip="Folder, date, look-alikes")
-        self.filters = ipywidgets.HBox([self.folder, self.since, self.until, *([self.fold] if kind == "image" else [])])
+        of_photos = [self.fold, self.screenshots] if kind == "image" else []
+        self.filters = ipywidgets.HBox([self.folder, self.since, self.until, *of_photos])
         self.filters.layout.display = "none"
         self.bars = ipywidgets.HBox([self.k, self.threshold, self.more])
         for row in (self.bars, self.filters):
@@ -66,7 +73,13 @@ class Controls:
         """The settings as they stand."""
         folder = None if self.folder.value == EVERYWHERE else self.folder.value
         return View(
-            self.k.value, self.threshold.value, folder, self.since.value, self.until.value, FOLDS[self.fold.value]
+            k=self.k.value,
+            threshold=self.threshold.value,
+            folder=folder,
+            since=self.since.value,
+            until=self.until.value,
+            fold=FOLDS[self.fold.value],
+            screenshots=self.screenshots.value,
         )
 
     def enter(self, mode: str, threshold: float) -> None:

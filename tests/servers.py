@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -124,10 +125,12 @@ def serving_app(home, folder, model="tiny"):
 
 @contextlib.contextmanager
 def serving_lab(home, notebooks, **env):
-    """JupyterLab on a folder of notebooks; gives the address before a notebook's name."""
+    """JupyterLab on a folder of notebooks, as `make lab` opens it; gives the address before a notebook's name."""
     port = free_port()
+    large = re.search(r"^LARGE := (.+)$", (REPO / "Makefile").read_text(), re.M).group(1)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={notebooks}", "--expose-app-in-browser"]
+    command += [f"--ServerApp.tornado_settings={large}"]
     with serving(command, f"http://localhost:{port}/api", home, own_environment(home, **env)):
         yield f"http://localhost:{port}/doc/tree/"
 

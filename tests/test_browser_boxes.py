@@ -11,6 +11,7 @@ import pytest
 
 import cliplib
 from tests import servers
+from tests.libraries import draw_picture
 from tests.servers import CHROMIUM
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -165,6 +166,19 @@ def test_a_hostile_name_is_shown_and_does_nothing(photos):
     expect(photos.head).to_contain_text(HOSTILE)
     assert photos.page.evaluate("() => window.hurt") is None
     assert photos.dialogs == []
+
+
+def test_a_large_photo_of_ones_own_can_ask(world, tmp_path):
+    """A phone's photo may have more than the 10 MB that a server's connection takes unless it is told otherwise."""
+    large = draw_picture(tmp_path / "large.bmp", 3, size=(2000, 2000))
+    assert large.stat().st_size > 11e6
+    world.open("Photos like a photo")
+    before = world.encodings()
+    with world.page.expect_file_chooser() as chooser:
+        world.page.get_by_role("button", name="My own photo").locator("visible=true").click()
+    chooser.value.set_files(large)
+    expect(world.head).to_contain_text("large.bmp")
+    assert world.encodings() == before + 1
 
 
 def times_s(caption):

@@ -132,7 +132,7 @@ class TestWhatLoads:
         add(theirs, ["t"])
         newest(folder, "part-*").unlink()
         add(mine, ["m"])
-        monkeypatch.setattr("cliplib.store.KEPT_SECONDS", 0)
+        monkeypatch.setattr("cliplib.fold.KEPT_SECONDS", 0)
         time.sleep(0.01)
         add(Store(folder, MODEL), ["n"])
         after = Store(folder, MODEL)

@@ -27,6 +27,7 @@ class TestTorture:
             pytest.param("odd_silent", id="19-odd-files-are-reported"),
             pytest.param("sound_flagged", id="19-sound-files-are-not-reported"),
             *("incremental_rows_different", "false_removals", "unexplained_files"),
+            *("lost_confirmed", "no_complete_state"),
         ],
     )
     def test_is_nought(self, figures, name):

@@ -126,6 +126,16 @@ class TestTextBox:
         box.controls.until.value = date(1999, 1, 1)
         assert "must not come after" in said(box)
 
+    def test_screenshots_can_be_left_out(self, tmp_path, library):
+        for name in ("Screenshot_2024.png", "p.png"):
+            draw_picture(tmp_path / name, 1)
+        other = cliplib.Library(tmp_path, model=library.model)
+        other.index(progress=False)
+        box = widgets.text_box(other, example="a dog")
+        box.controls.threshold.value = -0.2
+        box.controls.screenshots.value = False
+        assert paths(box) == ["p.png"]
+
     def test_nothing_found_is_said_with_the_nearest_greyed(self, box):
         box.controls.threshold.value = 1
         assert "Nothing reaches the threshold" in said(box) and "nonsense reaches" in said(box)

@@ -293,6 +293,7 @@ def _differences(table, other) -> int:
 
 def torture(seed: int = 0, share: float = 1.0) -> dict:
     """All figures; `share` of the full number of trials."""
+    from tests.torture_mount import mount_that_forgets  # late: it stands on the stub encoder above
 
     def times(full):
         return max(2, round(full * share))
@@ -308,6 +309,7 @@ def torture(seed: int = 0, share: float = 1.0) -> dict:
             ("odd", odd_files, [times(2200)]),
             ("damaged", damaged_files, [times(2660)]),
             ("tiny", kill9_tiny, [max(1, round(5 * share))]),
+            ("mount", mount_that_forgets, [times(100)]),
             ("reread", reread, [share >= 0.5]),
             ("pickles", hostile_pickles, [share]),
         ):

@@ -61,6 +61,8 @@ TASKS = {"odd": odd_jobs, "damaged": damaged_jobs, "sound": sound_jobs}
 
 def read_one(folder: Path, suffix: str, data: bytes) -> tuple[int, str]:
     """Samples that the library's reader makes of a file, and the reason that it gives for what is missing, or ""."""
+    from cliplib import rows
+    from cliplib.companions import Companions
     from cliplib.files import find_media
     from cliplib.journal import Journal
     from cliplib.pipeline import Finished, Reader
@@ -70,8 +72,10 @@ def read_one(folder: Path, suffix: str, data: bytes) -> tuple[int, str]:
 
     file = folder / f"file{suffix}"
     file.write_bytes(data)
-    reader = Reader(folder, prepare, 224, 1.0, lambda digest, kind: False, Journal(folder))
-    events = list(reader.read(find_media(folder).files))
+    listing = find_media(folder)
+    companions = Companions(folder, listing, rows.empty(1))
+    reader = Reader(folder, prepare, 224, 1.0, lambda digest, kind: False, Journal(folder), companions)
+    events = list(reader.read(listing.files))
     file.unlink()
     errors = [str(event.error) for event in events if isinstance(event, Finished) and event.error]
     return len(events) - 1, errors[0] if errors else ""
