@@ -135,7 +135,7 @@ def report_html(report: IndexReport) -> str:
         f"{len(report.skipped):,} skipped; {report.removed:,} removed<br><small>"
         f"{report.encoded:,} encoded in {report.seconds:.1f} s. The index holds "
         f"{report.photos:,} photos and {report.frames:,} video frames, in {escape(report.cache)}"
-        f"<br>{escape(report.outlook)}</small>"
+        f"<br>{escape(report.outlook)}<br>{escape(report.beside)}</small>"
     )
     rows = "".join(
         f"<tr><td>{escape(s.path)}</td><td>{escape(s.stage)}</td><td>{escape(s.reason)}</td></tr>"

@@ -51,6 +51,13 @@ class IndexReport:
         """Media files found in the library folder."""
         return self.indexed + self.unchanged + len(self.skipped)
 
+    @property
+    def beside(self) -> str:
+        """What was found beside the photos and videos, in words; "" where there was nothing."""
+        if not self.sidecars and not self.motion_clips:
+            return ""
+        return f"{self.sidecars:,} sidecars matched; {self.motion_clips:,} clips are part of their photos"
+
     def __str__(self) -> str:
         lines = [
             f"{self.seen} files: {self.indexed} indexed, {self.unchanged} unchanged, {len(self.skipped)} skipped; "
@@ -58,8 +65,7 @@ class IndexReport:
             f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
         ]
         lines += [f"{self.outlook}."] if self.outlook else []
-        if self.sidecars or self.motion_clips:
-            lines.append(f"{self.sidecars} sidecars matched; {self.motion_clips} clips are part of their photos")
+        lines += [f"{self.beside}."] if self.beside else []
         lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped] + [
             f"  note: {text}" for text in self.problems
         ]

@@ -42,7 +42,8 @@ class Member(NamedTuple):
 
 def split(path) -> tuple[str, str] | None:
     """The archive and the member's name that a path such as "t.zip!/a.jpg" means; None for any other path."""
-    found = MEMBER.fullmatch(os.fspath(path)) if "!" in os.fspath(path) else None
+    text = os.fspath(path).replace(os.sep, "/")
+    found = MEMBER.fullmatch(text) if "!/" in text else None
     return (found["archive"], found["member"]) if found and os.path.isfile(found["archive"]) else None
 
 

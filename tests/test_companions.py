@@ -184,3 +184,10 @@ def test_the_drawn_takeout_has_every_form(takeout):
     assert {len(name) for name in names if "abcdefghij" in name} >= {51}
     assert any("-edited" in path for path in truth) and any("-bearbeitet" in path for path in truth)
     assert all(path.startswith(HOME) for path in truth)
+
+
+def test_the_report_counts_sidecars_and_clips_apart(takeout, tmp_path):
+    root, _, jsons = takeout
+    report, _ = run(root, tmp_path / "cache")
+    told = f"{len(jsons)} sidecars matched; {report.motion_clips} clips are part of their photos"
+    assert told in str(report) and told in report._repr_html_()
