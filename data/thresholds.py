@@ -7,6 +7,7 @@ not fitted on. The truth is the renderer's own.
 
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,18 @@ def show(title, frame, columns):
 
 def main():
     """Measure, print, write."""
-    started, encoder = time.perf_counter(), Encoder.load("tiny", device="cpu", precision="fp32")
+    started = time.perf_counter()
+    with ProcessPoolExecutor(1) as other_core:
+        inside = other_core.submit(coverage, SEED)
+        judged, found = measure()
+        report(judged, found, inside.result())
+    seconds = time.perf_counter() - started
+    print(f"\nThe tiny model knows only the drawn world. {seconds:.0f} s. Tables and figures are in {OUT}")
+
+
+def measure():
+    """Draw the libraries, run every experiment and write its files: the judged tables, and the results by name."""
+    encoder = Encoder.load("tiny", device="cpu", precision="fp32")
     drawn = draw_library(encoder, SEED)
     judged, taken = tables(encoder, SEED, drawn)
     others = {}
@@ -190,9 +202,7 @@ def main():
         lab.export(OUT, name, frame, about, plots.FIGURES[name](frame))
     lab.export(OUT, "scores", plots.histograms(judged), about, plots.scores(judged, found["rules"]))
     write_json(found["rules"])
-    report(judged, found, coverage(SEED))
-    seconds = time.perf_counter() - started
-    print(f"\nThe tiny model knows only the drawn world. {seconds:.0f} s. Tables and figures are in {OUT}")
+    return judged, found
 
 
 def write_json(frame):
