@@ -125,7 +125,8 @@ class _Run:
         more = (self.every_s, self.known, journal, self.companions, suspects)
         events = read(Reader(self.root, encoder.prepare, encoder.resolution, *more), self.plan.todo)
         try:
-            with tqdm(total=len(self.plan.todo), desc="Indexing", unit=" files", disable=not progress) as bar:
+            files = len(self.plan.todo)
+            with tqdm(total=files, desc="Indexing", unit=" files", disable=not (progress and files)) as bar:
                 for event in events:
                     self.pending.append(event)
                     if isinstance(event, Finished):

@@ -212,7 +212,7 @@ class Library:
         """Copy the originals of hits, or of moments, to a folder: each once, nothing overwritten; the new paths.
 
         A namesake gets " (2)" behind its name. What cannot be read is left out with a warning. LibraryError when the
-        folder cannot be written. Give a folder outside the library, or the next index run takes the copies in.
+        folder cannot be written, or lies in the library.
         """
         return originals.copy_to(self.root, [hit.path for hit in hits], folder)
 

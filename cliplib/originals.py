@@ -21,9 +21,13 @@ def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
 
     Nothing is overwritten: a file whose name is taken becomes "name (2).jpg". The folder is made when it is not there.
     A file that cannot be copied is left out, with a warning that names it and says why. LibraryError when the folder
-    cannot be written.
+    cannot be written, or lies in the library.
     """
     folder, copies = Path(folder).expanduser(), []
+    if folder.resolve().is_relative_to(root.resolve()):
+        raise LibraryError(
+            f"{folder} lies in the library {root}: give a folder outside, or the copies become part of it"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

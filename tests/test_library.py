@@ -288,6 +288,10 @@ class TestOriginals:
             assert library.copy_to(library.search("a dog", k=1, threshold=-1), tmp_path / "found") == []
         assert list((tmp_path / "found").iterdir()) == []
 
+    def test_copies_do_not_go_into_the_library(self, library):
+        with pytest.raises(LibraryError, match="lies in the library .*give a folder outside"):
+            library.copy_to(library.search("a dog", k=1, threshold=-1), library.root / "found")
+
     def test_a_folder_that_cannot_be_is_named(self, library, tmp_path):
         (tmp_path / "file").write_bytes(b"")
         with pytest.raises(LibraryError, match=r"cannot copy to .*file.* Give a folder"):
