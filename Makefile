@@ -59,8 +59,10 @@ videos: setup  ## measure moments on drawn films with known events, write build/
 thresholds: setup  ## compare the threshold rules on the drawn world, write build/thresholds.json
 	@$(BIN)/python data/thresholds.py
 
-bench: setup  ## time a query the paper's way and over the cached index, write build/bench/
+bench:  ## measure speed beside bare operations, open_clip and the paper's way, write build/bench/
+	@$(PYTHON) .ci/setup.py open_clip
 	@$(BIN)/python tests/benchmarks/cached_search.py
+	@$(BIN)/python tests/benchmarks/bench.py $(BENCH)
 
 torture: setup  ## kill, starve, damage and race the index on purpose, write build/torture.json
 	@PYTHONPATH=. $(BIN)/python tests/torture.py

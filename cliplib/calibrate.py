@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -44,10 +45,16 @@ class Judged:
     def __len__(self) -> int:
         return len(self.scores)
 
-    @property
+    @cached_property
     def queries(self) -> np.ndarray:
         """The numbers of the queries, sorted: int (q,)."""
         return np.unique(self.query)
+
+    @cached_property
+    def ranked(self) -> list[np.ndarray]:
+        """The rows of each of `queries`, best first: q arrays of positions."""
+        order = np.lexsort((-self.scores, self.query))
+        return np.split(order, np.searchsorted(self.query[order], self.queries)[1:])
 
     def of(self, queries) -> Judged:
         """The judgements of some of the queries."""
@@ -209,9 +216,7 @@ def counts(judged: Judged, cutoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     """
     cutoffs = np.asarray(cutoffs, float)
     accepted, found, all_relevant = (np.zeros(cutoffs.shape) for _ in range(3))
-    order = np.lexsort((-judged.scores, judged.query))  # by query, best first
-    starts = np.searchsorted(judged.query[order], judged.queries)
-    for number, rows in enumerate(np.split(order, starts[1:])):
+    for number, rows in enumerate(judged.ranked):
         scores, weight = judged.scores[rows], judged.weight[rows]
         relevant = weight * judged.relevant[rows]
         passing = np.searchsorted(-scores, -cutoffs[number], side="right")

@@ -25,7 +25,7 @@ import ray.data
 from . import manifest
 from . import rows as rows_
 from .encoder import Encoder
-from .errors import CacheError, MediaError
+from .errors import CacheError, MediaError, ModelError
 from .files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
@@ -49,9 +49,13 @@ def index(library: Library, uris=None, *, workers: int = 2, gpus: float = 0, **o
     their rows have the URI as path. A worker that dies is replaced, and its batch done again; a file that killed it is
     tried in a child process then, and reported. Raises what `Library.index` does.
     """
-    model = {"model": str(library.model), "device": "cuda" if gpus else None, "precision": library.encoder.precision}
+    encoder, device = library.encoder, "cuda" if gpus else "cpu"
+    model = {"model": str(library.model), "device": device, "activation": encoder.activation}
+    if device == encoder.device:
+        model["precision"] = encoder.precision  # that of the driver, not what each worker measures to be faster
     elsewhere = {"listing": list_uris(uris)} if uris is not None else {}
-    read = partial(_read, model=model, pool={"concurrency": (1, workers), "num_gpus": gpus, "num_cpus": 1})
+    pool = {"concurrency": workers, "num_gpus": gpus, "num_cpus": 1}
+    read = partial(_read, model=model, model_id=encoder.model_id, pool=pool)
     return library.index(read=read, **elsewhere, **options)
 
 
@@ -69,11 +73,13 @@ def search(library: Library, text: str, k: int = 5, kind: str = "image", thresho
     query = encoder.encode_texts(text)[0]
     best = ray.remote(_best_of_part)
     found = ray.get([best.remote(folder, *part, query, max(k, NEAREST), kind) for part in parts])
-    found = pa.concat_tables([_picked(rows_.empty(1), np.empty(0, np.float32)), *found]).combine_chunks()
+    searched = sum(rows for rows, _ in found)
+    none = _picked(rows_.empty(encoder.dim), np.empty(0, np.float32))
+    found = pa.concat_tables([none, *(picked for _, picked in found)]).combine_chunks()
     packs = [folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
     thumbnail = lambda hit: Thumbs(packs).get((hit.digest, hit.time_s))  # noqa: E731
     scores = Scores(text, mode, found["score"].to_numpy(), found, threshold, encoder.banner, thumbnail)
-    return replace(scores.top(k, threshold), searched=sum(part["rows"] for part, _ in parts))
+    return replace(scores.top(k, threshold), searched=searched)
 
 
 def list_uris(uris) -> Listing:
@@ -97,18 +103,18 @@ def list_uris(uris) -> Listing:
                 dates = [facts[key] for key in ("mtime", "LastModified", "updated", "created") if facts.get(key)]
                 seconds = dates[0].timestamp() if dates and hasattr(dates[0], "timestamp") else (dates or [0])[0]
                 files.append(MediaFile(full, kind, int(facts["size"]), int(float(seconds) * 1e9)))
-    return Listing(sorted(set(files)), problems, unread)
+    return Listing(sorted(set(files)), problems, unread, jsons=[])
 
 
-def _read(reader: Reader, files: list[MediaFile], model: dict, pool: dict) -> Iterator[Sample | Finished]:
+def _read(reader: Reader, files: list[MediaFile], model: dict, model_id: str, pool: dict):
     """`Reader.read` on workers: the same events, with embeddings, in batches as they come."""
     if not files:
         return
     table = pa.Table.from_pylist([file._asdict() for file in files])
-    size = min(BATCH_FILES, -(-len(files) // pool["concurrency"][1]))
+    size = min(BATCH_FILES, -(-len(files) // pool["concurrency"]))
     batches = ray.data.from_arrow([table.slice(start, size) for start in range(0, len(files), size)])
     batches.context.enable_progress_bars = False
-    about = {"reader": replace(reader, prepare=None, known=None, journal=None), "model": model}
+    about = {"reader": replace(reader, prepare=None, known=None, journal=None), "model": model, "model_id": model_id}
     events = batches.map_batches(Worker, batch_size=None, fn_constructor_kwargs=about, **pool)
     for batch in events.iter_batches(batch_size=None, batch_format="numpy"):
         yield from batch["event"]
@@ -117,8 +123,13 @@ def _read(reader: Reader, files: list[MediaFile], model: dict, pool: dict) -> It
 class Worker:
     """One actor: an encoder that stays loaded, and a reader for every batch of files."""
 
-    def __init__(self, reader: Reader, model: dict):
+    def __init__(self, reader: Reader, model: dict, model_id: str):
         self.reader, self.encoder = reader, Encoder.load(**model)
+        if self.encoder.model_id != model_id:
+            raise ModelError(
+                f"{model['model']!r} is {self.encoder.model_id[:12]} on a worker, but {model_id[:12]} here: "
+                "put the same weights within reach of both"
+            )
 
     def __call__(self, batch: dict) -> dict:
         """A batch of `MediaFile` columns to {"event": the events of its files, samples with their vectors}."""
@@ -177,14 +188,15 @@ def _objects(items: list) -> np.ndarray:
 def _live_parts(folder: Path, model_id: str) -> list[tuple[dict, list[str]]]:
     """The parts of the newest state with their dead paths, from manifests alone; see `store`."""
     bodies = {i: body for i, body in manifest.read_all(folder)[0].items() if body["model"].get("model_id") == model_id}
+    bodies = manifest.believed(bodies, manifest.part_sizes(folder))
     heads = [bodies[ident] for ident in manifest.heads(bodies)]
     dropped = {name for body in heads for name in body["dropped"]}
     parts = {part["name"]: part for body in heads for part in body["parts"] if part["name"] not in dropped}
     return [(parts[n], sorted({p for body in heads for p in body["dead"].get(n, ())})) for n in sorted(parts)]
 
 
-def _best_of_part(folder: Path, part: dict, dead: list[str], query: np.ndarray, k: int, kind: str) -> pa.Table:
-    """The best `k` live rows of one part, as `_picked`."""
+def _best_of_part(folder: Path, part: dict, dead: list[str], query: np.ndarray, k: int, kind: str):
+    """How many live rows of a kind a part has, and the best `k` of them, as `_picked`."""
     data = (folder / part["name"]).read_bytes()
     rows, problems = rows_.checked(rows_.from_parquet(data, part["name"])[0], len(query), part["name"])
     if problems:
@@ -192,7 +204,7 @@ def _best_of_part(folder: Path, part: dict, dead: list[str], query: np.ndarray, 
     rows = rows.filter((pc.field("kind") == kind) & ~pc.field("path").isin(pa.array(dead, pa.string())))
     scores = cosines(rows_.matrix(rows), query)
     best = top_k(scores, k)
-    return _picked(rows.take(best), scores[best])
+    return rows.num_rows, _picked(rows.take(best), scores[best])
 
 
 def _picked(rows: pa.Table, scores: np.ndarray) -> pa.Table:

@@ -33,7 +33,8 @@ class Companions:
     def __init__(self, root, listing: Listing, rows: pa.Table, motion_clips: bool = False):
         self.root, self.problems = root, []
         self.sidecars = match_sidecars((file.path for file in listing.files), listing.jsons) if listing.jsons else {}
-        self._pair, self._files, self._rows = not motion_clips, listing.files, rows
+        self._pair, self._files = not motion_clips, listing.files
+        self._rows = rows.select(["path", "content_id"])  # the rest would travel to every worker of a cluster
         self._noted: dict[str, str] = {}  # content identifier to path, of photos that this run has opened
 
     @cached_property

@@ -28,7 +28,8 @@ class Encoder:
 
     name: as asked for. model_id: see `cliplib.weights.model_id`. dim, resolution (pixels), context_length (tokens).
     device: "cpu" or "cuda". precision: of the image tower, "fp32", "bf16" or "fp16". preprocessing: in words.
-    thresholds: cosine by search mode, or empty. banner: words to show wherever the model answers, or "".
+    activation: "quickgelu" or "gelu". thresholds: cosine by search mode, or empty. banner: words to show wherever the
+    model answers, or "".
     parameters: numbers in the weights.
     batch_size: images that go through the model at once; halved for good when a GPU's memory does not hold them.
     logit_scale: what openai/CLIP multiplies cosines by before a softmax.
@@ -37,7 +38,7 @@ class Encoder:
     def __init__(self, weights, device: str, precision: str):
         sizes = architecture(weights.state)
         self.name, self.model_id = weights.name, weights.model_id
-        self.thresholds, self.banner = weights.thresholds, weights.banner
+        self.thresholds, self.banner, self.activation = weights.thresholds, weights.banner, weights.activation
         self.dim, self.resolution = sizes["embed_dim"], sizes["image_resolution"]
         self.context_length = sizes["context_length"]
         self.preprocessing = preprocessing(self.resolution)

@@ -77,6 +77,17 @@ def ranking(judged: Judged, k: int = 5) -> np.ndarray:
     return found
 
 
+def summary(found: np.ndarray, names=MEASURES, seed: int = 0) -> dict[str, float]:
+    """The means over queries of float (q, m), one for each of the m `names`, and their 95 % intervals as _low and
+    _high. A query without a value (NaN) does not count.
+    """
+    row = {}
+    for name, values in zip(names, found.T, strict=True):
+        values = values[~np.isnan(values)]
+        row[name], (row[f"{name}_low"], row[f"{name}_high"]) = float(values.mean()), interval(values, seed)
+    return row
+
+
 def compare(judged: Judged, fixed: dict[str, float], folds: int = FOLDS, seed: int = 0) -> pd.DataFrame:
     """Every rule on held-out queries, and below them the `fixed` cutoffs by name, which nothing was fitted for.
 
@@ -88,12 +99,12 @@ def compare(judged: Judged, fixed: dict[str, float], folds: int = FOLDS, seed: i
     rows = []
     for name, rule in RULES.items():
         try:
-            row = {"cutoff": rule.fit(judged), **_summary(held_out(judged, rule, folds, seed), seed), "note": ""}
+            row = {"cutoff": rule.fit(judged), **summary(held_out(judged, rule, folds, seed), seed=seed), "note": ""}
         except JudgementError as error:
             row = {"note": str(error)}
         rows.append({"rule": name, **row})
     for name, cutoff in fixed.items():
-        rows.append({"rule": name, "cutoff": cutoff, **_summary(at_cutoffs(judged, cutoff), seed), "note": ""})
+        rows.append({"rule": name, "cutoff": cutoff, **summary(at_cutoffs(judged, cutoff), seed=seed), "note": ""})
     sides = [name + side for name in MEASURES for side in ("", "_low", "_high")]
     return pd.DataFrame(rows).reindex(columns=["rule", "cutoff", *sides, "note"])
 
@@ -166,11 +177,3 @@ def _fits(judged: Judged, rule: Rule, size: int, draws) -> Iterator[tuple[float,
             continue
         others = judged.of(draw[size:])
         yield at_cutoffs(others, rule.cutoffs(others, number))[:, 2].mean(), number
-
-
-def _summary(found: np.ndarray, seed: int) -> dict[str, float]:
-    """The means of (q, 3) precision, recall and F1, each with its interval."""
-    row = {}
-    for name, values in zip(MEASURES, found.T, strict=True):
-        row[name], (row[f"{name}_low"], row[f"{name}_high"]) = float(values.mean()), interval(values, seed)
-    return row

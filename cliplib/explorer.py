@@ -114,7 +114,7 @@ class Explorer(ipywidgets.VBox):
         for row in rows.head(SHOWN).itertuples():
             time_s = None if np.isnan(row.time_s) else float(row.time_s)
             hit = Hit(row.path, float(row.score), time_s, digest=self._digests[row.path])
-            said = "right" if row.relevant else "wrong"
+            said = "relevant" if row.relevant else "irrelevant"
             tiles.append(f'<div title="{escape(row.query)}">{tile_html(hits, hit)}<small>{said}: ')
             tiles.append(f"{escape(row.query)}</small></div>")
         return f'<div class="grid">{"".join(tiles)}</div>'

@@ -134,7 +134,7 @@ def compare_rules(library: Library, scored: Table, seed: int = 0) -> pd.DataFram
     fixed = {"fixed: the paper's": PAPER_THRESHOLDS[scored.mode]}
     if scored.mode in library.encoder.thresholds:
         fixed["fixed: the model's"] = library.encoder.thresholds[scored.mode]
-    return compare(scored.judged, fixed, folds=min(10, len(scored.queries)), seed=seed)
+    return compare(scored.judged, fixed, folds=max(2, min(10, len(scored.queries))), seed=seed)
 
 
 def calibrate(library: Library, scored: Table, rule: str = "best F1", seed: int | None = None) -> Profile:

@@ -58,7 +58,7 @@ class LabellingBox(ipywidgets.VBox):
         self.no = ipywidgets.Button(description="No (n)", icon="thumbs-down", button_style="danger")
         self.before = ipywidgets.Button(description="Back (b)", icon="undo")
         self.entry = ipywidgets.Text(
-            placeholder="or click here and press y, n, b", layout=ipywidgets.Layout(width="16em")
+            placeholder="or click here and press y, n, b", layout=ipywidgets.Layout(width="20em")
         )
         self.yes.on_click(lambda _: self.answer(True))
         self.no.on_click(lambda _: self.answer(False))

@@ -101,21 +101,26 @@ def of_files(rows: pa.Table, files: list) -> pa.Table:
 
 
 def to_parquet(rows: pa.Table, metadata: dict[str, str]) -> bytes:
-    """The rows as a Parquet file in memory, with `metadata` in its schema.
+    """The rows as a Parquet file in memory, with `metadata` in its schema."""
+    sink = pa.BufferOutputStream()
+    write_parquet(rows, metadata, sink)
+    return sink.getvalue()
+
+
+def write_parquet(rows: pa.Table, metadata: dict[str, str], file) -> None:
+    """Write the rows as Parquet to a binary file, with `metadata` in their schema.
 
     BYTE_STREAM_SPLIT groups the bytes of like weight of the floats, so that zstd finds something to press. It has to be
     asked for on `embedding.list.element`: on plain `embedding` Parquet silently writes PLAIN.
     """
-    sink = pa.BufferOutputStream()
     pq.write_table(
         rows.replace_schema_metadata(metadata),
-        sink,
+        file,
         compression="zstd",
         use_dictionary=["kind", "taken_from", "path", "digest"],
         column_encoding={"embedding.list.element": "BYTE_STREAM_SPLIT"},
         write_page_checksum=True,
     )
-    return sink.getvalue()
 
 
 def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table, dict[str, str]]:

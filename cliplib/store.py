@@ -12,6 +12,7 @@ before. Files may arrive in any order, or never, where the cache lies on a mount
 
 import uuid
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -115,7 +116,7 @@ class Store:
             self._manifests = delete_old(self.folder, self._state.heads)
 
     def _merge(self) -> None:
-        total = self.rows.num_rows
+        total = sum(rows.num_rows for rows in self._state.live.values())
         stay = {n for n, rows in self._state.live.items() if rows.num_rows > total / 2 and n not in self._state.dead}
         state = State(failures=self._state.failures, dropped=set(self._state.live) - stay)
         for name in stay:
@@ -128,8 +129,8 @@ class Store:
     def _add_part(self, state: State, rows: pa.Table, thumbs: Callable[[], Iterable[tuple[Key, bytes]]]) -> None:
         ident = uuid.uuid4().hex[:16]
         about = {f"cliplib.{key}": str(value) for key, value in self.model.items()}
-        data = rows_.to_parquet(rows, about)
-        entry = self._write(f"part-{ident}.parquet", lambda file: file.write(data)) | {"rows": rows.num_rows}
+        write = partial(rows_.write_parquet, rows, about)
+        entry = self._write(f"part-{ident}.parquet", write) | {"rows": rows.num_rows}
         if next(iter(thumbs()), None):
             entry["thumbs"] = self._write(f"thumbs-{ident}.parquet", lambda file: write_pack(file, thumbs()))
         state.live[entry["name"]], state.entries[entry["name"]] = rows, entry

@@ -26,6 +26,7 @@ REPO = Path(__file__).resolve().parent.parent
 OUT = REPO / "build" / "thresholds"
 SEED = 7
 MODES = ("text->image", "image->image", "text->video")
+RANKS = ("average_precision", "recall_at_5")
 STYLES = ("picture", "pastel", "grain")  # of the other libraries; the first is no shift
 LABELLED = 20  # queries that somebody judged before the library changes
 DRAWS = 20
@@ -46,8 +47,8 @@ def rules(judged, defaults):
     for mode in MODES:
         fixed = {"fixed: the paper's": PAPER_THRESHOLDS[mode], "fixed: the model's": defaults[mode]}
         frame = evaluation.compare(judged[mode], fixed, seed=SEED)
-        average_precision, recall_at_5 = np.nanmean(evaluation.ranking(judged[mode]), axis=0)
-        frames.append(frame.assign(mode=mode, average_precision=average_precision, recall_at_5=recall_at_5))
+        ranks = evaluation.summary(evaluation.ranking(judged[mode]), RANKS, SEED)  # the same whatever the cutoff
+        frames.append(frame.assign(mode=mode, **ranks))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -207,7 +208,7 @@ def report(judged, found, inside):
     columns = ["rule", "cutoff", *sides, "f1", "f1_low", "f1_high"]
     for mode, frame in found["rules"].groupby("mode", sort=False):
         first = frame.iloc[0]
-        ranks = f"average precision {first['average_precision']:.3f}, recall at 5 {first['recall_at_5']:.3f}"
+        ranks = ", ".join(f"{n} {first[n]:.3f} ({first[f'{n}_low']:.3f} to {first[f'{n}_high']:.3f})" for n in RANKS)
         show(f"{mode}: 60 held-out queries, means with 95 % intervals ({ranks})", frame, columns)
     print("\n" + winners(judged, found["rules"]))
     curve = found["labelling"][found["labelling"]["mode"] == "text->image"]

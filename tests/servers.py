@@ -151,8 +151,9 @@ def chromium(**context):
             browser.close()
 
 
-def run_notebook(page, url):
-    """Open a notebook in JupyterLab, run all its cells, and wait until the last has ended."""
+def run_notebook(page, url, wait=True):
+    """Open a notebook in JupyterLab, run all its cells, and unless told otherwise wait until the last has ended."""
     page.goto(url)
     page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel")
-    page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
+    run = "jupyterapp.commands.execute('notebook:run-all-cells')"
+    page.evaluate(f"() => {run}" if wait else f"() => {{ {run} }}")

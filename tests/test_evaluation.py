@@ -76,8 +76,11 @@ class TestRanking:
         assert average_precision == pytest.approx(average_precision_score(judged.relevant, judged.scores))
         assert recall == pytest.approx(1 / 3)
 
-    def test_a_query_with_nothing_to_find_has_none(self):
-        assert np.isnan(evaluation.ranking(Judged([0.5, 0.4], [0, 0], [0, 0]))).all()
+    def test_a_query_with_nothing_to_find_has_none_and_does_not_count(self):
+        found = evaluation.ranking(Judged([0.5, 0.4, 0.3], [0, 0, 1], [0, 0, 1]))
+        assert np.isnan(found[0]).all() and found[1].tolist() == [1, 1]
+        summary = evaluation.summary(found, ("average_precision", "recall_at_5"))
+        assert summary["average_precision"] == summary["average_precision_low"] == summary["recall_at_5_high"] == 1
 
 
 class TestTables:

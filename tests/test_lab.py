@@ -197,6 +197,12 @@ class TestProfile:
         with pytest.raises(JudgementError, match="at least one relevant picture"):
             lab.calibrate(library, lab.table(library, TEXT, noise=2), "best F1")
 
+    def test_one_query_is_too_few_to_compare_and_that_is_said(self, library):
+        judge_by_rank(library, ["a dog"])
+        frame = lab.compare_rules(library, lab.table(library, TEXT, noise=2)).set_index("rule")
+        assert frame.loc["best F1", "note"] == "1 judged queries cannot be parted into 2: judge more, or ask fewer"
+        assert frame.loc["fixed: the paper's", "f1"] >= 0
+
     def test_rules_are_compared_even_where_some_cannot_be_fitted(self, library):
         judge_by_rank(library, relevant=0)
         frame = lab.compare_rules(library, lab.table(library, TEXT, noise=5)).set_index("rule")

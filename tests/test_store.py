@@ -5,6 +5,7 @@ import os
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from cliplib import manifest, retention, rows
@@ -195,6 +196,24 @@ class TestThumbnails:
         again = Store(folder, MODEL)
         assert again.thumbnail(("xp77", None)) == b"p77"
         assert again.thumbnail(("xp77", 1.0)) is None
+
+    def test_merging_keeps_every_picture_and_reads_each_row_group_once(self, folder, monkeypatch):
+        first, read, sizes = Store(folder, MODEL), pq.ParquetFile.read_row_group, []
+        names = [f"{part}-{i}" for part in range(12) for i in range(40)]
+        for start in range(0, len(names), 40):
+            add(first, names[start : start + 40])
+
+        def counting(*given, **options):
+            group = read(*given, **options)
+            sizes.append(group.num_rows)
+            return group
+
+        monkeypatch.setattr(pq.ParquetFile, "read_row_group", counting)
+        first.compact()
+        # 12 packs of 40 pictures in groups of 32 and 8; the first group is looked at beforehand: is there a picture?
+        assert sorted(sizes) == [8] * 12 + [32] * 13
+        again = Store(folder, MODEL)
+        assert [again.thumbnail((f"x{name}", None)) for name in names] == [name.encode() for name in names]
 
     def test_a_damaged_pack_costs_its_pictures_only(self, folder):
         first = Store(folder, MODEL)
