@@ -1,7 +1,8 @@
 """How long indexing will take: a short trial on files drawn at random, through the very pipeline that will do the work.
 
 The trial keeps nothing. Reading, decoding and encoding overlap as they will in the run, so their times are not added:
-what the trial took as a whole is scaled to all files, by their number or by their bytes, whichever was steadier.
+what the trial took as a whole is scaled to all videos by their bytes, and to all photos by their number or by their
+bytes, whichever was steadier.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ DRAWN = 2000  # files of a kind that a trial may draw
 BLOCK_S = 1.0  # photos overlap; what was done is counted in blocks of so many seconds
 REDRAWN = 500  # bootstrap draws
 SPREAD = 1.1  # the range is widened by so much, for mounts are faster and slower by the hour
+LEFTOVER_S = 3.0  # so long is waited for photos that are still being read when the videos' turn has come
 FEW_BLOCKS, FEW_SPREAD = 3, 2.0  # with fewer blocks than that, by so much
 
 
@@ -106,8 +108,8 @@ def measure(root: Path, store: Store, encoder, seconds: float = 60.0, every_s: f
     for kind, share in (("image", 0.5 * seconds), ("video", seconds)):
         files = [file for file in todo if file.kind == kind]
         trial = _Trial(root, encoder, every_s, companions, files)
-        last = 0.92 * seconds if kind == "video" or len(files) == len(todo) else share
-        trial.run(started + last)
+        last = kind == "video" or len(files) == len(todo)
+        trial.run(started + (0.92 * seconds if last else share), 0.0 if last else LEFTOVER_S)
         parts.append(trial.part())
     return Estimate(*parts, time.monotonic() - started)
 
@@ -139,31 +141,38 @@ class _Trial:
     def end(self, path: str) -> None:
         """Nothing is noted."""
 
-    def run(self, deadline: float) -> None:
-        """Until all that was drawn is done, or it is `deadline` by the monotonic clock."""
+    def run(self, deadline: float, leftover_s: float) -> None:
+        """Until all that was drawn is done, or it is `deadline` by the monotonic clock; see `_until`."""
         started = time.monotonic()
-        self.blocks = list(self._blocks(_until(self.reader.read(self.drawn), deadline)))
+        self.blocks = list(self._blocks(_until(self.reader.read(self.drawn), deadline, leftover_s)))
         self.wall_s = time.monotonic() - started
 
     def _blocks(self, events: Iterator) -> Iterator[tuple[float, float, float]]:
-        began, files, size, pixels, last = time.monotonic(), 0.0, 0.0, [], None
+        ended = began = time.monotonic()
+        files, size, pixels, last = 0.0, 0.0, [], None
+        # Of many photos the clock starts with the first that is there: at the end, too, others are half read.
+        filling = len(self.drawn) > 4 * READERS and self.drawn[0].kind == "image"
         for event in events:
             if isinstance(event, Sample):
                 pixels.append(event.pixels)
                 last = event
             else:
                 files, size, last = files + 1, size + event.file.size, None
+                if filling:
+                    began, files, size, filling = time.monotonic(), 0.0, 0.0, False
             if len(pixels) >= self.encoder.batch_size:
                 pixels = self._encoded(pixels)
-            if files and time.monotonic() - began >= BLOCK_S:
-                yield time.monotonic() - began, files, size
-                began, files, size = time.monotonic(), 0.0, 0.0
+            ended = time.monotonic()
+            if files and ended - began >= BLOCK_S:
+                yield ended - began, files, size
+                began, files, size = ended, 0.0, 0.0
+        waited_s = time.monotonic() - ended if files or last else 0.0  # for what the trial saw nothing of
         self._encoded(pixels)
         if last is not None and last.time_s is not None:  # a part of a video is a part of a file
             part = min(1.0, (last.time_s + last.facts["every_s"]) / max(last.facts["duration_s"], 1e-3))
             files, size = files + part, size + part * last.file.size
         if files:
-            yield time.monotonic() - began, files, size
+            yield time.monotonic() - began - waited_s, files, size
 
     def _encoded(self, pixels: list) -> list:
         """Encode what is there, on the clock; an empty list."""
@@ -183,20 +192,23 @@ class _Trial:
         rng = np.random.default_rng(0)
         draws = blocks[rng.integers(0, len(blocks), (REDRAWN, len(blocks)))].sum(axis=1)
         scaled = [total[i] * draws[:, 0] / np.maximum(draws[:, i + 1], 1e-9) for i in (0, 1)]
-        best = int(np.argmin([np.std(s) / np.mean(s) for s in scaled]))
+        video = self.files[0].kind == "video"  # a trial sees few, of sizes that differ a hundredfold: bytes tell more
+        best = 1 if video else int(np.argmin([np.std(s) / np.mean(s) for s in scaled]))
         seconds = total[best] * blocks[:, 0].sum() / blocks[:, best + 1].sum()
         spread = SPREAD if len(blocks) > FEW_BLOCKS else FEW_SPREAD
-        low, high = np.percentile(scaled[best], [5, 95])
+        low, high = np.percentile(scaled[best], [5, 95]) if len(blocks) > FEW_BLOCKS else (seconds, seconds)
         waited_s = max(0.0, self.wall_s - self.encode_s)
-        threads = 1 if self.files[0].kind == "video" else READERS
+        threads = 1 if video else READERS
         reading = self.read_s / threads >= waited_s / 2
         limit = "encoding" if self.encode_s > waited_s else "reading" if reading else "decoding"
         tried = float(blocks[:, 1].sum())
         return Part(*total, seconds, min(low, seconds) / spread, max(high, seconds) * spread, limit, tried)
 
 
-def _until(events: Iterator, deadline: float) -> Iterator:
-    """The events that come before it is `deadline`. A read that takes longer is not waited for: it ends by itself."""
+def _until(events: Iterator, deadline: float, leftover_s: float) -> Iterator:
+    """The events that come before it is `deadline`. A read that goes on is waited for `leftover_s` more, for it would
+    slow down the next trial; what takes longer ends by itself.
+    """
     ready, over = queue.Queue(maxsize=32), threading.Event()
 
     def carry():
@@ -212,7 +224,8 @@ def _until(events: Iterator, deadline: float) -> Iterator:
         events.close()
         over.set()
 
-    threading.Thread(target=carry, name="cliplib-trial", daemon=True).start()
+    carrier = threading.Thread(target=carry, name="cliplib-trial", daemon=True)
+    carrier.start()
     try:
         while (left_s := deadline - time.monotonic()) > 0 and not (over.is_set() and ready.empty()):
             try:
@@ -221,3 +234,4 @@ def _until(events: Iterator, deadline: float) -> Iterator:
                 continue
     finally:
         over.set()
+        carrier.join(leftover_s)

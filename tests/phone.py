@@ -180,6 +180,8 @@ def mount(folder: Path, share: float) -> dict:
         "estimate_high_s": estimate.photos.high_s + estimate.videos.high_s,
         "estimate_trial_s": estimate.trial_s,
         "truth_s": took_s,
+        "estimate_photos_s": estimate.photos.seconds,
+        "truth_photos_s": min(at for at, path in slow.log if path.endswith(".mp4")) - started,
         "estimate_error": abs(estimate.seconds - took_s) / took_s,
         "estimate_limit": estimate.photos.limit,
         "photos_end_before_videos": max(times[".jpg"]) <= min(times[".mp4"]),
