@@ -31,7 +31,6 @@ COLUMNS = {
     "camera": pa.string(),  # make and model; null where the file names none, as in a screenshot
     "content_id": pa.string(),  # what Apple gives a Live Photo and its clip alike
 }
-LATER = ("latitude", "longitude", "camera", "content_id")  # an index made before these were known has none of them
 KINDS = ("image", "frame")
 UNIT_TOLERANCE = 1e-3  # how far a stored row's norm may be from 1
 BOMB_RATIO = 50  # embeddings hardly compress: more than this, and over 256 MB, is no index
@@ -177,7 +176,6 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     with a path that leaves the library, or an embedding that is not finite and of length one, are left out and said.
     """
     want = schema(dim)
-    rows = _with_later(rows)
     if rows.column_names != want.names:
         raise CacheError(f"{name} has the columns {rows.column_names}; an index has {want.names}")
     got = rows.schema.field("embedding").type
@@ -205,15 +203,6 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
         )
         unit &= ~pc.is_in(rows["path"], pa.array(unsafe)).to_numpy(zero_copy_only=False)
     return (rows if unit.all() else rows.filter(pa.array(unit))), problems
-
-
-def _with_later(rows: pa.Table) -> pa.Table:
-    """The rows of an older index with the columns that it lacks, null."""
-    earlier = [name for name in COLUMNS if name not in LATER]
-    if rows.column_names == [*earlier, "embedding"]:
-        for name in LATER:
-            rows = rows.add_column(list(COLUMNS).index(name), name, pa.nulls(rows.num_rows, COLUMNS[name]))
-    return rows
 
 
 def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:

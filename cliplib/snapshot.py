@@ -187,8 +187,6 @@ def _table_of(body: dict, size: int) -> pa.Table:
     embedding, columns = body["embedding"], body["columns"]
     if body["magic"] != MAGIC or dim < 1 or len(embedding) != n * dim * 4:
         raise ValueError(f"shape {n} x {dim} against {len(embedding)} bytes of embeddings")
-    if not set(rows_.LATER) & set(columns):  # saved before these were known
-        columns = columns | dict.fromkeys(rows_.LATER, [None] * n)
     if set(columns) != {*rows_.COLUMNS, "thumbnail"} or any(len(values) != n for values in columns.values()):
         raise ValueError("columns that do not fit the shape")
     # One long string that the pickle names a million times is small in the file and huge in a table.
