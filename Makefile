@@ -63,6 +63,7 @@ bench:  ## measure speed beside bare operations, open_clip and the paper's way, 
 	@$(PYTHON) .ci/setup.py open_clip
 	@$(BIN)/python tests/benchmarks/cached_search.py
 	@$(BIN)/python tests/benchmarks/bench.py $(BENCH)
+	@$(BIN)/python tests/benchmarks/boxes.py
 
 torture: setup  ## kill, starve, damage and race the index on purpose, write build/torture.json
 	@PYTHONPATH=. $(BIN)/python tests/torture.py
