@@ -28,7 +28,7 @@ def counting(monkeypatch, most=1 << 30):
             read.append(len(data))
             return data
 
-    monkeypatch.setattr(patient, "open", lambda path, *_, **__: Counting(path), raising=False)
+    monkeypatch.setattr(patient, "open_file", lambda path, buffering: Counting(path))
     return read
 
 
