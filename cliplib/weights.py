@@ -161,7 +161,7 @@ def _locate(model, download_root):
     what = "a folder, not a checkpoint" if path.is_dir() else "neither a known model nor a file that is there"
     known = ", ".join(ADDRESSES)
     raise ModelError(
-        f"model '{model}' is {what}; known: {known}, tiny, open_clip:<architecture>/<pretrained>, "
+        f'model "{model}" is {what}; known: {known}, tiny, open_clip:<architecture>/<pretrained>, '
         "or the path of a checkpoint"
     )
 

@@ -8,6 +8,15 @@ from cliplib import manifest, mounts
 from tests.torture_mount import mount_that_forgets
 
 
+def drives(folder, first):
+    """One Drive after another that dies, each until it is known whether something was lost: manifests have random
+    names, so that no seed alone shows a careless cache.
+    """
+    for seed in range(first, first + 60):
+        (folder / str(seed)).mkdir()
+        yield any(mount_that_forgets(random.Random(seed), folder / str(seed), 1).values())
+
+
 @pytest.mark.slow
 def test_faults_2_and_9_what_was_confirmed_loads_when_the_machine_dies(tmp_path):
     assert mount_that_forgets(random.Random(1), tmp_path, 8) == {"lost_confirmed": 0, "no_complete_state": 0}
@@ -15,7 +24,7 @@ def test_faults_2_and_9_what_was_confirmed_loads_when_the_machine_dies(tmp_path)
 
 def test_a_cache_that_deletes_what_is_confirmed_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(mounts, "unflushed", lambda folder: {})  # takes all that is written for confirmed
-    assert mount_that_forgets(random.Random(4), tmp_path, 1)["lost_confirmed"] > 0
+    assert any(drives(tmp_path, 4))
 
 
 def test_a_cache_that_brings_dead_rows_back_is_noticed(tmp_path, monkeypatch):
@@ -25,4 +34,4 @@ def test_a_cache_that_brings_dead_rows_back_is_noticed(tmp_path, monkeypatch):
         return new(model, sorted(parents)[-1:], *rest)
 
     monkeypatch.setattr(manifest, "new", names_only_the_newest)
-    assert any(mount_that_forgets(random.Random(0), tmp_path, 3).values())
+    assert any(drives(tmp_path, 0))
