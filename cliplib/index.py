@@ -69,6 +69,13 @@ def update(
         removed = run.finish(confirm_removals)
         companions.redate(store)
         store.compact()
+    problems = [*store.problems, *presence.others, *companions.problems]
+    return _report(run, listing, removed, problems, time.monotonic() - started)
+
+
+def _report(run: _Run, listing: Listing, removed: int, problems: list[str], seconds: float) -> IndexReport:
+    """What a finished run did, and what the index holds now."""
+    store = run.store
     written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
     skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
     failures = sorted(store.failures.items())
@@ -83,13 +90,13 @@ def update(
         moved=run.moved,
         photos=store.rows.num_rows - frames,
         frames=frames,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         cache=str(store.folder),
-        banner=encoder.banner,
-        problems=[*store.problems, *presence.others, *companions.problems],
+        banner=run.encoder.banner,
+        problems=problems,
         written=written,
         outlook=outlook,
-        sidecars=len(set(companions.sidecars.values())),
+        sidecars=len(set(run.companions.sidecars.values())),
         motion_clips=sum(f["stage"] == "motion" for _, f in failures),
     )
 

@@ -32,7 +32,7 @@ WORDS = {
     "bare_decode": "  Pillow with draft, two threads, alone",
     "bare_encode": "  openai/CLIP under bf16 autocast, alone",
 }
-FIGURES = {  # what an issue asks for, and the bound it sets
+FIGURES = {  # what is asked of each
     "index_vs_paper_loop": ">= 5",
     "index_vs_threaded_fp32": ">= 2.7 with bf16 units",
     "index_vs_peer": ">= 2.7 with bf16 units",
