@@ -66,12 +66,13 @@ def map_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
     return TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed).fit_transform(embeddings)
 
 
-def draw_strip(images: Sequence[Image.Image]) -> Figure:
-    """The pictures in a row, numbered from 1."""
+def draw_strip(images: Sequence[Image.Image], titles: Sequence[str] = ()) -> Figure:
+    """The pictures in a row under their titles; without any, numbered from 1."""
     figure, axes = _axes(1.5 * len(images), 1.5, columns=len(images))
-    for number, (one, image) in enumerate(zip(np.atleast_1d(axes), images, strict=True), 1):
+    titles = titles or range(1, len(images) + 1)
+    for one, image, title in zip(np.atleast_1d(axes), images, titles, strict=True):
         one.imshow(image.convert("RGB"))
-        one.set_title(number, fontsize=9)
+        one.set_title(title, fontsize=9)
         one.set_axis_off()
     return figure
 

@@ -70,6 +70,7 @@ def test_the_drawings_show_what_they_were_given():
     assert [label.get_text() for label in axes.get_yticklabels()] == texts
     assert [text.get_text() for text in axes.texts][:4] == ["1.00", "0.00", "0.00", "1.00"]
     assert [one.get_title() for one in explain.draw_strip([RED, GREEN]).axes] == ["1", "2"]
+    assert [one.get_title() for one in explain.draw_strip([RED, GREEN], ["a", "b"]).axes] == ["a", "b"]
     bars = explain.draw_word_pulls([("red", 0.5), ("dog", -0.1)]).axes[0].patches
     assert [bar.get_width() for bar in bars] == [0.5, -0.1]
     assert len(explain.draw_patch_pulls(encoder, RED, np.zeros((3, 3))).axes) == 3  # two pictures and a scale
