@@ -38,13 +38,13 @@ from tests.phone import at_once
 at_once(pathlib.Path(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3]))
 """
 PUPIL = """
-import json, resource, sys, time
+import json, pathlib, sys, time
 started = time.monotonic()
 import cliplib
 library = cliplib.Library.open_pack(sys.argv[1])
 hits = library.search("a red car", threshold=-1)
 page = hits._repr_html_()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 took = {"seconds": time.monotonic() - started, "cpu_s": time.process_time()}
 print(json.dumps(took | {"mb": peak, "tiles": page.count("data:image/jpeg")}))
 """

@@ -88,20 +88,25 @@ def work(folder: str, task: str, seed: str, first: str, step: str, last: str) ->
         print(json.dumps([number, kind]), flush=True)
         began = time.monotonic()
         samples, reason = read_one(Path(folder), suffix, data)
-        print(json.dumps([number, kind, samples, reason, time.monotonic() - began]), flush=True)
+        print(json.dumps([number, kind, samples, reason, time.monotonic() - began, peak_mb()]), flush=True)
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held. (`ru_maxrss` also counts its parent's, from before it was itself.)"""
+    words = Path("/proc/self/status").read_text(encoding="utf-8").split("VmHWM:")[1].split()
+    return int(words[0]) / 1024
 
 
 def run(folder: Path, task: str, seed: int, jobs: int, workers: int = WORKERS) -> dict:
-    """Do all jobs of a task: {"done": the lines said, "crashed" and "hung": job numbers, "peak_mb": ...}."""
+    """Do all jobs of a task: {"done": the lines said, "crashed" and "hung": job numbers}."""
     with ThreadPoolExecutor(workers) as pool:
         parts = list(pool.map(lambda who: _share(folder / str(who), task, seed, who, workers, jobs), range(workers)))
-    merged = {name: [item for part in parts for item in part[name]] for name in ("done", "crashed", "hung")}
-    return merged | {"peak_mb": max(part["peak_mb"] for part in parts)}
+    return {name: [item for part in parts for item in part[name]] for name in ("done", "crashed", "hung")}
 
 
 def _share(folder: Path, task: str, seed: int, first: int, step: int, last: int) -> dict:
     """Every `step`-th job from `first` on; a worker that died or hangs is replaced, and goes on with the next job."""
-    found = {"done": [], "crashed": [], "hung": [], "peak_mb": 0.0}
+    found = {"done": [], "crashed": [], "hung": []}
     while first < last:
         folder.mkdir(parents=True, exist_ok=True)
         for file in folder.iterdir():
@@ -113,10 +118,7 @@ def _share(folder: Path, task: str, seed: int, first: int, step: int, last: int)
         if hung:
             worker.kill()
         worker.stdout.close()
-        _, status, usage = os.wait4(worker.pid, 0)
-        worker.returncode = status
-        found["peak_mb"] = max(found["peak_mb"], usage.ru_maxrss / 1024)
-        if current is None and status:
+        if worker.wait() and current is None:
             raise RuntimeError(f"the worker could not begin: see {folder.with_suffix('.log')}")
         if current is None:
             break
@@ -147,14 +149,14 @@ def odd_files(rng: random.Random, folder: Path, mutations: int) -> dict:
     A decoder that dies in its own process costs a user one restart: the journal keeps that file apart then.
     """
     found = run(folder, "odd", rng.getrandbits(30), len(files_of(MEDIA / "odd")) + mutations)
-    silent = [number for number, _, samples, reason, _ in found["done"] if not samples and not reason]
+    silent = [number for number, _, samples, reason, *_ in found["done"] if not samples and not reason]
     return {
         "odd_files": len(found["done"]) + len(found["crashed"]) + len(found["hung"]),
         "odd_crashes": len(found["crashed"]),
         "odd_hangs": len(found["hung"]),
         "odd_silent": len(silent),
         "odd_slowest_s": round(max(line[4] for line in found["done"]), 2),
-        "odd_peak_mb": round(found["peak_mb"]),
+        "odd_peak_mb": round(max(line[5] for line in found["done"])),
     }
 
 
@@ -165,14 +167,14 @@ def damaged_files(rng: random.Random, folder: Path, copies: int) -> dict:
     """
     found = run(folder / "damaged", "damaged", rng.getrandbits(30), copies)["done"]
     seen = Counter(kind for _, kind, *_ in found if kind != "sound")
-    told = Counter(kind for _, kind, _, reason, _ in found if kind != "sound" and reason)
+    told = Counter(kind for _, kind, _, reason, *_ in found if kind != "sound" and reason)
     jobs = len(files_of(SAMPLE, MEDIA / "photos", MEDIA / "videos"))
     sound = run(folder / "sound", "sound", 0, jobs if copies > 500 else 20)["done"]
     sound += [line for line in found if line[1] == "sound"]
     return {
         "damaged_flagged_share": round(told.total() / seen.total(), 4),
         "damaged_flagged_by_kind": {kind: round(told[kind] / seen[kind], 3) for kind in sorted(seen)},
-        "sound_flagged": sum(bool(reason) for _, _, _, reason, _ in sound),
+        "sound_flagged": sum(bool(reason) for _, _, _, reason, *_ in sound),
         "sound_files": len(sound),
     }
 
