@@ -11,7 +11,6 @@ from IPython.display import display
 from tiny_model import Config, Tokens, build_model, encode_images, encode_texts
 
 EXAM_SEED, EXAM_SCENES, SHOWN = 31, 100, 10
-BUILD_DIR = train_tiny.BUILD_DIR
 
 
 class Exam:
@@ -40,7 +39,7 @@ class Exam:
         """The share of texts whose own picture is among the best `k`."""
         return figures.recall_at(self.scores(model), k)
 
-    def train(self, every: int = 20, cache_dir: Path = BUILD_DIR):
+    def train(self, every: int = 20, cache_dir: Path = train_tiny.BUILD_DIR):
         """Train a new model with the live figure, looked at `every` so many steps; it is returned, also when stopped
         by hand.
         """

@@ -45,3 +45,16 @@ def save_random_clip(file, seed=0):
     model = clip.model.CLIP(32, 32, 1, 64, 8, 77, 49408, 64, 1, 1)
     save_file(model.state_dict(), file, metadata={"activation": "quickgelu"})
     return file
+
+
+class FileAround:
+    """A stand-in for the open file `self.file`: whatever a subclass does not do itself, the file does."""
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()

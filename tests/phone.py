@@ -25,6 +25,7 @@ import cliplib
 from cliplib import files, video, zips
 from cliplib.files import find_media
 from cliplib.takeout import plain_path
+from tests.libraries import FileAround
 from tests.takeouts import build, picture, save_clip, zipped
 
 HOME = Path(__file__).resolve().parent.parent
@@ -122,7 +123,7 @@ class SlowMount:
         return _SlowFile(self.real(path, *options, **more), self)
 
 
-class _SlowFile:
+class _SlowFile(FileAround):
     def __init__(self, file, mount: SlowMount):
         self.file, self.mount = file, mount
 
@@ -130,15 +131,6 @@ class _SlowFile:
         data = self.file.read(size)
         self.mount.spend(1, len(data))
         return data
-
-    def __getattr__(self, name):
-        return getattr(self.file, name)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
 
 
 def draw_mount(root: Path, photos: int, videos: int) -> None:

@@ -26,7 +26,7 @@ from cliplib.doctor import check
 from cliplib.errors import CliplibError
 from cliplib.index import update
 from cliplib.store import Store
-from tests.libraries import draw_picture
+from tests.libraries import FileAround, draw_picture
 from tests.mutations import flip_a_bit
 from tests.torture_files import damaged_files, odd_files
 from tests.torture_pickles import hostile_pickles
@@ -169,7 +169,7 @@ class _refusing:
         _, os.fsync, os.replace = self.real
 
 
-class _ShortWriter:
+class _ShortWriter(FileAround):
     """A file whose write puts down half of the bytes and then fails."""
 
     def __init__(self, file, fault):
@@ -180,15 +180,6 @@ class _ShortWriter:
             self.file.write(bytes(data)[: len(data) // 2])
             raise self.fault.error
         return self.file.write(data)
-
-    def __getattr__(self, name):
-        return getattr(self.file, name)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
 
 
 def bit_flips(rng: random.Random, folder: Path, times: int) -> dict:
