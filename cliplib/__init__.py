@@ -11,10 +11,11 @@ A guided tour:
     library.search_videos("dog catches a frisbee")          # text -> video frames; .moments() -> stretches to play
     library.search(2 * cliplib.text("a dog") + cliplib.image("pool.jpg") - cliplib.text("a person"))    # composed
 
-Every file goes one way: `media` and `video` read it, `pipeline` prepares it in threads, `encoder` turns it into a unit
-vector, `store` keeps the vector in a row (`rows`), and `index` conducts. Every query goes the other way: `asking` turns
-a `query` into a vector, `search` compares it with the rows by cosine, `scores` holds every row's, `results` the best,
-and `display` shows them.
+Behind `library` lie rooms, each with a tour of its own. Every file goes one way: `media` reads it, `models` turns it
+into a unit vector, `cache` keeps the vector in a row, and `index` conducts. Every query goes the other way: `search`
+makes a vector of it, compares it with the rows by cosine and answers with hits, and `display` shows them. Beside this
+road lie `calibrate` and `lab` (where should the threshold be?), `widgets` (search boxes), `drive`, `lessons` and
+`cluster`.
 
 Importing cliplib loads neither torch nor OpenCV; they come with the first model and the first video.
 """
@@ -22,26 +23,18 @@ Importing cliplib loads neither torch nor OpenCV; they come with the first model
 from importlib import import_module
 
 _HOME = {
-    "Library": "library",
-    "Query": "query",
-    "text": "query",
-    "image": "query",
-    "Hit": "results",
-    "Hits": "results",
-    "Tags": "results",
-    "Scores": "scores",
-    "Moment": "moments",
-    "Moments": "moments",
-    "Skipped": "report",
-    "IndexReport": "report",
-    "CliplibError": "errors",
-    "MediaError": "errors",
-    "ModelError": "errors",
-    "LibraryError": "errors",
-    "CacheError": "errors",
-    "QueryError": "errors",
-    "JudgementError": "errors",
+    "library": ("Library",),
+    "search.query": ("Query", "text", "image"),
+    "search.results": ("Hit", "Hits", "Tags"),
+    "search.scores": ("Scores",),
+    "search.moments": ("Moment", "Moments"),
+    "index.report": ("Skipped", "IndexReport"),
+    "errors": (
+        *("CliplibError", "MediaError", "ModelError", "LibraryError", "CacheError"),
+        *("QueryError", "JudgementError"),
+    ),
 }
+_HOME = {name: module for module, names in _HOME.items() for name in names}
 __all__ = list(_HOME)
 __version__ = "0.1.0"
 

@@ -52,12 +52,12 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
     """Do what was asked: the JSON object, the words for a person, the exit status."""
     if arguments.command == "selftest":
-        from .selftest import selftest
+        from .models.selftest import selftest
 
         result = selftest(arguments.model)
         return result, "\n".join(f"{key}: {value}" for key, value in result.items()), 0 if result["passed"] else 1
     from .library import Library
-    from .query import image
+    from .search.query import image
 
     library = Library(arguments.folder, model=arguments.model)
     if arguments.command == "check":

@@ -22,19 +22,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray.data
 
-from . import manifest
-from . import rows as rows_
-from .encoder import Encoder
+from .cache import manifest
+from .cache import rows as rows_
+from .cache.store import folder_name
+from .cache.thumbs import Thumbs
 from .errors import CacheError, MediaError, ModelError
-from .files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile
-from .journal import Journal
-from .pipeline import Finished, Reader, Sample
-from .report import IndexReport
-from .results import Hits
-from .scores import NEAREST, Scores
-from .search import cosines, top_k
-from .store import folder_name
-from .thumbs import Thumbs
+from .index.journal import Journal
+from .index.pipeline import Finished, Reader, Sample
+from .index.report import IndexReport
+from .media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile
+from .models.encoder import Encoder
+from .search.ranking import cosines, top_k
+from .search.results import Hits
+from .search.scores import NEAREST, Scores
 
 if TYPE_CHECKING:
     from .library import Library

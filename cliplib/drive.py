@@ -12,11 +12,11 @@ import itertools
 import tempfile
 from pathlib import Path
 
-from . import mounts
+from .cache import mounts
+from .cache.mounts import on_colab
+from .cache.staging import Staged, save_back, stage
 from .errors import LibraryError
-from .files import PASSING, patiently
-from .mounts import on_colab
-from .staging import Staged, save_back, stage
+from .media.files import PASSING, patiently
 
 __all__ = ["MOUNT_POINT", "Staged", "check_folder", "explain", "flush", "mount", "on_colab", "save_back", "stage"]
 

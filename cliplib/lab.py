@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from .calibrate import RULES, Judged
-from .durable import write_durably
+from .cache.durable import write_durably
+from .calibrate.evaluation import compare, expected_precision
+from .calibrate.judgements import MODES
+from .calibrate.profiles import Profile
+from .calibrate.rules import RULES, Judged
 from .errors import CliplibError, JudgementError
-from .evaluation import compare, expected_precision
-from .judgements import MODES
 from .library import PAPER_THRESHOLDS, Library
-from .profiles import Profile
-from .query import nonsense
+from .search.query import nonsense
 
 if TYPE_CHECKING:
     import pandas as pd

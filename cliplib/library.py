@@ -6,24 +6,25 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from . import doctor, estimate, originals, pack, snapshot
-from . import index as index_
-from . import query as query_
-from . import rows as rows_
-from .asking import Asking
-from .background import Indexing
-from .doctor import Finding
-from .durable import writable
-from .encoder import Encoder
+from .cache import pack, snapshot
+from .cache import rows as rows_
+from .cache.durable import writable
+from .cache.store import Store, folder_name
+from .calibrate.judgements import Judgements
+from .calibrate.profiles import Profiles
 from .errors import LibraryError, QueryError
-from .estimate import Estimate
-from .judgements import Judgements
-from .profiles import Profiles
-from .query import Query
-from .report import IndexReport
-from .results import Hit, Hits, Tags
-from .scores import Scores
-from .store import Store, folder_name
+from .index import doctor, estimate
+from .index.background import Indexing
+from .index.report import IndexReport
+from .index.update import update
+from .models.encoder import Encoder
+from .search import originals
+from .search.asking import Asking
+from .search.query import Query
+from .search.query import image as image_query
+from .search.query import text as text_query
+from .search.results import Hit, Hits, Tags
+from .search.scores import Scores
 
 # The paper's cutoffs for ViT-B/32. They stand for every model that does not bring its own, until calibrated.
 PAPER_THRESHOLDS = {"text->image": 0.25, "text->video": 0.25, "image->image": 0.70, "image->video": 0.70}
@@ -126,14 +127,14 @@ class Library:
         `every_s`: seconds between the sampled frames of a video (None: as they are, 1 s for new ones). The clips of
         Live Photos are part of their photos; `motion_clips` takes them for videos, too. Raises LibraryError when the
         folder is gone or empty, or more than a fifth of the files are gone without `confirm_removals`. `elsewhere`: the
-        `listing` and `read` of `index.update`, which `cluster` gives.
+        `listing` and `read` of `update`, which `cluster` gives.
         """
         if every_s is not None and not 0 < every_s < float("inf"):
             raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
         self._asking = Asking(self)  # scores in hand keep the rows that they were made of
         self.store.refresh()
         options = {"motion_clips": motion_clips, **elsewhere}
-        return index_.update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **options)
+        return update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **options)
 
     def index_in_background(self, **options) -> Indexing:
         """`index` in a thread; searches find what it has saved. LibraryError while another such run goes on."""
@@ -147,11 +148,11 @@ class Library:
         if self.store.refresh():
             self._asking = Asking(self)
 
-    def estimate(self, seconds: float = 60) -> Estimate:
+    def estimate(self, seconds: float = 60) -> estimate.Estimate:
         """How long `index` will take and what limits it, after a trial of at most `seconds` that keeps nothing."""
         return estimate.measure(self.root, self.store, self.encoder, seconds)
 
-    def check(self, by_content: bool = False) -> list[Finding]:
+    def check(self, by_content: bool = False) -> list[doctor.Finding]:
         """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""
         return doctor.check(self.root, self.cache, by_content)
 
@@ -163,7 +164,7 @@ class Library:
 
     def similar(self, image, k: int = 5, threshold: float | None = None) -> Hits:
         """Image to image: a photo of the library (not among its own results), another file, or a PIL image."""
-        return self.score(query_.image(image), "image").top(k, threshold)
+        return self.score(image_query(image), "image").top(k, threshold)
 
     def search_videos(
         self, text: str | Query | None = None, k: int = 5, threshold: float | None = None, *, image=None
@@ -171,7 +172,7 @@ class Library:
         """Text to video frame, or with `image=` image to video frame; each hit has its time in seconds."""
         if (text is None) == (image is None):
             raise QueryError("search_videos needs a text or image=..., one of the two")
-        return self.score(query_.image(image) if text is None else text, "frame").top(k, threshold)
+        return self.score(image_query(image) if text is None else text, "frame").top(k, threshold)
 
     def score(self, query, kind: str = "image") -> Scores:
         """The cosine of every row of one kind ("image" or "frame") with a query: a text, an image as a path object or
@@ -180,7 +181,7 @@ class Library:
         A string is always a text here; for a file name as an image query give `Path(name)`. No encoding is needed to
         take `.top()`. QueryError for a query without terms, or whose terms cancel.
         """
-        query = query_.text(query) if isinstance(query, str) else query_.image(query)
+        query = text_query(query) if isinstance(query, str) else image_query(query)
         if self._indexing:
             self.refresh()
         return self._asking.scores(query, kind)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from cliplib import CliplibError, Library
-from cliplib.display import save_html
+from cliplib.display.html import save_html
 
 HOME = Path(__file__).resolve().parent.parent
 TEXT, PHOTO, VIDEO_TEXT = "a red car", "hills/IMG_0019.HEIC", "a boat"

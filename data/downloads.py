@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 from tqdm.auto import tqdm
 
 from cliplib.errors import MediaError
-from cliplib.fetch import open_address
-from cliplib.files import VIDEO_SUFFIXES
-from cliplib.media import open_photo
-from cliplib.video import open_video
+from cliplib.media.files import VIDEO_SUFFIXES
+from cliplib.media.photo import open_photo
+from cliplib.media.video import open_video
+from cliplib.models.fetch import open_address
 
 AGENT = "cliplib (a notebook that redoes a student paper; one file at a time)"
 REFUSALS = {

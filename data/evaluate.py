@@ -65,7 +65,7 @@ def video_figure(model="tiny"):
 
 def evaluate(model="tiny", **sizes):
     """All six figures as a dict; sizes (pairs, gallery, queries) can be lowered for a quick look."""
-    from cliplib.encoder import Encoder
+    from cliplib.models.encoder import Encoder
 
     encoder = Encoder.load(model)
     pieces = SimpleTokenizer().encoder
@@ -79,7 +79,7 @@ def evaluate(model="tiny", **sizes):
 
 def main():
     sys.path.insert(0, str(REPO))  # a script sees only its own folder
-    from cliplib.encoder import Encoder
+    from cliplib.models.encoder import Encoder
 
     measured = {**evaluate(), "composed": composed_figures(Encoder.load("tiny"))}
     (REPO / "build").mkdir(exist_ok=True)

@@ -17,11 +17,12 @@ from thresholds_simulation import coverage
 from thresholds_world import NOISE, draw_library, image_table, judged_by_truth, text_queries, text_table
 from world import truth_matrix
 
-from cliplib import evaluation, lab
-from cliplib.calibrate import RULES
-from cliplib.encoder import Encoder
+from cliplib import lab
+from cliplib.calibrate import evaluation
+from cliplib.calibrate.rules import RULES
 from cliplib.library import PAPER_THRESHOLDS
-from cliplib.query import nonsense
+from cliplib.models.encoder import Encoder
+from cliplib.search.query import nonsense
 
 REPO = Path(__file__).resolve().parent.parent
 OUT = REPO / "build" / "thresholds"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cliplib.calibrate import IN_FRONT, RULES
+from cliplib.calibrate.rules import IN_FRONT, RULES
 
 BINS = np.linspace(-0.3, 1.0, 131)
 

@@ -7,8 +7,8 @@ from the study: what somebody who uses it will get.
 
 import numpy as np
 
-from cliplib.calibrate import RULES, Judged, counts, rates
-from cliplib.evaluation import held_out, interval
+from cliplib.calibrate.evaluation import held_out, interval
+from cliplib.calibrate.rules import RULES, Judged, counts, rates
 
 PICTURES, QUERIES = 100, 60
 POPULATION = 10_000

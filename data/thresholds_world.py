@@ -1,6 +1,6 @@
 """Drawn libraries for the threshold lab: pictures, queries and, from the renderer's own truth, every judgement.
 
-Each table is a `cliplib.calibrate.Judged` over a whole library: every picture is judged for every query.
+Each table is a `cliplib.calibrate.rules.Judged` over a whole library: every picture is judged for every query.
 """
 
 import hashlib
@@ -11,9 +11,9 @@ from captions import Writer
 from drawing import draw, near_duplicate
 from world import COLOURS, KINDS, PLACES, WEATHERS, Query, Thing, changed, random_scene, truth_matrix
 
-from cliplib.calibrate import Judged
+from cliplib.calibrate.rules import Judged
 from cliplib.lab import noise_pictures
-from cliplib.query import nonsense
+from cliplib.search.query import nonsense
 
 NEAR_DUPLICATES = 2  # of each scene that a picture asks for, besides one redrawing
 NOISE = 60

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from cliplib import files, mounts
+from cliplib.cache import mounts
+from cliplib.media import files
 
 FOR_GOOD = 10**9
 # Python 3.10 to 3.13 open and list by different names.

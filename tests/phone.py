@@ -22,9 +22,9 @@ import zipfile
 from pathlib import Path
 
 import cliplib
-from cliplib import files, video, zips
-from cliplib.files import find_media
-from cliplib.takeout import plain_path
+from cliplib.media import files, video, zips
+from cliplib.media.files import find_media
+from cliplib.media.takeout import plain_path
 from tests.libraries import FileAround
 from tests.takeouts import build, picture, save_clip, zipped
 

@@ -29,7 +29,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whateve
 # Read by every kernel before its first cell: notes each text and picture that is encoded in the file $ENCODINGS.
 COUNT = """
 import os
-from cliplib.encoder import Encoder
+from cliplib.models.encoder import Encoder
 def counted(name, encode):
     def encode_and_note(self, things, *arguments, **options):
         with open(os.environ["ENCODINGS"], "a") as log:

@@ -8,130 +8,39 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "cliplib"
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py"))
 MAX_LINES = 250
 
-# What a module may import when it is itself imported, besides `errors`, which all may. The table has no circle.
+# What a room (a package, or a module beside them) may import when it is itself imported, besides `errors`, which all
+# may. From the ground up: a room imports only rooms that stand before it here.
 MAY_IMPORT = {
     "errors": set(),
-    "search": set(),
-    "moments": {"search"},
-    "results": {"moments"},
-    "report": set(),
-    # Google Drive: `drive` mounts, checks and flushes, `staging` copies in bulk, `mounts` knows what is confirmed
-    "mounts": set(),
-    "staging": {"durable", "files", "manifest", "mounts", "retention", "zips"},
-    "drive": {"files", "mounts", "staging"},
-    # media files: `files` walks and reads, `media` opens photos, `video` opens videos with its `decoder`, large ones as
-    # `patient` reads them; `zips` reads members of archives, `exif` what a camera wrote, `takeout` names and JSON,
-    # `companions` ties them
-    "zips": set(),
-    "exif": set(),
-    "takeout": set(),
-    "files": {"zips"},
-    "media": {"files", "exif"},
-    "decoder": set(),
-    "patient": {"files"},
-    "video": {"decoder", "patient"},
-    "companions": {"files", "rows", "takeout", "video"},
-    # models: `fetch` and `openclip` find files, `checkpoint` reads tensors, `weights` names them, `towers` are built
-    # of them, `encoder` runs these
-    "fetch": set(),
-    "openclip": set(),
-    "checkpoint": set(),
-    "weights": {"checkpoint", "fetch", "openclip"},
-    "towers": set(),
-    "encoder": {"weights", "towers"},
-    # the cache: `store` keeps `rows` in parts named by a `manifest`, `thumbs` beside them, and `fold` reads them again;
-    # a `snapshot` is one file
-    "rows": set(),
-    "manifest": {"files"},
-    "thumbs": set(),
-    "durable": set(),
-    "snapshot": {"durable", "rows"},
-    "retention": {"manifest", "mounts"},
-    "fold": {"files", "manifest", "retention", "rows"},
-    "store": {"durable", "files", "fold", "manifest", "mounts", "retention", "rows", "thumbs"},
-    "pack": {"durable", "files", "media", "rows", "snapshot", "zips"},  # the class pack: a whole library in one zip
-    # from files to an index: `pipeline` prepares what `index` encodes and stores
-    "journal": set(),
-    "presence": set(),
-    "plan": {"files", "store", "zips"},
-    "pipeline": {"files", "media", "patient", "video", "companions", "journal"},
-    "index": {
-        *("journal", "files", "companions", "pipeline", "plan", "encoder", "store", "rows", "report"),
-        *("mounts", "presence"),
-    },
-    # before the run and beside it: `estimate` tries how long it will take, `background` lets it go on in a thread
-    "estimate": {"companions", "files", "pipeline", "plan", "store"},
-    "background": {"index", "report", "store"},
-    # a moment on the screen: `clips` cuts it, `footage` finds its true edges and keeps what was cut
-    "clips": {"video"},
-    "footage": {"clips", "moments", "search", "video"},
-    # from a query to its scores: `asking` turns a `query` into a vector and `scores` takes `results` from its cosines
-    "query": set(),
-    "scores": {"takeout", "results", "moments", "search", "rows"},
-    "asking": {"query", "scores", "results", "search", "footage", "media", "rows"},
-    "originals": {"files"},
-    "doctor": {"files", "manifest", "store"},
-    # the threshold lab: `judgements` are what people said, `pooling` their CSV, `calibrate` has
-    # the rules, `evaluation` tests them, `profiles` are what a library then uses; `lab` brings them together
-    "judgements": {"durable", "pooling"},
-    "pooling": {"results"},
-    "calibrate": {"search"},
-    "evaluation": {"calibrate"},
-    "profiles": {"durable"},
-    "lab": {"library", "judgements", "calibrate", "evaluation", "profiles", "query", "durable"},
-    "labelling": {"library", "display", "gallery", "results", "moments", "style", "lab"},
-    "explorer": {"library", "display", "results", "style", "lab", "calibrate", "evaluation"},
-    # for lessons
-    "explain": set(),
-    "compare": {"library"},
-    "style": set(),
-    # what is seen: `display` draws results in one `style`; each of the `widgets` is a `box` with
-    # `entries` to ask with, `controls` over its scores, a `gallery` of tiles, and `keeping` to take results out
-    "display": {"report", "results", "moments", "scores", "style"},
-    "entries": {"media", "query"},
-    "controls": {"results", "scores"},
-    "gallery": {"display", "results"},
-    "keeping": {"display", "gallery", "results"},
-    # it hands Library.index its events, and reads the parts that a store has written
-    "cluster": {
-        *("encoder", "files", "journal", "manifest", "pipeline", "report", "results", "rows"),
-        *("scores", "search", "store", "thumbs"),
-    },
-    "upload": {"files", "library", "widgets"},  # a lesson without Drive
-    "preflight": {"drive", "fetch", "weights"},  # what a school account must allow
-    "box": {"library", "display", "results", "scores", "moments", "entries", "controls", "gallery", "keeping", "style"},
-    "widgets": {"library", "box", "entries"},
-    "selftest": {"fetch", "encoder", "media", "search"},
-    "__init__": set(),
+    "media": set(),
+    "models": set(),
+    "cache": {"media"},
+    "index": {"media", "cache"},
+    "search": {"media", "cache"},
+    "calibrate": {"search", "cache"},
+    "library": {"models", "cache", "index", "search", "calibrate"},
+    "display": {"index", "search"},
+    "drive": {"media", "cache"},
+    "cluster": {"media", "models", "cache", "index", "search"},
+    "lab": {"library", "calibrate", "search", "cache"},
+    "widgets": {"library", "lab", "calibrate", "display", "search", "media"},
+    "lessons": {"library", "widgets", "drive", "models", "media"},
 }
-SEEN = {
-    "upload",
-    "style",
-    "display",
-    "entries",
-    "controls",
-    "gallery",
-    "keeping",
-    "box",
-    "widgets",
-    "lab",
-    "labelling",
-    "explorer",
-}
-MAY_IMPORT["library"] = set(MAY_IMPORT) - SEEN - {"cluster", "compare", "explain", "selftest", "__init__"}
 # What a function may import when it is called, besides: a picture is only drawn where a notebook asks for one.
-MAY_IMPORT_LATE = {"report": {"display"}, "results": {"display"}, "moments": {"display"}, "scores": {"display"}}
-# The front doors may open any room: late (`__init__` loads its names lazily) or at once (`__main__`, the command line).
-DOORS_LATE, DOORS = {"__init__"}, {"__main__"}
+MAY_IMPORT_LATE = {"index": {"display"}, "search": {"display"}}
+# The front doors may open any room: `__init__` loads its names lazily, `__main__` is the command line.
+DOORS = {"__init__", "__main__"}
 
 
 class ImportsOfCliplib(ast.NodeVisitor):
-    """Collects the cliplib modules that a source imports: `early` as it is imported itself, `late` in functions."""
+    """Collects the cliplib modules that the module `home`, such as "cache/rows", imports: `early` as it is imported
+    itself, `late` in functions. Each is a path like `home`."""
 
-    def __init__(self):
+    def __init__(self, home):
+        self.folder = home.split("/")[:-1]
         self.early, self.late, self.depth = set(), set(), 0
 
     def visit_FunctionDef(self, node):
@@ -150,58 +59,71 @@ class ImportsOfCliplib(ast.NodeVisitor):
             self.note(alias.name.split("."))
 
     def visit_ImportFrom(self, node):
-        base = (["cliplib"] if node.level else []) + (node.module.split(".") if node.module else [])
+        base = ["cliplib", *self.folder[: len(self.folder) - node.level + 1]] if node.level else []
         for alias in node.names:
-            self.note([*base, alias.name])
+            self.note([*base, *(node.module.split(".") if node.module else []), alias.name])
 
     def note(self, dotted):
-        if dotted[0] == "cliplib" and len(dotted) > 1:
-            module = dotted[1] if dotted[1] in {*MODULES, *MAY_IMPORT} else "__init__"
+        if dotted[0] == "cliplib":
+            module = next((end for end in ("/".join(dotted[1:n]) for n in (3, 2)) if end in MODULES), None)
+            package = f"{dotted[1]}/__init__" if len(dotted) > 1 else ""
+            module = module or (package if package in MODULES else "__init__")
             (self.late if self.depth else self.early).add(module)
 
 
-def imports_of(source):
-    """The cliplib modules that `source` imports: (early, late)."""
-    found = ImportsOfCliplib()
-    found.visit(ast.parse(source))
+def imports_of(module, source=None):
+    """The cliplib modules that one imports: (early, late)."""
+    found = ImportsOfCliplib(module)
+    found.visit(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8") if source is None else source))
     return found.early, found.late
+
+
+def room(module):
+    return module.split("/")[0]
 
 
 def test_the_walk_sees_every_form_of_import():
     early, late = imports_of(
-        "from . import errors\nfrom .media import find\nimport cliplib.store\nfrom cliplib import text\n"
-        "if TYPE_CHECKING:\n    from .index import Index\n"
-        "def show():\n    from .display import gallery\n"
+        "search/scores",
+        "from .. import errors\nfrom ..media.files import find_media\nimport cliplib.cache.store\n"
+        "from cliplib import text\nfrom . import ranking, moments\nfrom .query import text\nfrom .. import widgets\n"
+        "if TYPE_CHECKING:\n    from ..index.update import update\n"
+        "def show():\n    from ..display.html import gallery\n",
     )
-    assert early == {"errors", "media", "store", "__init__"}
-    assert late == {"display"}
+    inside = {"search/ranking", "search/moments", "search/query"}
+    assert early == inside | {"errors", "media/files", "cache/store", "__init__", "widgets/__init__"}
+    assert late == {"display/html"}
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in DOORS])
 def test_imports_point_one_way(module):
-    early, late = imports_of((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
-    if module in DOORS:
-        return
-    assert module in MAY_IMPORT, f"cliplib/{module}.py is new here: say in MAY_IMPORT what it may import"
-    allowed = MAY_IMPORT[module] | {"errors"}
+    here = room(module)
+    assert here in MAY_IMPORT, f"cliplib/{here} is new: say in MAY_IMPORT what it may import"
+    early, late = ({room(other) for other in found} for found in imports_of(module))
+    allowed = MAY_IMPORT[here] | {"errors", here}
     assert early <= allowed, f"cliplib/{module}.py imports {sorted(early - allowed)}; it may import {sorted(allowed)}"
-    if module not in DOORS_LATE:
-        allowed = allowed | MAY_IMPORT_LATE.get(module, set())
-        assert late <= allowed, (
-            f"cliplib/{module}.py imports {sorted(late - allowed)} in a function; may: {sorted(allowed)}"
-        )
+    allowed |= MAY_IMPORT_LATE.get(here, set())
+    assert late <= allowed, (
+        f"cliplib/{module}.py imports {sorted(late - allowed)} in a function; may: {sorted(allowed)}"
+    )
 
 
-def test_the_table_has_no_circle():
+def test_the_rooms_stand_on_one_another():
+    for place, (here, needs) in enumerate(MAY_IMPORT.items()):
+        assert needs <= set(list(MAY_IMPORT)[:place]), f"{here} needs a room that stands after it"
+
+
+def test_no_two_modules_import_one_another():
+    needs = {module: imports_of(module)[0] - {module} for module in MODULES if module not in DOORS}
     standing = set()
-    while len(standing) < len(MAY_IMPORT):
-        ready = {module for module, needs in MAY_IMPORT.items() if module not in standing and needs <= standing}
-        assert ready, f"these modules import one another in a circle: {sorted(set(MAY_IMPORT) - standing)}"
+    while len(standing) < len(needs):
+        ready = {module for module in set(needs) - standing if needs[module] <= standing}
+        assert ready, f"these modules import one another in a circle: {sorted(set(needs) - standing)}"
         standing |= ready
 
 
 def test_there_is_no_room_for_odds_and_ends():
-    odd = {"utils", "util", "helpers", "common", "misc"} & set(MODULES)
+    odd = {"utils", "util", "helpers", "common", "misc"} & {part for module in MODULES for part in module.split("/")}
     assert not odd, f"{sorted(odd)}: put each function in the module whose purpose it serves"
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cliplib.store import Store
+from cliplib.cache.store import Store
 
 
 @pytest.fixture

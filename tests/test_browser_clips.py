@@ -14,10 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cliplib.clips import write_clip
-from cliplib.footage import PREVIEW
-from cliplib.video import open_video
-from tests.test_video import REAL
+from cliplib.media.video import open_video
+from cliplib.search.clips import write_clip
+from cliplib.search.footage import PREVIEW
+from tests.media.test_video import REAL
 
 pytest.importorskip("av")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

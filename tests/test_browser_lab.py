@@ -20,11 +20,13 @@ pytestmark = [
 ]
 CELLS = [
     """import cliplib
-from cliplib import explorer, lab, labelling
+from cliplib import lab
+from cliplib.widgets.explorer import Explorer
+from cliplib.widgets.labelling import LabellingBox
 
 library = cliplib.Library({folder!r}, model="tiny")
-labelling.LabellingBox(library, ["a dog"], judge="Ada", top=3, below=1)""",
-    """explorer.Explorer(library, lab.table(library, "text->image", noise=2))""",
+LabellingBox(library, ["a dog"], judge="Ada", top=3, below=1)""",
+    """Explorer(library, lab.table(library, "text->image", noise=2))""",
 ]
 
 

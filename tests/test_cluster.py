@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cliplib import Library, rows
+from cliplib import Library
+from cliplib.cache import rows
 from cliplib.errors import CacheError, QueryError
 from tests.libraries import draw_picture, draw_video, save_random_clip
 

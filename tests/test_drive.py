@@ -4,9 +4,10 @@ import errno
 
 import pytest
 
-from cliplib import drive, mounts
+from cliplib import drive
+from cliplib.cache import mounts
 from cliplib.errors import LibraryError
-from cliplib.files import find_media
+from cliplib.media.files import find_media
 from tests import colab as stand_ins
 
 colab, faults = stand_ins.colab, stand_ins.faults  # fixtures

@@ -65,7 +65,7 @@ class TestMeasure:
 
 @pytest.mark.slow
 def test_composed_queries_of_the_tiny_model_reach_what_is_asked():
-    from cliplib.encoder import Encoder
+    from cliplib.models.encoder import Encoder
 
     measured = composed.composed_figures(Encoder.load("tiny"), gallery=400)
     assert measured["precision_at_5"] >= composed.LEAST

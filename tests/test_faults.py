@@ -9,17 +9,17 @@ import re
 import numpy as np
 import pytest
 
-from cliplib import rows, snapshot
+from cliplib.cache import rows, snapshot
 from cliplib.errors import CacheError, ModelError
-from cliplib.weights import load_weights
+from cliplib.models.weights import load_weights
+from tests.cache.test_rows import make
 from tests.hostile import bombs
-from tests.test_rows import make
 
 ROWS = range(1, 41)
 
 
 def test_every_row_of_the_list_has_a_test_with_its_number(repo):
-    text = "\n".join(file.read_text("utf-8") for file in sorted((repo / "tests").glob("test_*.py")))
+    text = "\n".join(file.read_text("utf-8") for file in sorted((repo / "tests").rglob("test_*.py")))
     named = re.findall(r"def test_fault_((?:\d+_and_)*\d+)_", text)
     numbers = {int(number) for name in named for number in name.split("_and_")}
     numbers |= {int(number) for number in re.findall(r"\bid=\"(\d+)[-\"]", text)}

@@ -217,7 +217,7 @@ class TestNoise:
         assert first[0].tobytes() != first[1].tobytes() and first[0].size == (224, 224)
 
     def test_noise_is_the_best_score_over_the_library(self, library):
-        from cliplib.query import nonsense
+        from cliplib.search.query import nonsense
 
         best = lab.noise_scores(library, TEXT, 2, seed=4)
         assert best.tolist() == pytest.approx([library.score(text).values.max() for text in nonsense(2, 4)])

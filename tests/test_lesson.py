@@ -48,7 +48,7 @@ def test_an_untrained_model_guesses(exam):
 
 
 def test_trains_looks_and_saves_a_model_that_the_library_reads(exam, shown, tmp_path):
-    from cliplib.encoder import Encoder
+    from cliplib.models.encoder import Encoder
 
     model = exam.train(every=2, cache_dir=tmp_path)
     assert [step for step, _, _ in shown] == [1, 2]

@@ -12,9 +12,9 @@ from PIL import Image
 
 import cliplib
 from cliplib.__main__ import main
-from cliplib.encoder import Encoder
 from cliplib.errors import CacheError, LibraryError, ModelError, QueryError
-from cliplib.query import Query, nonsense
+from cliplib.models.encoder import Encoder
+from cliplib.search.query import Query, nonsense
 from tests.libraries import draw_picture, draw_video, save_random_clip
 
 

@@ -20,8 +20,8 @@ from world import is_true  # noqa: E402
 
 import cliplib  # noqa: E402
 from cliplib import lab  # noqa: E402
-from cliplib.calibrate import RULES  # noqa: E402
-from cliplib.encoder import Encoder  # noqa: E402
+from cliplib.calibrate.rules import RULES  # noqa: E402
+from cliplib.models.encoder import Encoder  # noqa: E402
 
 SNOW = next(line.count("|") + 1 for line in (DATA / "queries.csv").read_text().splitlines() if "image,snow," in line)
 SMALL = {"scenes": 60, "events": 20, "asking": 12}

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from cliplib import manifest, mounts
+from cliplib.cache import manifest, mounts
 from tests.torture_mount import mount_that_forgets
 
 

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-import cliplib.index
-from cliplib import durable, rows, snapshot
-from cliplib.doctor import check
+import cliplib.index.update
+from cliplib.cache import durable, rows, snapshot
+from cliplib.cache.store import Store
 from cliplib.errors import CliplibError
-from cliplib.index import update
-from cliplib.store import Store
+from cliplib.index.doctor import check
+from cliplib.index.update import update
 from tests.libraries import FileAround, draw_picture
 from tests.mutations import flip_a_bit
 from tests.torture_files import damaged_files, odd_files
@@ -107,7 +107,7 @@ def kill9(rng: random.Random, folder: Path, times: int) -> dict:
 
 def _dying_child(root: Path, encoded: mmap.mmap, during_save: bool, patience: float) -> None:
     """Index with a checkpoint after every batch of 4; with `during_save` dawdle inside saves, where the kill falls."""
-    cliplib.index.CHECKPOINT_FILES = 4
+    cliplib.index.update.CHECKPOINT_FILES = 4
     if during_save:
         replace = os.replace
         os.replace = lambda *names: (time.sleep(0.05 * patience), replace(*names), time.sleep(0.05 * patience))

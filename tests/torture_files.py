@@ -25,7 +25,7 @@ WORKERS = 2
 
 def files_of(*folders: Path) -> list[Path]:
     """All media files in folders, sorted; of a folder that is not there, none."""
-    from cliplib.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+    from cliplib.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
     suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
     found = (file for folder in folders for file in sorted(folder.rglob("*")))
@@ -61,11 +61,11 @@ TASKS = {"odd": odd_jobs, "damaged": damaged_jobs, "sound": sound_jobs}
 
 def read_one(folder: Path, suffix: str, data: bytes) -> tuple[int, str]:
     """Samples that the library's reader makes of a file, and the reason that it gives for what is missing, or ""."""
-    from cliplib import rows
-    from cliplib.companions import Companions
-    from cliplib.files import find_media
-    from cliplib.journal import Journal
-    from cliplib.pipeline import Finished, Reader
+    from cliplib.cache import rows
+    from cliplib.index.companions import Companions
+    from cliplib.index.journal import Journal
+    from cliplib.index.pipeline import Finished, Reader
+    from cliplib.media.files import find_media
 
     def prepare(image):
         return image.resize((224, 224))  # as much work as CLIP's own, without torch

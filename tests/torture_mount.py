@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from cliplib import drive, manifest, mounts, retention, store
-from cliplib import index as index_
-from cliplib.store import Store
+from cliplib import drive
+from cliplib.cache import manifest, mounts, retention, store
+from cliplib.cache.store import Store
+from cliplib.index.update import update
 from tests.colab import stand_in
 from tests.libraries import draw_picture
 from tests.torture import MODEL, StubEncoder, keys
@@ -100,7 +101,7 @@ def mount_that_forgets(rng: random.Random, folder: Path, times: int) -> dict:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(store, "MANY_PARTS", rng.choice([1, 2, 8]))
             patch.setattr(retention, "KEPT_GENERATIONS", rng.choice([1, 4]))
-            patch.setattr(index_, "CHECKPOINT_FILES", 1)
+            patch.setattr("cliplib.index.update.CHECKPOINT_FILES", 1)
             patch.setattr(os, "fsync", lambda handle: None)  # it promises nothing on a mount
             for name, count in _one_drive(rng, stand_in(patch, here)).items():
                 totals[name] += count
@@ -157,7 +158,7 @@ def _index(root: Path, cache: Path, history: dict[str, set]) -> None:
         history[head] = keys(here.rows)
 
     here._commit = noted
-    index_.update(root, here, StubEncoder(), confirm_removals=True, progress=False)
+    update(root, here, StubEncoder(), confirm_removals=True, progress=False)
 
 
 def _an_hour_passes(cache: Path) -> None:

@@ -23,9 +23,10 @@ REFUSED, LOADED, CRASHED = 0, 3, 4
 
 def loaders() -> dict:
     """Everything of cliplib that reads pickles: the suffix and the wrapping that it wants, and the call."""
-    from cliplib import Library, snapshot
-    from cliplib.checkpoint import read_checkpoint
-    from cliplib.weights import load_weights
+    from cliplib import Library
+    from cliplib.cache import snapshot
+    from cliplib.models.checkpoint import read_checkpoint
+    from cliplib.models.weights import load_weights
 
     return {
         "snapshot.load": (".pkl", lambda data: data, snapshot.load),

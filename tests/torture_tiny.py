@@ -25,8 +25,8 @@ def _command(task: str, root: Path) -> dict:
 
 def _keys(root: Path) -> tuple[set, list]:
     """Path and digest of all rows in the cache of a library, and what was wrong with it."""
-    from cliplib import manifest
-    from cliplib.store import Store
+    from cliplib.cache import manifest
+    from cliplib.cache.store import Store
 
     keys, problems = set(), []
     for folder in (root / ".cliplib").glob("tiny-*"):
@@ -70,11 +70,11 @@ def kill9_tiny(rng: random.Random, folder: Path, times: int) -> dict:
 
 def index(root: Path) -> None:
     """Index with the tiny model, a checkpoint every 4 files; say after how many pictures each batch is."""
-    import cliplib.index
+    import cliplib.index.update
     from cliplib import Library
 
     library = Library(root, model="tiny", cache=root / ".cliplib")
-    cliplib.index.CHECKPOINT_FILES, encoder, encoded = 4, library.encoder, 0
+    cliplib.index.update.CHECKPOINT_FILES, encoder, encoded = 4, library.encoder, 0
     encoder.batch_size, real = 4, encoder.encode_images
 
     def counted(images):

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from cliplib import Library, widgets
-from cliplib import rows as rows_
+from cliplib.cache import rows as rows_
 
 HOME = Path(__file__).resolve().parents[2]
 

@@ -17,8 +17,8 @@ import torch
 from PIL import Image, ImageOps
 
 from cliplib import Library
-from cliplib.media import open_photo
-from cliplib.rows import matrix
+from cliplib.cache.rows import matrix
+from cliplib.media.photo import open_photo
 
 BATCH, PIXELS, QUERIES = 32, 224, 200
 

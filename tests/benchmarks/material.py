@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from cliplib import rows as rows_
+from cliplib.cache import rows as rows_
 
 HOME = Path(__file__).resolve().parents[2]
 REAL = HOME.parent / "shared" / "media" / "photos"

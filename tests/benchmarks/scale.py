@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import torch
 from material import table, unit_rows
 
-from cliplib import index
-from cliplib.encoder import Encoder
-from cliplib.search import cosines, top_k
-from cliplib.store import Store
+from cliplib.cache.store import Store
+from cliplib.index.update import update
+from cliplib.models.encoder import Encoder
+from cliplib.search.ranking import cosines, top_k
 
 MODEL = {"model_id": "0" * 64, "name": "bench", "dim": 512, "preprocessing": "none", "precision": "fp32"}
 PARTS = 4
@@ -101,7 +101,7 @@ def opening(folder: Path, rounds: int) -> dict:
 
 
 def reindexing(folder: Path, count: int, rounds: int) -> dict:
-    """`index.update` over `count` unchanged files against a bare walk that asks each for its size and date."""
+    """`update` over `count` unchanged files against a bare walk that asks each for its size and date."""
     root = folder / "photos"
     for i in range(count):
         if i % 1000 == 0:
@@ -121,9 +121,9 @@ def reindexing(folder: Path, count: int, rounds: int) -> dict:
     Store(folder / "cache", MODEL).checkpoint(table(unit_rows(count), paths, sizes, mtimes), {}, set(), {})
     store = Store(folder / "cache", MODEL)
     encoder = SimpleNamespace(prepare=None, resolution=224, dim=512, batch_size=32, banner="", encode_images=_nothing)
-    assert index.update(root, store, encoder, progress=False).unchanged == count
+    assert update(root, store, encoder, progress=False).unchanged == count
     bare_s = best(bare, rounds)
-    ours_s = best(lambda: index.update(root, store, encoder, progress=False), rounds)
+    ours_s = best(lambda: update(root, store, encoder, progress=False), rounds)
     opened_s = best(lambda: Store(folder / "cache", MODEL).rows, rounds)
     return {"bare_s": bare_s, "cliplib_s": ours_s, "open_s": opened_s, "ratio": ours_s / bare_s}
 

@@ -32,7 +32,7 @@ from make_sample import variable_times
 from world import describe, random_scene, truth_matrix
 
 from cliplib import Library
-from cliplib.video import open_video
+from cliplib.media.video import open_video
 
 NTSC, EVENTS, SEED, ROUNDS = Fraction(30000, 1001), 4, 12, 3
 FILMS = {

@@ -1,0 +1,113 @@
+"""What a cache holds: the state that its manifests tell, folded into one, with every part checked as it is read."""
+
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import CacheError
+from ..media.files import patiently
+from . import manifest
+from . import rows as rows_
+from .retention import KEPT_SECONDS
+
+READERS = 4  # parts that are read and checked at once
+
+
+@dataclass
+class State:
+    """The live rows of a cache, the parts that hold them, and what is dead or has failed."""
+
+    live: dict[str, pa.Table] = field(default_factory=dict)  # live rows by part
+    entries: dict[str, dict] = field(default_factory=dict)  # name, size, sha256, rows, thumbs of each part
+    dead: dict[str, set[str]] = field(default_factory=dict)  # paths by part
+    failures: dict[str, dict] = field(default_factory=dict)  # size, mtime_ns, stage, reason by path
+    dropped: set[str] = field(default_factory=set)  # parts merged into others
+    heads: list[str] = field(default_factory=list)  # manifests that no other names as a parent
+    known: set[str] = field(default_factory=set)  # manifests that the next one makes obsolete
+
+
+class Folding:
+    """Reads the cache in `folder` for a `model` (see `Store`); `problems` says, in sentences, what was not believed."""
+
+    def __init__(self, folder: Path, model: dict):
+        self.folder, self.model, self.problems = folder, model, []
+        self.read: dict[str, pa.Table | None] = {}  # parts by name; None where a part is damaged
+        self.folded: dict[str, bool] = {}  # manifests by id; whether they, or all before them, were whole
+
+    def state(self) -> State:
+        """All heads folded: the union of their parts less the dead rows."""
+        bodies, damaged = manifest.read_all(self.folder)
+        self.problems += [f"{name} is damaged and was passed over" for name in damaged]
+        for ident in [i for i, body in bodies.items() if body["model"].get("model_id") != self.model["model_id"]]:
+            body = bodies.pop(ident)
+            self.problems.append(
+                f"{manifest.file_name(body)} is of model {body['model'].get('name')!r}, not {self.model['name']!r}"
+            )
+        believed = manifest.believed(bodies, manifest.part_sizes(self.folder))
+        missing = {ident: bodies[ident] for ident in bodies.keys() - believed.keys()}
+        for ident in manifest.heads(bodies):
+            if ident in missing:
+                name = manifest.file_name(bodies[ident])
+                self.problems.append(
+                    f"{name} names parts that are not there whole, perhaps not yet; it was passed over"
+                )
+        # What a new manifest names is over for good, so one whose parts may still come is not named.
+        young = time.time_ns() - KEPT_SECONDS * 10**9
+        known = believed.keys() | {ident for ident, body in missing.items() if body["created_ns"] < young}
+        state = State(heads=manifest.heads(believed), known=known)
+        entries = {entry["name"]: entry for ident in state.heads for entry in believed[ident]["parts"]}
+        with ThreadPoolExecutor(READERS) as pool:  # one thread decodes the embeddings of a part
+            self.read.update(zip(entries, pool.map(self._read_part, entries.values()), strict=True))
+        for ident in state.heads:
+            self._fold(ident, believed, state)
+        for name in sorted(set(state.entries) - state.dropped):
+            dead, rows = pa.array(sorted(state.dead.get(name, ())), pa.string()), self.read[name]
+            state.live[name] = rows.filter(pc.invert(pc.is_in(rows["path"], dead))) if len(dead) else rows
+        state.entries = {name: state.entries[name] for name in state.live}
+        state.live = rows_.without_doubles(state.live)
+        return state
+
+    def _fold(self, ident: str, bodies: dict, into: State) -> bool:
+        """Add a manifest to a state: whole, or what is sound of it and the generations before; whether one was whole.
+
+        Rows that are dead in a manifest that is not whole live on in what is added from the generations before: those
+        that took their place may be in the part that is missing.
+        """
+        if ident in self.folded:
+            return self.folded[ident]
+        body = bodies[ident]
+        for entry in body["parts"]:
+            if entry["name"] not in self.read:
+                self.read[entry["name"]] = self._read_part(entry)
+            if self.read[entry["name"]] is not None:
+                into.entries[entry["name"]] = entry
+        whole = self.folded[ident] = all(self.read[entry["name"]] is not None for entry in body["parts"])
+        if whole:
+            into.dropped.update(body["dropped"])
+        else:
+            earlier = manifest.before(body, bodies)
+            self.folded[ident] = max((self._fold(one, bodies, into) for one in earlier), default=False)
+        if whole or not self.folded[ident]:
+            for part, paths in body["dead"].items():
+                into.dead.setdefault(part, set()).update(paths)
+        into.failures |= body["failures"]
+        return self.folded[ident]
+
+    def _read_part(self, entry: dict) -> pa.Table | None:
+        try:
+            data = patiently((self.folder / Path(entry["name"]).name).read_bytes)
+            if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+                raise CacheError(f"{entry['name']} does not match its checksum ({len(data)} bytes of {entry['size']})")
+            rows, said = rows_.checked(
+                rows_.from_parquet(data, entry["name"], intact=True)[0], self.model["dim"], entry["name"]
+            )
+        except (OSError, CacheError) as error:
+            self.problems.append(f"{error}; the next index() encodes its files again")
+            return None
+        self.problems += said
+        return rows

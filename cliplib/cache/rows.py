@@ -1,0 +1,225 @@
+"""The row of the index: its Arrow schema, how it becomes Parquet bytes, and what is checked before it is believed.
+
+One row is a photo or a sampled video frame. Embeddings are `fixed_size_list<float32 not null>[d]`, which pandas,
+DuckDB, Polars and Ray read as they are, and which turns into a NumPy matrix without a copy.
+"""
+
+from pathlib import PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..errors import CacheError
+
+COLUMNS = {
+    "path": pa.string(),  # POSIX, relative to the library's root
+    "kind": pa.string(),  # one of KINDS
+    "time_s": pa.float64(),  # presentation time of a frame in seconds; null for a photo
+    "size": pa.int64(),  # bytes of the file
+    "mtime_ns": pa.int64(),  # nanoseconds since 1970, as the file system says
+    "digest": pa.string(),  # of the file's content, see media.digest_of
+    "width": pa.int32(),  # pixels, upright
+    "height": pa.int32(),
+    "taken_at": pa.string(),  # ISO 8601, local time
+    "taken_from": pa.string(),  # where taken_at was read: "exif", "container", "sidecar", "mtime"
+    "duration_s": pa.float64(),  # of the video; null for a photo
+    "every_s": pa.float64(),  # sampling interval of the video; null for a photo
+    "latitude": pa.float64(),  # degrees, north positive; of the camera or the sidecar
+    "longitude": pa.float64(),  # degrees, east positive
+    "camera": pa.string(),  # make and model; null where the file names none, as in a screenshot
+    "content_id": pa.string(),  # what Apple gives a Live Photo and its clip alike
+}
+KINDS = ("image", "frame")
+UNIT_TOLERANCE = 1e-3  # how far a stored row's norm may be from 1
+BOMB_RATIO = 50  # embeddings hardly compress: more than this, and over 256 MB, is no index
+
+
+def schema(dim: int) -> pa.Schema:
+    """The schema of an index whose embeddings have `dim` numbers."""
+    embedding = pa.list_(pa.field("element", pa.float32(), nullable=False), dim)
+    return pa.schema([*COLUMNS.items(), ("embedding", embedding)])
+
+
+def empty(dim: int) -> pa.Table:
+    """A table with no rows."""
+    return schema(dim).empty_table()
+
+
+def table(records: list[dict], embeddings: np.ndarray) -> pa.Table:
+    """Rows from n dicts with the keys of `COLUMNS` (a missing key is null) and their embeddings, float32 (n, d)."""
+    n, dim = embeddings.shape
+    if len(records) != n:
+        raise ValueError(f"{len(records)} records but {n} embeddings")
+    columns = [pa.array([record.get(name) for record in records], kind) for name, kind in COLUMNS.items()]
+    flat = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).reshape(-1))
+    columns.append(pa.FixedSizeListArray.from_arrays(flat, type=schema(dim).field("embedding").type))
+    return pa.Table.from_arrays(columns, schema=schema(dim))
+
+
+def matrix(rows: pa.Table) -> np.ndarray:
+    """The embeddings as float32 (n, d); no copy is made when the table has one chunk."""
+    column = rows["embedding"]
+    chunk = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if isinstance(chunk, pa.ChunkedArray):  # what combine_chunks gives for no rows in some versions
+        return np.empty((0, column.type.list_size), np.float32)
+    return chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, column.type.list_size)
+
+
+def joined(tables: list[pa.Table], dim: int) -> pa.Table:
+    """The rows of all tables in one chunk, photos before frames.
+
+    A table that has its photos first, as a checkpoint writes them, is cut without a copy; a single table of one kind is
+    handed on as it is.
+    """
+    halves = {kind: [] for kind in KINDS}
+    for rows in tables:
+        photos = pc.equal(rows["kind"], KINDS[0])
+        first = pc.sum(photos).as_py() or 0
+        in_order = pc.sum(photos.slice(0, first)).as_py() in (None, first)
+        halves[KINDS[0]].append(rows.slice(0, first) if in_order else rows.filter(photos))
+        halves[KINDS[1]].append(rows.slice(first) if in_order else rows.filter(pc.invert(photos)))
+    filled = [rows for kind in KINDS for rows in halves[kind] if rows.num_rows]
+    return pa.concat_tables(filled).combine_chunks() if filled else empty(dim)
+
+
+def keys(rows: pa.Table) -> list[tuple[str, float | None]]:
+    """What tells each row's picture: the digest of its file's content, and for a frame its time in seconds."""
+    return list(zip(rows["digest"].to_pylist(), rows["time_s"].to_pylist(), strict=True))
+
+
+def of_files(rows: pa.Table, files: list) -> pa.Table:
+    """The same rows as if of other files with the same content: `files` have `path`, `size` and `mtime_ns`."""
+    for name in ("path", "size", "mtime_ns"):
+        at = rows.column_names.index(name)
+        rows = rows.set_column(
+            at, rows.schema.field(at), pa.array([getattr(file, name) for file in files], COLUMNS[name])
+        )
+    return rows
+
+
+def to_parquet(rows: pa.Table, metadata: dict[str, str]) -> bytes:
+    """The rows as a Parquet file in memory, with `metadata` in its schema."""
+    sink = pa.BufferOutputStream()
+    write_parquet(rows, metadata, sink)
+    return sink.getvalue()
+
+
+def write_parquet(rows: pa.Table, metadata: dict[str, str], file) -> None:
+    """Write the rows as Parquet to a binary file, with `metadata` in their schema.
+
+    BYTE_STREAM_SPLIT groups the bytes of like weight of the floats, so that zstd finds something to press. It has to be
+    asked for on `embedding.list.element`: on plain `embedding` Parquet silently writes PLAIN.
+    """
+    pq.write_table(
+        rows.replace_schema_metadata(metadata),
+        file,
+        compression="zstd",
+        use_dictionary=["kind", "taken_from", "path", "digest"],
+        column_encoding={"embedding.list.element": "BYTE_STREAM_SPLIT"},
+        write_page_checksum=True,
+    )
+
+
+def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table, dict[str, str]]:
+    """The table and the metadata of a Parquet file in memory; CacheError when it cannot be read or is a bomb.
+
+    `intact`: a checksum of all the bytes was right, so those of the pages are not worth their time.
+    """
+    try:
+        about = pq.read_metadata(pa.BufferReader(data))
+        expanded = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups)) + 256 * about.num_rows
+        if expanded > max(2**28, BOMB_RATIO * len(data)):
+            raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,}")
+        leaves = (about.schema.column(i) for i in range(about.num_columns))
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=not intact, read_dictionary=texts)
+        packed = [column for column in rows.columns if pa.types.is_dictionary(column.type)]
+        expanded = sum(map(_text_bytes, packed))
+        if expanded > max(2**28, BOMB_RATIO * len(data)):  # one long text, named a million times
+            raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,} of texts")
+        plain = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in rows.schema]
+        rows = rows.cast(pa.schema(zip(rows.column_names, plain, strict=True)))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise CacheError(f"{name} is not a sound Parquet file: {str(error).splitlines()[0]}") from error
+    return rows, {k.decode(): v.decode("utf-8", "replace") for k, v in (about.metadata or {}).items()}
+
+
+def _text_bytes(texts: pa.ChunkedArray) -> int:
+    """The bytes that dictionary-encoded texts have when each row holds its own."""
+    lengths = (pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in texts.chunks)
+    return sum(pc.sum(length).as_py() or 0 for length in lengths)
+
+
+# What every unsafe path has, and hardly any other, so that a million paths are looked at without a million calls.
+MAYBE_UNSAFE = r"(?s)^$|^[./]|^.:|\.\.|\\|\x00"
+
+
+def unsafe_paths(paths: pa.ChunkedArray) -> list[str]:
+    """Those of `paths` (strings) that `is_safe_path` refuses, each once."""
+    odd = paths.filter(pc.match_substring_regex(paths, MAYBE_UNSAFE))
+    return [path for path in odd.unique().to_pylist() if not is_safe_path(path)]
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a stored path stays inside the library: relative, no `..`, no drive letter, no NUL."""
+    parts = PurePosixPath(path).parts
+    unsafe = not parts or path.startswith(("/", "\\")) or ".." in path.replace("\\", "/").split("/")
+    return not unsafe and "\0" not in path and parts[0][1:2] != ":"
+
+
+def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
+    """The rows that may be believed, and a sentence for each kind that may not.
+
+    Raises CacheError when the columns are not those of an index, or the embeddings have another width than `dim`. Rows
+    with a path that leaves the library, or an embedding that is not finite and of length one, are left out and said.
+    """
+    want = schema(dim)
+    if rows.column_names != want.names:
+        raise CacheError(f"{name} has the columns {rows.column_names}; an index has {want.names}")
+    got = rows.schema.field("embedding").type
+    if not pa.types.is_fixed_size_list(got) or got.list_size != dim:
+        raise CacheError(f"{name} holds embeddings of type {got}; this model's are {want.field('embedding').type}")
+    try:
+        rows = rows.cast(want)
+    except (pa.ArrowException, ValueError) as error:
+        raise CacheError(f"{name} has columns of the wrong type: {error}") from error
+    if rows["embedding"].null_count or any(rows[c].null_count for c in ("path", "kind", "digest", "size", "mtime_ns")):
+        raise CacheError(f"{name} has rows without a path, a digest or an embedding")
+    vectors = matrix(rows)
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    unit = np.abs(norms - 1) <= UNIT_TOLERANCE  # false for NaN as well
+    unit &= pc.is_in(rows["kind"], pa.array(KINDS)).to_numpy(zero_copy_only=False)
+    unsafe = unsafe_paths(rows["path"])
+    problems = []
+    if not unit.all():
+        problems.append(
+            f"{name}: {int((~unit).sum())} rows of no known kind, or with embeddings that are no unit vectors, left out"
+        )
+    if unsafe:
+        problems.append(
+            f"{name}: {len(unsafe)} paths lead outside the library and were left out, for example {unsafe[0]!r}"
+        )
+        unit &= ~pc.is_in(rows["path"], pa.array(unsafe)).to_numpy(zero_copy_only=False)
+    return (rows if unit.all() else rows.filter(pa.array(unit))), problems
+
+
+def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """The tables, each path in one only: two writers may index one file; its latest version (by mtime) stays."""
+    if len(tables) < 2:
+        return tables
+    shared = pc.value_counts(pa.chunked_array([t["path"].unique() for t in tables.values()] or [[]], pa.string()))
+    shared = shared.filter(pc.greater(shared.field("counts"), 1)).field("values")
+    if not len(shared):
+        return tables
+    best: dict[str, tuple] = {}  # path: (mtime_ns, digest, table) that stays
+    for name, rows in tables.items():
+        rows = rows.filter(pc.is_in(rows["path"], shared))
+        for path, *version in zip(*(rows[c].to_pylist() for c in ("path", "mtime_ns", "digest")), strict=True):
+            best[path] = max(best.get(path, (*version, name)), (*version, name))
+    kept = {}
+    for name, rows in tables.items():
+        lost = pa.array([path for path, (_, _, winner) in best.items() if winner != name], pa.string())
+        kept[name] = rows.filter(pc.invert(pc.is_in(rows["path"], lost)))
+    return kept

@@ -1,0 +1,200 @@
+"""A whole index in one file, to carry: Parquet (the truth) or pickle (for the paper's sake). Both load to the same
+rows, bit for bit.
+
+The pickle holds builtins only: a dict of lists, strings, numbers and raw bytes. Its reader scans the opcodes before
+anything is built and refuses every one that could name a class, call something or reserve memory out of proportion, so
+nobody's file can run code. Either file carries the sha256 of all its other bytes, so that no flipped bit goes unseen,
+and stays plain Parquet, or a plain pickle, for everybody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickle
+import pickletools
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import CacheError
+from . import rows as rows_
+from .durable import write_durably
+
+if TYPE_CHECKING:
+    from ..library import Library
+
+MAGIC = "cliplib index 1"
+SUFFIXES = (".parquet", ".pkl", ".pickle")
+PLACEHOLDER = b"the sha256 of all the other bytes of this file".ljust(64, b".")  # as long as the checksum itself
+MOST_OPCODES = 100_000  # before the embeddings, and for every 4 bytes from there on one more
+OPCODES = {  # all that pickle protocol 4 needs for dicts, lists, strings, numbers and bytes
+    *("PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINGET", "LONG_BINGET", "NONE", "NEWTRUE", "NEWFALSE"),
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *(
+        "SHORT_BINBYTES",
+        "BINBYTES",
+        "BINBYTES8",
+        "EMPTY_LIST",
+        "APPEND",
+        "APPENDS",
+        "EMPTY_DICT",
+        "SETITEM",
+        "SETITEMS",
+    ),
+}
+
+
+def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dict) -> Path:
+    """Write rows, their thumbnails (in row order) and what made them to a new file; its suffix chooses the format."""
+    file = Path(file)
+    if file.suffix == ".parquet":
+        table = rows.append_column("thumbnail", pa.array(jpegs, pa.binary()))
+        data = rows_.to_parquet(table, {"cliplib": MAGIC, "model": json.dumps(model), "sha256": PLACEHOLDER})
+    elif file.suffix in SUFFIXES:
+        vectors = rows_.matrix(rows)
+        body = {
+            "magic": MAGIC,
+            "sha256": PLACEHOLDER.decode(),
+            "model": model,
+            "shape": list(vectors.shape),
+            "embedding": vectors.astype("<f4").tobytes(),
+            "columns": {name: rows[name].to_pylist() for name in rows_.COLUMNS} | {"thumbnail": jpegs},
+        }
+        data = pickle.dumps(body, protocol=4)
+    else:
+        raise CacheError(f"cannot save an index as {file.name!r}: name it with one of {', '.join(SUFFIXES)}")
+    try:
+        write_durably(file, lambda out: out.write(_with_checksum(data)))
+    except OSError as error:
+        raise CacheError(f"could not save {file}: {error.strerror or error}; nothing was changed") from error
+    return file
+
+
+def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
+    """Rows, their thumbnails in row order, and what made them. CacheError for anything but a sound snapshot."""
+    file = Path(file)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CacheError(f"cannot read {file}: {error.strerror or error}") from error
+    read = _from_parquet if data[:4] == b"PAR1" else _from_pickle
+    try:
+        table, model = read(data, file.name)
+        if not (
+            isinstance(model["dim"], int) and isinstance(model["model_id"], str) and isinstance(model["name"], str)
+        ):
+            raise TypeError("dim must be a number, model_id and name texts")
+    except CacheError:
+        raise
+    except Exception as error:  # what a stranger's file holds where a text or a list should be raises nearly anything
+        raise CacheError(f"{file.name} is not a sound index saved by cliplib: {error!r:.200}") from error
+    jpegs = table["thumbnail"]
+    table = table.drop_columns(["thumbnail"])
+    checked, problems = rows_.checked(table, model["dim"], file.name)
+    if problems:
+        raise CacheError(f"refused: {'; '.join(problems)}")
+    return checked, pc.cast(jpegs, pa.binary()).to_pylist(), model
+
+
+def _with_checksum(data: bytes) -> bytes:
+    """The bytes of a file with the sha256 of all others in the place that was kept for it."""
+    before, _, after = bytes(data).partition(PLACEHOLDER)
+    return before + hashlib.sha256(before + after).hexdigest().encode() + after
+
+
+def _check_sum(data: bytes, said: str, name: str) -> None:
+    """Raise CacheError unless `said` is in `data` once and is the sha256 of all the rest."""
+    before, found, after = data.partition(said.encode())
+    if len(said) != 64 or not found or hashlib.sha256(before + after).hexdigest() != said:
+        raise CacheError(f"{name} does not match its checksum: it is damaged, or cut short")
+
+
+def open_library(kind: type[Library], file: str | Path, root: str | Path | None, options: dict) -> Library:
+    """`Library.load`."""
+    rows, jpegs, about = load(file)
+    options.setdefault("model", about.get("name", "ViT-B/32"))
+    options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
+    library = kind(Path(file).parent if root is None else root, **options)
+    check_model(library, about, file)
+    thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
+    library.store.checkpoint(rows, thumbs, set(), library.store.failures)
+    return library
+
+
+def check_model(library: Library, about: dict, file: str | Path) -> None:
+    """CacheError where the library's model is not the one that made `file`."""
+    encoder = library.encoder
+    if encoder.model_id != about["model_id"]:
+        raise CacheError(
+            f"{file} was made with {about.get('name')!r} ({about['model_id'][:12]}), but {encoder.name!r} "
+            f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or index "
+            "again"
+        )
+
+
+def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
+    table, about = rows_.from_parquet(data, name)
+    if about.get("cliplib") != MAGIC or "thumbnail" not in table.column_names:
+        raise CacheError(f"{name} is Parquet, but not an index saved by cliplib")
+    _check_sum(data, about["sha256"], name)
+    return table, json.loads(about["model"])
+
+
+def _from_pickle(data: bytes, name: str) -> tuple[pa.Table, dict]:
+    _check_opcodes(data, name)
+    try:
+        body = _Builtins(io.BytesIO(data)).load()
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise CacheError(f"{name} is neither a Parquet nor a pickle index, or it is cut short: {error}") from error
+    _check_sum(data, body["sha256"], name)
+    return _table_of(body, len(data)), body["model"]
+
+
+def _check_opcodes(data: bytes, name: str) -> None:
+    """Raise CacheError where a pickle could do more than build lists, texts and numbers in proportion to its size."""
+    try:
+        for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
+            if opcode.name not in OPCODES:
+                raise CacheError(
+                    f"refused {name}: {opcode.name} at byte {position}, which no index needs; no code was run"
+                )
+            if count > MOST_OPCODES + position // 4:  # an empty list is one byte in the file, and 64 in memory
+                raise CacheError(f"refused {name}: it holds more things than an index of its size could; a bomb?")
+            if opcode.name == "LONG1" and not -(2**63) <= argument < 2**63:  # such numbers can all have one hash
+                raise CacheError(f"refused {name}: a number beyond 64 bits at byte {position}; no code was run")
+    except CacheError:
+        raise
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise CacheError(f"{name} is neither a Parquet nor a pickle index, or it is cut short: {error}") from error
+
+
+class _Builtins(pickle.Unpickler):
+    """A second lock behind the scan of the opcodes: no global is ever looked up."""
+
+    def find_class(self, module, name):
+        raise CacheError(f"refused: the pickle asks for {module}.{name}")
+
+
+def _table_of(body: dict, size: int) -> pa.Table:
+    """Rows from the pickled dict; every length is checked against the shape and the file's `size` in bytes first."""
+    n, dim = body["shape"]
+    embedding, columns = body["embedding"], body["columns"]
+    if body["magic"] != MAGIC or dim < 1 or len(embedding) != n * dim * 4:
+        raise ValueError(f"shape {n} x {dim} against {len(embedding)} bytes of embeddings")
+    if set(columns) != {*rows_.COLUMNS, "thumbnail"} or any(len(values) != n for values in columns.values()):
+        raise ValueError("columns that do not fit the shape")
+    # One long string that the pickle names a million times is small in the file and huge in a table.
+    if sum(len(v) for values in columns.values() for v in values if isinstance(v, str | bytes)) > 4 * size:
+        raise ValueError("texts far larger than the file")
+    records = [
+        dict(zip(rows_.COLUMNS, values, strict=True))
+        for values in zip(*(columns[c] for c in rows_.COLUMNS), strict=True)
+    ]
+    rows = rows_.table(records, np.frombuffer(embedding, "<f4").reshape(n, dim))
+    return rows.append_column("thumbnail", pa.array(columns["thumbnail"], pa.binary()))

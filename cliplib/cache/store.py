@@ -1,0 +1,164 @@
+"""The cache on disk: immutable parts of rows and thumbnails, and the manifests that name them.
+
+A checkpoint writes a part, then a manifest under a new name. Nothing is changed in place, so a stop at any moment
+leaves the state before or the state after. Loading folds all heads: the union of their parts less the dead rows; so two
+writers lose nothing. A part that does not match its checksum is named, and its rows are looked for in the generation
+before. Files may arrive in any order, or never, where the cache lies on a mount and the machine dies (see `mounts`).
+
+    .cliplib/<model>/manifest-<time>-<id>.json
+                     part-<id>.parquet          rows, see `rows`
+                     thumbs-<id>.parquet        see `thumbs`
+"""
+
+import uuid
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import CacheError
+from ..media.files import patiently
+from . import manifest, mounts
+from . import rows as rows_
+from .durable import write_durably
+from .fold import Folding, State
+from .retention import delete_old
+from .thumbs import Key, Thumbs, write_pack
+
+MANY_PARTS = 8  # more than this are merged when a run ends
+
+
+class Store:
+    """The cache of one library for one model.
+
+    `folder` is `.cliplib/<model>`; `model` says in a flat dict which encoder made the rows (`model_id`, `name`, ...)
+    and how wide its embeddings are (`dim`). Nothing is written before the first `checkpoint`. `problems` says, in
+    sentences, what could not be believed.
+    """
+
+    def __init__(self, folder: Path, model: dict):
+        self.folder, self.model = Path(folder), model
+        self._read()
+
+    def _read(self) -> None:
+        self._rows: pa.Table | None = None
+        self._thumbs: Thumbs | None = None
+        self._manifests = self._manifests_there()
+        folding = Folding(self.folder, self.model)
+        self._state, self.problems = folding.state(), folding.problems
+
+    def refresh(self) -> bool:
+        """Read again if another writer has added to the cache since it was read; whether one had."""
+        changed = self._manifests_there() != self._manifests
+        if changed:
+            self._read()
+        return changed
+
+    def _manifests_there(self) -> set[str]:
+        return {file.name for file in self.folder.glob("manifest*.json")}
+
+    @property
+    def rows(self) -> pa.Table:
+        """The live rows, each (path, time_s) once, in one chunk; photos before frames, so that either is a slice."""
+        if self._rows is None:
+            self._rows = rows_.joined(list(self._state.live.values()), self.model["dim"])
+        return self._rows
+
+    @property
+    def failures(self) -> dict[str, dict]:
+        """Files that could not be indexed whole: {path: {size, mtime_ns, stage, reason}}."""
+        return self._state.failures
+
+    def thumb_files(self) -> list[dict]:
+        """Name, size and sha256 of the thumbnail packs."""
+        return [entry["thumbs"] for entry in self._state.entries.values() if "thumbs" in entry]
+
+    def thumbnail(self, key: Key) -> bytes | None:
+        """The JPEG of a row by (digest, time_s), or None where the cache has none."""
+        return self._packs().get(key)
+
+    def _packs(self) -> Thumbs:
+        if self._thumbs is None:
+            self._thumbs = Thumbs([self.folder / Path(entry["name"]).name for entry in self.thumb_files()])
+            self.problems.extend(self._thumbs.problems)
+        return self._thumbs
+
+    # writing
+
+    def checkpoint(self, new: pa.Table, thumbs: dict[Key, bytes], gone: set[str], failures: dict[str, dict]) -> None:
+        """Make the rows `new` and their `thumbs` durable; the older rows of their paths, and of the paths in `gone`,
+        die.
+
+        `failures` replaces those on record. Raises CacheError, with the state before intact, when the disk refuses.
+        """
+        doomed = pa.array(sorted(gone | set(new["path"].unique().to_pylist())), pa.string())
+        state = State(failures=failures, dropped=set())
+        for name, rows in self._state.live.items():
+            hit = pc.is_in(rows["path"], doomed)
+            alive = rows.filter(pc.invert(hit)) if pc.any(hit).as_py() else rows
+            if alive.num_rows:
+                state.live[name], state.entries[name] = alive, self._state.entries[name]
+                dead = self._state.dead.get(name, set()) | set(rows["path"].filter(hit).to_pylist())
+                state.dead |= {name: dead} if dead else {}
+            else:
+                state.dropped.add(name)
+        if new.num_rows:
+            self._add_part(state, new, thumbs.items)
+        self._commit(state, new.num_rows)
+
+    def compact(self) -> None:
+        """Merge the parts when they are many (not one with half the rows); delete what need not be kept."""
+        if len(self._state.live) > MANY_PARTS:
+            self._merge()
+        if len(self._manifests) > MANY_PARTS:
+            self._manifests = delete_old(self.folder, self._state.heads)
+
+    def _merge(self) -> None:
+        total = sum(rows.num_rows for rows in self._state.live.values())
+        stay = {n for n, rows in self._state.live.items() if rows.num_rows > total / 2 and n not in self._state.dead}
+        state = State(failures=self._state.failures, dropped=set(self._state.live) - stay)
+        for name in stay:
+            state.live[name], state.entries[name] = self._state.live[name], self._state.entries[name]
+        merged = pa.concat_tables([self._state.live[name] for name in sorted(state.dropped)]).combine_chunks()
+        keys, packs = dict.fromkeys(rows_.keys(merged)), self._packs()
+        self._add_part(state, merged, lambda: packs.among(keys))
+        self._commit(state, 0)
+
+    def _add_part(self, state: State, rows: pa.Table, thumbs: Callable[[], Iterable[tuple[Key, bytes]]]) -> None:
+        ident = uuid.uuid4().hex[:16]
+        about = {f"cliplib.{key}": str(value) for key, value in self.model.items()}
+        write = partial(rows_.write_parquet, rows, about)
+        entry = self._write(f"part-{ident}.parquet", write) | {"rows": rows.num_rows}
+        if next(iter(thumbs()), None):
+            entry["thumbs"] = self._write(f"thumbs-{ident}.parquet", lambda file: write_pack(file, thumbs()))
+        state.live[entry["name"]], state.entries[entry["name"]] = rows, entry
+
+    def _commit(self, state: State, new_rows: int) -> None:
+        parts = list(state.entries.values())
+        body = manifest.new(self.model, self._state.known, parts, state.dead, sorted(state.dropped), state.failures)
+        name = manifest.file_name(body)
+        mounts.note(self.folder / name, new_rows)
+        self._write(name, lambda file: file.write(manifest.to_bytes(body)))
+        self._manifests.add(name)
+        state.heads, state.known = [body["id"]], self._state.known | {body["id"]}
+        self._state, self._rows, self._thumbs = state, None, None
+
+    def _write(self, name: str, write: Callable) -> dict:
+        """Let `write` fill a new file of the cache; its name, size in bytes and sha256."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            size, sha256 = patiently(lambda: write_durably(self.folder / name, write))
+        except OSError as error:
+            raise CacheError(
+                f"could not save {name} in {self.folder}: {error.strerror or error}. What was saved before is intact. "
+                "Free some space, or give another folder with Library(..., cache=...), and run index() again."
+            ) from error
+        return {"name": name, "size": size, "sha256": sha256}
+
+
+def folder_name(model: str, model_id: str) -> str:
+    """The name of a model's cache folder, "ViT-B-32-<id>" for "ViT-B/32"; a checkpoint's path gives its file name."""
+    name = Path(model).name if Path(model).expanduser().is_file() else model
+    return "".join(c if c.isalnum() or c in "-." else "-" for c in name) + f"-{model_id[:12]}"

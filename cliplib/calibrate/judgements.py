@@ -1,0 +1,232 @@
+"""Judgements: who said that which picture answers which query. A small table beside the index.
+
+Judgements are about pictures, not about a model, so one folder holds those of all models. Every `Judgements` object
+writes files of its own, each replaced whole (see `durable`), and reading folds them all: an append could be torn, and
+on a mounted Drive two appends can lose each other, but two writers who never share a file lose nothing.
+
+    .cliplib/judgements/judgements-<day>-<id>.json     a list of rows
+                        salt                           what pseudonyms in exports are made with
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..cache.durable import write_durably
+from ..errors import CacheError, JudgementError
+from . import pooling
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+COLUMNS = ("mode", "query", "path", "time_s", "relevant", "judge", "date")
+MODES = ("text->image", "image->image", "text->video", "image->video")
+SAID = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
+BY_CONTENT = "digest:"  # how an export names a picture without its path
+FULL = 500  # rows; a file of more is left alone, so that one more judgement never rewrites a large one
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What an import did: rows `added`, and a sentence for each one `refused`."""
+
+    added: int
+    refused: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.added} judgements added, {len(self.refused)} refused", *self.refused])
+
+    __repr__ = __str__
+
+
+class Judgements:
+    """The judgements of one library. `folder` holds them; `rows()` gives the index, to which they must refer."""
+
+    def __init__(self, folder: Path, rows: Callable[[], pa.Table]):
+        self.folder, self._rows = Path(folder), rows
+        self._mine: list[list] = []  # the rows of the file that this object is writing
+        self._file: Path | None = None
+        self._salt = ""
+        self._index: tuple[pa.Table, dict, dict] | None = None
+        self.problems: list[str] = []
+
+    def add(
+        self, mode: str, query: str, path: str, relevant: bool, time_s: float | None = None, judge: str = ""
+    ) -> None:
+        """Say whether the picture at `path` answers `query`; of what one judge says twice, the last word counts.
+
+        `time_s`: of a sampled frame, in seconds; None for a photo. `query` is a text, or for "image->..." the path of
+        a photo of the library. Raises JudgementError for what cannot be right, CacheError when the disk refuses.
+        """
+        row = (mode, query, path, time_s, relevant, judge, None)
+        self._write([self._checked(dict(zip(COLUMNS, row, strict=True)))])
+
+    def frame(self) -> pd.DataFrame:
+        """The last word of each judge on each (mode, query, path, time_s): a DataFrame with `COLUMNS`, oldest first.
+
+        `relevant` is bool, `time_s` NaN for a photo, `date` ISO 8601 in UTC. `problems` names files that were damaged.
+        """
+        import pandas as pd
+
+        rows, self.problems = [], []
+        for file in sorted(self.folder.glob("judgements-*.json")):
+            try:
+                read = json.loads(file.read_bytes())
+                rows += [row for row in read if len(row) == len(COLUMNS)]
+            except (OSError, ValueError, TypeError):
+                self.problems.append(f"{file.name} is damaged and was passed over")
+        frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"relevant": bool, "time_s": float})
+        frame = frame.sort_values("date", kind="stable")
+        return frame.drop_duplicates(["mode", "query", "path", "time_s", "judge"], keep="last", ignore_index=True)
+
+    def save(self, file: str | Path, names: bool = False) -> Path:
+        """Write `frame()` as CSV, for `merge` elsewhere.
+
+        It carries no names: a judge is a pseudonym (the same in every export of this library, not to be guessed), and
+        a picture "digest:<its content's>", which finds the same picture in a library that keeps it elsewhere. With
+        `names` both are written as they are. Texts of queries always are: read them before you share the file.
+        """
+        frame = self.frame()
+        if not names:
+            frame["judge"] = [self._pseudonym(judge) for judge in frame["judge"]]
+            digests = self._known()[1]
+            for column, rows in (("path", slice(None)), ("query", frame["mode"].str.startswith("image->"))):
+                names = frame.loc[rows, column]
+                frame.loc[rows, column] = [BY_CONTENT + digests.get(path, "unknown") for path in names]
+        return pooling.write(frame, file)
+
+    def merge(self, file: str | Path | pd.DataFrame) -> Merged:
+        """Take over a CSV that `save` wrote, or that a person did with the columns mode, query, path, relevant and, as
+        needed, time_s, judge, date; or such a DataFrame. `relevant` is yes or no.
+
+        A row that cannot be right (an unknown picture, no yes or no, ...) is left out and named in the answer. Where
+        the same judge says both yes and no, the later date counts, and of equal dates the later row. JudgementError
+        when the columns are not those of judgements.
+        """
+        name, records = pooling.read(file)
+        mine = {self._pseudonym(judge): judge for judge in set(self.frame()["judge"])}
+        good, refused = [], []
+        for number, record in enumerate(records, start=2):  # a spreadsheet shows the heading as row 1
+            try:
+                record["judge"] = mine.get(record.get("judge"), record.get("judge"))
+                good.append(self._checked(record))
+            except JudgementError as error:
+                refused.append(f"{name}, row {number}: {error}")
+        if good:
+            self._write(good)
+        return Merged(len(good), refused)
+
+    # what a row must be
+
+    def _checked(self, record: dict) -> list:
+        """A row in the order of `COLUMNS`, as it is stored; JudgementError when it cannot be right."""
+        mode, query = record.get("mode"), record.get("query")
+        if mode not in MODES:
+            raise JudgementError(f"mode is {mode!r}: it can be {', '.join(MODES)}")
+        if not isinstance(query, str) or not query.strip():
+            raise JudgementError(f"query is {query!r}: give the words that were searched, or the path of a photo")
+        said = SAID.get(str(record.get("relevant")).strip().lower().removesuffix(".0"))
+        if said is None:
+            raise JudgementError(f"relevant is {record.get('relevant')!r}: it can be yes or no (or true, false, 1, 0)")
+        path = self._path(record.get("path"), "picture")
+        if mode.startswith("image->"):
+            query = self._path(query, "query")
+            if query == path:
+                raise JudgementError(f"{path} is the query itself: judge the other pictures")
+        time_s = self._time(mode, path, record.get("time_s"))
+        judge = record["judge"] if isinstance(record.get("judge"), str) else ""
+        return [mode, query, path, time_s, said, judge, _date(record.get("date"))]
+
+    def _path(self, path, what: str) -> str:
+        """The path in the index of a path or "digest:..."."""
+        times, _, paths = self._known()
+        found = paths.get(path.removeprefix(BY_CONTENT)) if str(path).startswith(BY_CONTENT) else path
+        if found not in times:
+            raise JudgementError(
+                f"no {what} {path!r} in this library of {len(times)} files: give its path as library.photos() or "
+                "library.videos() shows it, and run library.index() if it is new"
+            )
+        return found
+
+    def _time(self, mode: str, path: str, time_s) -> float | None:
+        sampled = self._known()[0][path]
+        still = time_s is None or time_s == "" or (isinstance(time_s, float) and math.isnan(time_s))
+        if mode.endswith("->image"):
+            if sampled[0] is not None:
+                raise JudgementError(f"{path} is a video, and {mode} finds photos")
+            if not still:
+                raise JudgementError(f"{path} is a photo: time_s must be None, not {time_s!r}")
+            return None
+        if sampled[0] is None:
+            raise JudgementError(f"{path} is a photo, and {mode} finds video frames")
+        try:
+            nearest = min(sampled, key=lambda other: abs(other - float(time_s)))
+        except (TypeError, ValueError):
+            raise JudgementError(f"time_s is {time_s!r}: give the seconds of a sampled frame of {path}") from None
+        if not abs(nearest - float(time_s)) < 0.001:
+            raise JudgementError(f"{path} has no sampled frame at {time_s} s; the nearest is at {nearest:.3f} s")
+        return nearest
+
+    def _known(self) -> tuple[dict, dict, dict]:
+        """The index as {path: times in seconds, or [None]}, {path: digest}, {digest: path}."""
+        rows = self._rows()
+        if self._index is None or self._index[0] is not rows:
+            times: dict[str, list] = {}
+            paths, seconds, digests = (rows[name].to_pylist() for name in ("path", "time_s", "digest"))
+            for path, time_s in zip(paths, seconds, strict=True):
+                times.setdefault(path, []).append(time_s)
+            self._index = rows, times, dict(zip(paths, digests, strict=True))
+        _, times, digests = self._index
+        return times, digests, {digest: path for path, digest in sorted(digests.items(), reverse=True)}
+
+    # how they are written
+
+    def _write(self, rows: list[list]) -> None:
+        """Add checked rows to this object's file, or to a new one when that is full."""
+        if self._file is None or len(self._mine) + len(rows) > FULL:
+            self._file = self.folder / f"judgements-{_now()[:10]}-{uuid.uuid4().hex[:12]}.json"
+            self._mine = []
+        self._put(self._file, json.dumps([*self._mine, *rows], ensure_ascii=False))
+        self._mine += rows
+
+    def _put(self, file: Path, text: str) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_durably(file, lambda out: out.write(text.encode("utf-8")))
+        except OSError as error:
+            why = f"{error.strerror or error}. What was judged before is intact; free some space and judge again"
+            raise CacheError(f"could not save {file.name} in {self.folder}: {why}") from error
+
+    def _pseudonym(self, judge: str) -> str:
+        file = self.folder / "salt"
+        if not file.is_file() and not self._salt:
+            self._salt = uuid.uuid4().hex
+            with suppress(CacheError):  # on a disk that refuses, the pseudonyms of this session are its own
+                self._put(file, self._salt)
+        salt = file.read_text() if file.is_file() else self._salt
+        return "judge-" + hashlib.sha256(f"{salt} {judge}".encode()).hexdigest()[:8]
+
+
+def _date(date) -> str:
+    """ISO 8601 in UTC, to the microsecond, so that dates sort as text; now for none."""
+    if not isinstance(date, str) or not date:
+        return _now()
+    try:
+        when = datetime.fromisoformat(date.replace("Z", "+00:00"))
+    except ValueError:
+        raise JudgementError(f"date is {date!r}: give ISO 8601, such as 2026-03-01T10:00:00+00:00") from None
+    return when.astimezone(timezone.utc).isoformat(timespec="microseconds")
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")

@@ -1,0 +1,108 @@
+"""Profiles: a calibrated cutoff for one mode of one model, kept in the model's folder of the cache."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..cache.durable import write_durably
+from ..errors import CacheError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What calibrating gave for a mode such as "text->image": `threshold`, a cosine, by `rule` from `source`.
+
+    `model` is what the scores came from: `model_id`, `name` and `preprocessing`. `queries` and `judgements` count what
+    it was taken from; `library` is the hash of the pictures; `seed` and `versions` are for repeating it. `curve` is the
+    expected precision: rising cosines and, beside them, the share of pictures at that score that are relevant.
+    """
+
+    mode: str
+    rule: str
+    threshold: float
+    model: dict[str, str]
+    source: str = ""
+    queries: int = 0
+    judgements: int = 0
+    library: str = ""
+    seed: int | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    date: str = ""
+    curve: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+
+    def expected(self, score: float) -> float | None:
+        """The share of pictures with this cosine that are relevant, 0 to 1; None when it was not measured."""
+        scores, shares = self.curve
+        return float(np.interp(score, scores, shares)) if len(scores) else None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.mode}: {self.threshold:.3f} by {self.rule}, from {self.judgements} judgements of {self.queries} "
+            f"queries with {self.model['name']}"
+        )
+
+
+class Profiles:
+    """The profiles of one model in one library. `folder` is the model's in the cache; `model` what a Store is told."""
+
+    def __init__(self, folder: Path, model: dict):
+        self.folder, self.model = Path(folder), model
+
+    def get(self, mode: str) -> Profile | None:
+        """The profile of a mode, or None. CacheError when it is damaged or of another model."""
+        file = self._file(mode)
+        if not file.is_file():
+            return None
+        try:
+            body = json.loads(file.read_bytes())
+            if body.pop("format") != FORMAT:
+                raise ValueError("its format is not known here")
+            body["curve"] = tuple(tuple(map(float, numbers)) for numbers in body["curve"])
+            profile = Profile(**body)
+            if (
+                not -1 <= profile.threshold <= 1
+                or profile.mode != mode
+                or len({len(side) for side in profile.curve}) > 1
+            ):
+                raise ValueError(f"it gives {profile.threshold!r} for {profile.mode}")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CacheError(f"the profile {file} is damaged ({error}): delete it, or calibrate again") from error
+        self._refuse_stranger(profile)
+        return profile
+
+    def save(self, profile: Profile) -> None:
+        """Make `profile` what `threshold=None` means for its mode from now on, in place of the one before.
+
+        CacheError, with the one before intact, when it is of another model or the disk refuses.
+        """
+        self._refuse_stranger(profile)
+        file, text = self._file(profile.mode), json.dumps({"format": FORMAT, **asdict(profile)}, indent=1)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_durably(file, lambda out: out.write(text.encode("utf-8")))
+        except OSError as error:
+            why = f"{error.strerror or error}. The profile before is intact"
+            raise CacheError(f"could not save {file}: {why}") from error
+
+    def remove(self, mode: str) -> None:
+        """Go back to the model's own threshold for a mode."""
+        self._file(mode).unlink(missing_ok=True)
+
+    def _file(self, mode: str) -> Path:
+        return self.folder / f"profile-{mode.replace('->', '-to-')}.json"
+
+    def _refuse_stranger(self, profile: Profile) -> None:
+        for name, what in (("model_id", "is of the model"), ("preprocessing", "prepares pictures as")):
+            theirs, mine = profile.model.get(name), self.model[name]
+            if theirs != mine:
+                raise CacheError(
+                    f"the profile of {profile.mode} {what} {profile.model.get('name')!r} ({str(theirs)[:40]}), but "
+                    f"this library's is {self.model['name']!r} ({str(mine)[:40]}): their cosines cannot be compared. "
+                    "Calibrate again with this model"
+                )

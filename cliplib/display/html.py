@@ -1,0 +1,213 @@
+"""Results as HTML: a gallery of tiles, players, a report. Every name is escaped; no file is opened.
+
+The pictures are the index's own thumbnails, and the clips of moments are small; both lie inside the page as data, so
+that a page can be saved and mailed. How it looks is in `style`.
+"""
+
+from base64 import b64encode
+from html import escape
+
+import numpy as np
+
+from ..errors import MediaError
+from ..index.report import IndexReport
+from ..search.moments import Moment, Moments, clock
+from ..search.results import Hit, Hits, Tags
+from ..search.scores import Scores
+from .style import STYLE
+
+MOST_CLIP_BYTES = 430_000  # five of them, base64, are under 3 MB
+BINS = 48  # of the little plot of all scores
+
+
+def hits_html(hits: Hits) -> str:
+    """A gallery of the hits; where nothing passed, the nearest greyed, with how far they are from the threshold."""
+    return page_html(hits.banner, _hits_body(hits))
+
+
+def tags_html(tags: Tags) -> str:
+    """Each tag with the number of photos that have it, over the best of them; a tag that no photo has stays a line."""
+    banner, body = next((hits.banner for hits in tags.values()), ""), ""
+    for tag, count in tags.counts().items():
+        tiles = "".join(tile_html(tags[tag], hit) for hit in tags[tag])
+        body += f'<div class="head"><b>{escape(tag)}</b> <small>{count:,} photos</small></div>'
+        body += f'<div class="grid">{tiles}</div>' if tiles else ""
+    return page_html(banner, body)
+
+
+def scores_html(scores: Scores) -> str:
+    """How all scores are spread, with the threshold, over the gallery of the best."""
+    return page_html(scores.banner, plot_html(scores) + _hits_body(scores.top()))
+
+
+def _hits_body(hits: Hits) -> str:
+    nothing = nothing_html(hits)
+    tiles = "".join(tile_html(hits, hit) for hit in shown(hits))
+    return f'{head_html(hits)}{nothing}<div class="grid{" below" if nothing else ""}">{tiles}</div>'
+
+
+def shown(hits: Hits) -> tuple[Hit, ...]:
+    """What a page of these hits shows: the hits, or where nothing passed the nearest below the threshold."""
+    return hits.hits or hits.nearest
+
+
+def head_html(hits: Hits, asked: str = "") -> str:
+    """The query, what was compared with it, and how many are shown; `asked` is a picture of the query as HTML."""
+    things = "photos" if hits.mode.endswith("image") else "video frames"
+    return (
+        f'<div class="head">{asked}<b>{escape(hits.query)}</b> <small>{escape(hits.mode.replace("->", " → "))}</small>'
+        f"<br><small>{len(hits)} shown of {hits.searched:,} {things} compared, "
+        f"cosine {hits.threshold:.2f} or more</small></div>"
+    )
+
+
+def nothing_html(hits: Hits) -> str:
+    """Where nothing passed: how far the best is from the threshold, and from what nonsense reaches. Else nothing."""
+    if hits.hits:
+        return ""
+    below = " What follows is below the threshold:" if hits.nearest else ""
+    return f"<p><b>{escape(hits.nothing())}</b>{below}</p>"
+
+
+def plot_html(scores: Scores) -> str:
+    """All scores as a small histogram (counts on a root scale, so that the few at the right are seen)."""
+    values = scores.values[np.isfinite(scores.values)]
+    if not len(values):
+        return ""
+    low, high = float(min(values.min(), scores.threshold)), float(max(values.max(), scores.threshold))
+    low, high = low - 0.02, high + 0.02
+    counts, _ = np.histogram(values, BINS, (low, high))
+    heights = 60 * np.sqrt(counts / counts.max())
+    bars = "".join(
+        f'<rect x="{10 * i}" y="{64 - tall:.1f}" width="9" height="{tall:.1f}"/>'
+        for i, tall in enumerate(heights)
+        if tall
+    )
+    at = 10 * BINS * (scores.threshold - low) / (high - low)
+    words = f"{len(values):,} scores from {values.min():.2f} to {values.max():.2f}; threshold {scores.threshold:.2f}"
+    side, gap = ("end", -4) if at > 5 * BINS else ("start", 4)
+    return (
+        f'<svg viewBox="0 0 {10 * BINS} 80" role="img" aria-label="{words}">{bars}'
+        f'<line x1="{at:.0f}" y1="0" x2="{at:.0f}" y2="66"/>'
+        f'<text x="{at + gap:.0f}" y="10" text-anchor="{side}">threshold {scores.threshold:.2f}</text>'
+        f'<text x="0" y="78">{low:.2f}</text><text x="{10 * BINS}" y="78" text-anchor="end">{high:.2f}</text></svg>'
+    )
+
+
+def tile_html(hits: Hits, hit: Hit, link: str | None = None) -> str:
+    """One figure: the thumbnail, the name, the score, the folder; `link` leads to the file itself."""
+    folder, _, name = hit.path.rpartition("/")
+    when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
+    picture = picture_html(hits.thumbnail(hit), name + when)
+    alike = f' <span class="alike" title="{_list(hit.alike)}">+{len(hit.alike)} alike</span>' if hit.alike else ""
+    odds = f"<br><small>{escape(hit.odds)}</small>" if hit.odds else ""
+    opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
+    return (
+        f'<figure title="{escape(hit.path)}">{picture}<figcaption>{escape(name)}{when}{alike}'
+        f"{_bar(hit.score, hits.threshold)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
+    )
+
+
+def picture_html(jpeg: bytes | None, name: str) -> str:
+    """A JPEG as an image inside the page; without one, a grey field that says so."""
+    if not jpeg:
+        return '<div class="none">no preview</div>'
+    return f'<img alt="{escape(name)}" src="data:image/jpeg;base64,{b64encode(jpeg).decode()}">'
+
+
+def moments_html(moments: Moments | list[Moment]) -> str:
+    """A player for each moment, the best frame as its poster, over its times. Clips that are not there yet are cut."""
+    head = ""
+    if isinstance(moments, Moments):
+        head = f'<div class="head"><b>{escape(moments.query)}</b> <small>{escape(moments.mode.replace("->", " → "))}'
+        head += f"</small><br><small>moments that reach {moments.threshold:.2f}: {len(moments)}</small></div>"
+    if not len(moments):
+        head += f"<p>Nothing reaches the threshold; the best frame scores {moments.best_score:.3f}.</p>"
+    threshold = getattr(moments, "threshold", None)
+    body = f'<div class="grid players">{"".join(player_html(moment, threshold) for moment in moments)}</div>'
+    return page_html(getattr(moments, "banner", ""), head + body)
+
+
+def report_html(report: IndexReport) -> str:
+    """The counts of an index run, and a table of the files that were skipped with their reasons."""
+    counts = (
+        f"<b>{report.seen:,}</b> files: {report.indexed:,} indexed, {report.unchanged:,} unchanged, "
+        f"{len(report.skipped):,} skipped; {report.removed:,} removed<br><small>"
+        f"{report.encoded:,} encoded in {report.seconds:.1f} s. The index holds "
+        f"{report.photos:,} photos and {report.frames:,} video frames, in {escape(report.cache)}"
+        f"<br>{escape(report.outlook)}<br>{escape(report.beside)}</small>"
+    )
+    rows = "".join(
+        f"<tr><td>{escape(s.path)}</td><td>{escape(s.stage)}</td><td>{escape(s.reason)}</td></tr>"
+        for s in report.skipped
+    )
+    table = f"<table><tr><th>skipped</th><th>stage</th><th>reason</th></tr>{rows}</table>" if rows else ""
+    notes = "".join(f"<p>{escape(text)}</p>" for text in report.problems)
+    return page_html(report.banner, f'<div class="head">{counts}</div>{table}{notes}')
+
+
+def save_html(sections: list, file) -> None:
+    """Write results (anything with `_repr_html_`) and headings (strings) as one self-contained page."""
+    parts = [f"<h2>{escape(s)}</h2>" if isinstance(s, str) else s._repr_html_() for s in sections]
+    head = (
+        '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<meta name="color-scheme" content="light dark"><title>cliplib</title>'
+    )
+    body = '<body style="font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1100px">'
+    with open(file, "w", encoding="utf-8") as page:
+        page.write(head + body + "".join(parts))
+
+
+def page_html(banner: str, body: str) -> str:
+    """`body` in the style sheet's care, under the model's warning."""
+    return f'{STYLE}<div class="cliplib">{banner_html(banner)}{body}</div>'
+
+
+def banner_html(banner: str) -> str:
+    """A warning that every answer of the model must carry; nothing where there is none."""
+    return f'<div class="banner">{escape(banner)}</div>' if banner else ""
+
+
+def player_html(moment: Moment, threshold: float | None = None, from_s: float | None = None) -> str:
+    """A figure that plays a moment, from its beginning or from `from_s`, in seconds of the video."""
+    folder, _, name = moment.path.rpartition("/")
+    times, note = f"{clock(moment.start_s)} to {clock(moment.end_s)}, best at {clock(moment.peak_s)}", ""
+    jpeg = moment.footage.poster(moment) if moment.footage else None
+    poster, shown = "", picture_html(jpeg, name)
+    if jpeg:
+        poster = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
+    try:
+        clip = moment.footage.preview(moment) if moment.footage else b""
+    except (MediaError, OSError) as error:
+        clip, note = b"", f"no player: {getattr(error, 'reason', error)}"
+    if len(clip) > MOST_CLIP_BYTES:
+        clip, note = b"", f"no player: its clip has {len(clip):,} bytes; save_clip writes it to a file"
+    if clip:
+        start_s, end_s = moment.footage.preview_span(moment)
+        source = f"data:video/mp4;base64,{b64encode(clip).decode()}"
+        if from_s is not None:
+            source += f"#t={max(0.0, from_s - start_s):.2f}"
+        shown = (
+            f'<video controls playsinline preload="metadata" poster="{poster}" src="{source}" '
+            f'aria-label="{escape(name)}, {times}"></video>'
+        )
+        if (start_s, end_s) != (moment.start_s, moment.end_s):
+            note = f"the player shows {clock(start_s)} to {clock(end_s)}"
+    return (
+        f'<figure title="{escape(moment.path)}">{shown}<figcaption>{escape(name)} <small>{escape(folder)}</small><br>'
+        f"{times} <small>{escape(note)}</small>{_bar(moment.score, threshold)}</figcaption></figure>"
+    )
+
+
+def _bar(score: float, threshold: float | None) -> str:
+    """The score as a bar and a number; a mark where the threshold is."""
+    mark = "" if threshold is None else f'<u style="left:{_share(threshold)}" title="threshold {threshold:.2f}"></u>'
+    return f'<div class="score"><i style="width:{_share(score)}"></i>{mark}</div>{score:.3f}'
+
+
+def _share(score: float) -> str:
+    return f"{max(0.0, min(1.0, score)):.1%}"
+
+
+def _list(paths) -> str:
+    return escape("\n".join(paths[:20]))

@@ -1,0 +1,80 @@
+"""Indexing while one already searches: the same run in a thread, with a store of its own."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from ..cache.store import Store
+from ..errors import CliplibError
+from .report import IndexReport
+from .update import update
+
+if TYPE_CHECKING:
+    from ..library import Library
+
+
+class Indexing:
+    """An index run that goes on in a thread; `report` is None until it has ended well, `error` what stopped it else.
+
+    What it has saved so far is what the library's searches find: photos first, the newest first.
+    """
+
+    def __init__(self, library: Library, **options):
+        self.report: IndexReport | None = None
+        self.error: Exception | None = None
+        self._library, self._stop = library, threading.Event()
+        self._thread = threading.Thread(target=self._run, kwargs=options, name="cliplib-index", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return self._thread.is_alive()
+
+    def wait(self, timeout_s: float | None = None) -> IndexReport | None:
+        """Wait until it has ended, or for `timeout_s`; the report. Raises what stopped the run."""
+        self._thread.join(timeout_s)
+        if self.error:
+            raise self.error
+        return self.report
+
+    def stop(self) -> None:
+        """Finish the batch in hand, save, and end, as Ctrl-C does; the next run goes on from there."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self, **options):
+        library = self._library
+        store, encoder = Store(library.store.folder, library.store.model), _Interrupted(library.encoder, self._stop)
+        try:
+            self.report = update(library.root, store, encoder, progress=False, **options)
+        except KeyboardInterrupt:
+            pass  # `stop` was called, and all that was finished is saved
+        except (CliplibError, OSError) as error:
+            self.error = error
+
+    def __str__(self) -> str:
+        if self.report:
+            return str(self.report)
+        self._library.refresh()
+        state = "goes on" if self.running else f"failed: {self.error}" if self.error else "was stopped"
+        return f"Indexing {state}; {len(self._library)} photos and frames can be searched so far."
+
+    __repr__ = __str__
+
+
+class _Interrupted:
+    """An encoder that raises KeyboardInterrupt, once, when the run is to end."""
+
+    def __init__(self, encoder, stop: threading.Event):
+        self._encoder, self._stop, self._told = encoder, stop, False
+
+    def __getattr__(self, name):
+        return getattr(self._encoder, name)
+
+    def encode_images(self, images):
+        if self._stop.is_set() and not self._told:
+            self._told = True
+            raise KeyboardInterrupt
+        return self._encoder.encode_images(images)

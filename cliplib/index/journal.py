@@ -1,0 +1,91 @@
+"""The journal of files in flight: which file was being decoded when the process died.
+
+A decoder that crashes takes the whole process with it, and would do so again on every run. So each file is noted when
+its decoding begins and when it ends. What the last run began and never ended is tried alone, in a child process with a
+deadline; if the child dies too, the file is reported like any other that cannot be read.
+
+The journal lies on the local disk, not in the cache: it is written for every file, and matters only while the machine
+lives.
+"""
+
+import hashlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from ..errors import MediaError
+
+DEADLINE_S = {"image": 30, "video": 600}
+TRIAL = """
+import sys
+from cliplib.media.photo import open_photo
+from cliplib.media.video import open_video
+if sys.argv[2] == "image":
+    open_photo(sys.argv[1])
+else:
+    with open_video(sys.argv[1]) as video:
+        for frame in video.sample():
+            pass
+"""
+
+
+class Journal:
+    """Notes for one cache folder; made anew by every run, and gone when a run ends by itself."""
+
+    def __init__(self, cache: Path):
+        name = hashlib.sha256(str(cache.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        self.file = Path(tempfile.gettempdir()) / f"cliplib-{name}.journal"
+        self._lock = threading.Lock()
+        self._notes = None
+
+    def left_open(self) -> set[str]:
+        """The paths that a run that died had begun and not ended."""
+        try:
+            lines = self.file.read_text("utf-8", "surrogateescape").split("\n")
+        except OSError:
+            return set()
+        ended = {line[1:] for line in lines if line[:1] == "-"}
+        return {line[1:] for line in lines if line[:1] == "+"} - ended
+
+    def begin(self, path: str) -> None:
+        """Note that a file is being decoded. Safe in threads."""
+        self._note(f"+{path}\n")
+
+    def end(self, path: str) -> None:
+        """Note that the process has survived it."""
+        self._note(f"-{path}\n")
+
+    def _note(self, line: str) -> None:
+        with self._lock:
+            if self._notes is None:
+                self._notes = open(self.file, "w", encoding="utf-8", errors="surrogateescape", buffering=1)  # noqa: SIM115
+            self._notes.write(line)  # in the hands of the system at once: a killed process loses nothing
+
+    def close(self) -> None:
+        """The run has ended by itself: no file of it killed anything."""
+        with self._lock:
+            if self._notes is not None:
+                self._notes.close()
+                self._notes = None
+            self.file.unlink(missing_ok=True)
+
+
+def try_alone(path: Path, kind: str) -> None:
+    """Decode a file in a child process; MediaError when the child dies or does not end within `DEADLINE_S`.
+
+    A file that merely cannot be decoded is no matter here: the run will say so.
+    """
+    deadline_s = DEADLINE_S[kind]
+    command = [sys.executable, "-c", TRIAL, str(path), kind]
+    try:
+        code = subprocess.run(command, timeout=deadline_s, capture_output=True, check=False).returncode
+    except subprocess.TimeoutExpired:
+        raise MediaError(path, "decode", f"decoding it alone did not end within {deadline_s} s") from None
+    if code < 0:
+        died = signal.Signals(-code).name
+        raise MediaError(
+            path, "decode", f"decoding it kills the process ({died}); it was tried again alone, and died again"
+        )

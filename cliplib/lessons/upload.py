@@ -1,0 +1,75 @@
+"""A lesson without Drive: photos uploaded into the notebook, searched, and gone when the lesson is over.
+
+They lie in a temporary folder of the session, with their index beside them; `forget` deletes both, and so does the end
+of the notebook's kernel.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from html import escape
+from itertools import count
+from pathlib import Path, PurePosixPath
+
+import ipywidgets
+
+from ..errors import CliplibError
+from ..library import Library
+from ..media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from ..widgets import text_box
+
+ACCEPTED = ",".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+
+
+class Upload(ipywidgets.VBox):
+    """A button that takes photos from one's own computer, and a search box over them. `library` is what they make.
+
+    `options` are those of `Library`.
+    """
+
+    def __init__(self, **options):
+        self._folder = tempfile.TemporaryDirectory(prefix="cliplib-upload-", ignore_cleanup_errors=True)
+        root, cache = (Path(self._folder.name, name) for name in ("photos", "cache"))
+        root.mkdir()
+        self.library = Library(root, cache=cache, **options)
+        self._button = ipywidgets.FileUpload(accept=ACCEPTED, multiple=True, description="Choose photos")
+        self._forget = ipywidgets.Button(description="Forget them", icon="trash", tooltip="Delete photos and index")
+        self._said, self._below = ipywidgets.HTML(), ipywidgets.VBox()
+        super().__init__([ipywidgets.HBox([self._button, self._forget]), self._said, self._below])
+        self._button.observe(lambda change: self.take(change["new"]), "value")
+        self._forget.on_click(lambda _: self.forget())
+
+    def take(self, value) -> None:
+        """Add the files of a `FileUpload.value` and index them; what is wrong is said below the button."""
+        try:
+            for name, data in files_of(value):
+                _free(self.library.root, name).write_bytes(data)
+            if not any(self.library.root.iterdir()):
+                return
+            report = self.library.index(progress=False)
+            self._said.value = f"<pre>{escape(str(report))}</pre>"
+            if not self._below.children:
+                self._below.children = (text_box(self.library),)
+        except (CliplibError, OSError) as error:
+            self._said.value = f"<p><b>{escape(str(error))}</b></p>"
+
+    def forget(self) -> None:
+        """Delete the photos and their index; nothing of them is left."""
+        self._folder.cleanup()
+        self._button.disabled, self._below.children = True, ()
+        self._said.value = "<p>The photos and their index are deleted. Run the cell again for others.</p>"
+
+
+def files_of(value) -> list[tuple[str, bytes]]:
+    """Names and contents in `FileUpload.value`: in ipywidgets 7 a dict by name, in 8 a tuple of dicts."""
+    files = [{"name": name, **file} for name, file in value.items()] if isinstance(value, dict) else value
+    return [(file["name"], bytes(file["content"])) for file in files]
+
+
+def _free(folder: Path, name: str) -> Path:
+    """A new file in the folder for an upload of that name, whatever else the name may say."""
+    wanted = PurePosixPath(PurePosixPath(name.replace("\\", "/")).name.replace("\0", "").lstrip(".") or "photo")
+    for number in count(1):
+        file = folder / (wanted.name if number == 1 else f"{wanted.stem} ({number}){wanted.suffix}")
+        if not file.exists():
+            return file

@@ -1,0 +1,249 @@
+"""A picture from a file, opened upright as RGB, with its facts; its thumbnail. Finding and reading files is in `files`.
+
+What a file is, its content tells, never its extension. Formats that Pillow knows and this module does not name are not
+tried: some start other programs, some hang on hostile bytes. Pillow's guard against image bombs (state of the whole
+process, which other code may rely on) is neither used nor changed: `open_photo` has limits of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from dataclasses import dataclass
+
+from PIL import Image
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from ..errors import MediaError
+from .exif import facts as exif_facts
+from .files import read_bytes
+
+MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the number is Pillow's own warning limit)
+MAX_DRAFT_PIXELS = 199_999_999  # of a baseline JPEG, which can be decoded at half its size or less
+ZERO_TAIL_BYTES = 64  # a compressed picture does not end in so many zero bytes by nature
+STRIP_ROWS = 256
+
+ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
+TURNS = {  # EXIF orientation -> what sets the picture upright; 5 to 8 swap its sides
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+OPENERS = {  # the classes themselves: a multi-picture JPEG (MPO) opens as the JPEG that it begins with
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "GIF": GifImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+    "WebP": WebPImageFile,
+    "AVIF": AvifImageFile,
+}
+HEADS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"BM": "BMP"}
+HEADS |= dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF")
+HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
+STRANGERS = {  # what else turns up under a picture's name, by its first bytes in lower case
+    b"%!ps": "PostScript (EPS), not a picture; PostScript is a program and is not run",
+    b"\xc5\xd0\xd3\xc6": "PostScript (EPS), not a picture; PostScript is a program and is not run",
+    b"%pdf": "a PDF document, not a picture",
+    b"<!doctype html": "an HTML page, not a picture (a download error page?)",
+    b"<html": "an HTML page, not a picture (a download error page?)",
+    b"<svg": "an SVG drawing, which is not read",
+    b"<?xml": "an XML document, not a picture",
+    b"pk\3\4": "a ZIP archive, not a picture",
+    b"\x1a\x45\xdf\xa3": "a video, not a picture",
+}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture upright as RGB, perhaps reduced; `width` and `height` are its own, upright, in pixels.
+
+    `exif` is what the camera wrote, see `exif.facts`: `taken_at` "YYYY-MM-DDTHH:MM:SS" by its clock, and more.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    exif: dict
+
+    @property
+    def taken_at(self) -> str | None:
+        """When the camera says that the picture was taken."""
+        return self.exif["taken_at"]
+
+    @property
+    def taken_from(self) -> str | None:
+        """ "exif" where `taken_at` is known."""
+        return self.exif["taken_from"]
+
+
+def open_photo(source, shortest: int | None = None) -> Photo:
+    """The picture in `source`: a path, bytes, or a PIL image.
+
+    A JPEG with a short side of four times `shortest` pixels or more is decoded reduced, to twice that or more: much
+    faster, and after resizing to `shortest` within 1 % of a standard deviation. EXIF orientation is applied. Any mode
+    becomes RGB: wide grey values are scaled, transparency lies on white; of an animation the first frame is taken.
+    Raises MediaError: stage "read" where the bytes cannot be had, "decode" where they are no whole picture of a known
+    format, or, before it is decoded, where it has more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`).
+    """
+    if isinstance(source, Image.Image):
+        name, kind, data = "the picture given", "", None
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        name, kind, data = "the bytes given", "", bytes(source)
+    else:
+        name, kind, data = source, "", read_bytes(source)
+    try:
+        if data is None:
+            image, size = source, source.size
+        else:
+            kind = f"{_kind(data)} "
+            image, size = _open(data, kind.strip(), shortest)
+        image.load()
+        exif, gps = _exif(image, data)
+        image = _as_rgb(image)
+    except _Refusal as refusal:
+        raise MediaError(name, "decode", str(refusal)) from None
+    except Exception as error:  # on damaged bytes Pillow raises a dozen types, OSError and SyntaxError among them
+        found = " ".join(str(error).split()) or type(error).__name__
+        raise MediaError(name, "decode", f"a damaged {kind}picture: {found}") from error
+    if (orientation := exif.get(ORIENTATION)) in TURNS:
+        image = image.transpose(TURNS[orientation])
+        size = size[::-1] if orientation >= 5 else size
+    return Photo(image, *size, exif_facts(exif, gps))
+
+
+def thumbnail(image: Image.Image, edge: int = 256) -> bytes:
+    """A JPEG of the RGB `image` within `edge` x `edge` pixels, about 10 KB."""
+    scale = min(1.0, edge / max(image.size))
+    size = [max(1, round(side * scale)) for side in image.size]
+    small = image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)  # as sharp as bicubic here, half the time
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=75, optimize=True)
+    return buffer.getvalue()
+
+
+class _Refusal(Exception):
+    """Why bytes are not decoded, as a sentence for a MediaError."""
+
+
+def _kind(data):
+    """The format of a picture by its first bytes. Raises _Refusal, which says what the bytes look like."""
+    if not data:
+        raise _Refusal("empty file (0 bytes)")
+    for head, kind in HEADS.items():
+        if data.startswith(head):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":  # an ISO base media file: its brands, 4 bytes each
+        brands = {data[at : at + 4] for at in range(8, min(int.from_bytes(data[:4], "big"), 256), 4)}
+        if brands & {b"avif", b"avis"}:
+            return "AVIF"
+        if brands & HEIF_BRANDS:
+            return "HEIC"
+        raise _Refusal("a video, not a picture")
+    start = data[:4096].lstrip().lower()
+    for head, looks_like in STRANGERS.items():
+        if start.startswith(head):
+            raise _Refusal(looks_like)
+    if not data[:4096].strip(b"\0"):
+        raise _Refusal("zero bytes only, not a picture (an unfinished upload?)")
+    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in data[:512]):
+        raise _Refusal("plain text, not a picture")
+    raise _Refusal(f"not a picture of a known format; it begins with the bytes {data[:8].hex(' ')}")
+
+
+def _open(data, kind, shortest):
+    """The PIL image, not decoded yet, set to be decoded reduced where that is allowed, and its full size."""
+    if kind == "HEIC":
+        try:
+            from pillow_heif import HeifImageFile as opener
+        except ImportError:
+            raise _Refusal("HEIC pictures need pillow-heif: pip install pillow-heif, then index again") from None
+    else:
+        opener = OPENERS[kind]
+    file = io.BytesIO(data)
+    image = opener(file)
+    width, height = size = image.size
+    draft = kind == "JPEG" and not image.info.get("progressive")  # that, reduced, costs as much memory as in full
+    limit = MAX_DRAFT_PIXELS if draft else MAX_PIXELS
+    if width * height > limit:
+        million = f"{width * height / 1e6:.0f} million; at most {limit / 1e6:.0f}"
+        raise _Refusal(f"{width} x {height} pixels, {million} are decoded")
+    _refuse_zero_tail(data, kind, file.tell())
+    if kind == "PNG":
+        _refuse_rotten_chunks(data)
+    if draft and (shortest or width * height > MAX_PIXELS):
+        aim = 2 * shortest if shortest else max(size)
+        half = (width // 2, height // 2) if width * height > MAX_PIXELS else (aim, aim)
+        image.draft(None, (min(aim, half[0]), min(aim, half[1])))
+    return image, size
+
+
+def _refuse_zero_tail(data, kind, start):
+    """Notice what decoders fill with grey: an upload that reserved the file's size and did not finish."""
+    kept = data.rstrip(b"\0")
+    zeros = len(data) - len(kept)
+    if zeros < ZERO_TAIL_BYTES or kind in ("BMP", "TIFF"):  # these may end in black pixels
+        return
+    whole = {"JPEG": kept.find(b"\xff\xd9", start) >= 0, "PNG": b"IEND" in kept[-16:], "GIF": kept.endswith(b";")}
+    if not whole.get(kind, False):
+        raise _Refusal(f"a damaged {kind} picture: its last {zeros:,} bytes are zero (an unfinished upload?)")
+
+
+def _refuse_rotten_chunks(data):
+    """Compare each chunk of a PNG with its own checksum; Pillow does so with the first ones alone."""
+    at = 8
+    while (end := at + 12 + int.from_bytes(data[at : at + 4], "big")) <= len(data):
+        if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            raise _Refusal(f"a damaged PNG picture: the part at byte {at:,} does not match its checksum (bit rot?)")
+        at = len(data) if data[at + 4 : at + 8] == b"IEND" else end
+
+
+def _exif(image, data):
+    """All tags by number, with those of the Exif directory, and those of the GPS directory; none where damaged, for the
+    picture may be whole.
+    """
+    try:
+        exif = image.getexif()
+        tags, gps = {**exif.get_ifd(EXIF_IFD), **exif}, exif.get_ifd(GPS_IFD)
+    except Exception:
+        return {}, {}
+    # HEIC has turns of its own (irot, imir), which the decoder applies; some early iPhones told the turn in EXIF alone.
+    if data and b"irot" not in data and b"imir" not in data and "original_orientation" in image.info:
+        tags[ORIENTATION] = image.info["original_orientation"]
+    return tags, gps
+
+
+def _as_rgb(image):
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_wide(image)
+    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        white = Image.new("RGB", image.size, "white")
+        for top in range(0, image.height, STRIP_ROWS):  # in strips, for copies of a large picture would not fit
+            strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height))).convert("RGBA")
+            white.paste(strip, (0, top), strip)
+        return white
+    return image.convert("RGB")
+
+
+def _from_wide(image):
+    """Grey of more than 8 bits as RGB; white is the top of the smallest usual range that holds the largest value."""
+    import numpy as np
+
+    values = np.nan_to_num(np.array(image, np.float32), copy=False, posinf=0, neginf=0)
+    low, high = min(0.0, values.min()), values.max()
+    tops = (1, 255, 1023, 4095, 65535) if image.mode == "F" else (255, 1023, 4095, 65535)
+    values -= low
+    values *= 255 / (next((top for top in tops if high <= top), high) - low)
+    return Image.fromarray(np.rint(values, out=values).astype(np.uint8)).convert("RGB")

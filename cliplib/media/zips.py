@@ -1,0 +1,239 @@
+"""Zip archives read where they lie: a member is a path of its own, `archive.zip!/folder/member.jpg`.
+
+Nothing is unpacked but the member that is asked for. One that is stored as it is, as media in archives mostly are, is
+read in place; one that is compressed is unpacked in memory, or, where it is large, in a temporary file that is gone
+when it is closed. No name in an archive is ever used as a name on the disk.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import re
+import shutil
+import stat
+import struct
+import tempfile
+import time
+import zipfile
+import zlib
+from collections import Counter
+from typing import NamedTuple
+
+from ..errors import MediaError
+
+MEMBER = re.compile(r"(?P<archive>.*?\.zip)!/(?P<member>.+)", re.IGNORECASE | re.DOTALL)
+MOST_TIMES = 200  # a member may unpack to so many times its packed size, for pictures hardly shrink ...
+SMALL_BYTES = 2**20  # ... unless it is this small
+SPOOL_BYTES = 4 * 2**30  # a larger compressed member is not unpacked to the local disk; nor one of half of what is free
+MEMORY_BYTES = 64 * 2**20  # up to so many are unpacked in memory
+CHUNK = 2**20
+OWN_MARK = "cliplib-pack.json"  # an archive with this member is a pack of cliplib, see `pack`
+
+
+class Member(NamedTuple):
+    """A file in an archive: its name, its unpacked size in bytes, its date as nanoseconds since 1970 (local time)."""
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+def split(path) -> tuple[str, str] | None:
+    """The archive and the member's name that a path such as "t.zip!/a.jpg" means; None for any other path."""
+    text = os.fspath(path).replace(os.sep, "/")
+    found = MEMBER.fullmatch(text) if "!/" in text else None
+    return (found["archive"], found["member"]) if found and os.path.isfile(found["archive"]) else None
+
+
+def members(archive) -> tuple[list[Member], list[tuple[str, str]]]:
+    """What may be read of an archive, and (name, reason) of what may not: encrypted members and links, names that lead
+    out of the archive or that two members have, and what would unpack to far more than it is.
+
+    Raises OSError where it cannot be read, and MediaError where it is no sound archive. Folders, hidden files and the
+    packs of cliplib itself are left out.
+    """
+    infos, named = _directory(archive)
+    if OWN_MARK in named:
+        return [], []
+    if sum(info.compress_size for info in infos) > os.path.getsize(archive):
+        raise MediaError(archive, "walk", "its members overlap, which no honest archive's do (a zip bomb?)")
+    good, refused = [], {}
+    for info in infos:
+        parts = info.filename.split("/")
+        if info.is_dir() or any(part.startswith(".") and part not in (".", "..") for part in parts):
+            continue
+        if parts[0] == "__MACOSX":  # what a Mac keeps beside the files
+            continue
+        reason = _refusal(info) if named[info.filename] is info else "two members have this name"
+        if reason:
+            refused[_shown(info.filename)] = reason
+        else:
+            good.append(Member(info.filename, info.file_size, _mtime_ns(info)))
+    return good, list(refused.items())
+
+
+def newest_first(files: list) -> list:
+    """Files (with `path`, `kind`, `mtime_ns`) in the order to read them: photos first, newest first; the members of one
+    archive one after another, at the place of its newest, so that it is read from front to back.
+    """
+    newest: dict[tuple, int] = {}
+    places = []
+    for file in files:
+        inside = MEMBER.fullmatch(file.path)
+        place = (file.kind, inside["archive"]) if inside else (file.kind, file.path)
+        newest[place] = max(newest.get(place, file.mtime_ns), file.mtime_ns)
+        places.append(place)
+    order = sorted(
+        zip(places, files, strict=True), key=lambda item: (item[0][0], -newest[item[0]], item[0][1], item[1].path)
+    )
+    return [file for _, file in order]
+
+
+def open_member(path):
+    """The member that `path` means, as a binary file that can be sought in.
+
+    Raises OSError; MediaError with stage "read" where it may not be read or there is no room, "decode" where it is
+    damaged.
+    """
+    archive, info = _find(path)
+    if info.compress_type == zipfile.ZIP_STORED:
+        file = open(archive, "rb")  # noqa: SIM115 - closed by the window
+        return _Window(file, _start(path, file, info), info.file_size)
+    room = min(SPOOL_BYTES, shutil.disk_usage(tempfile.gettempdir()).free // 2)
+    if info.file_size > room:
+        raise MediaError(
+            path, "read", f"it is compressed and unpacks to {info.file_size:,} bytes; there is room for {room:,}"
+        )
+    copy = tempfile.SpooledTemporaryFile(MEMORY_BYTES, prefix="cliplib-member-")  # noqa: SIM115 - handed on
+    try:
+        with open(archive, "rb") as file:
+            for chunk in _unpacked(path, file, info):
+                copy.write(chunk)
+        copy.seek(0)
+        return copy
+    except BaseException:
+        copy.close()
+        raise
+
+
+def _find(path) -> tuple[str, zipfile.ZipInfo]:
+    archive, name = split(path) or (os.fspath(path), "")
+    info = _directory(archive)[1].get(name)
+    why = _refusal(info) if info else "the archive has no member, or two, of this name"
+    if why:
+        raise MediaError(path, "read", why)
+    return archive, info
+
+
+def _directory(archive) -> tuple[list[zipfile.ZipInfo], dict[str, zipfile.ZipInfo | None]]:
+    facts = os.stat(archive)
+    if not stat.S_ISREG(facts.st_mode):  # opening a FIFO would wait for ever
+        raise MediaError(archive, "walk", "not a regular file")
+    return _listed(os.fspath(archive), facts.st_size, facts.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _listed(archive, size, mtime_ns):
+    """The table of contents of an archive as it was at that time, and by name; None for a name that several have."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            infos = file.infolist()
+    except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError, EOFError) as error:
+        raise MediaError(archive, "walk", f"no sound zip archive (an unfinished upload?): {error}") from None
+    often = Counter(info.filename for info in infos)
+    return infos, {info.filename: info if often[info.filename] == 1 else None for info in infos}
+
+
+def _refusal(info: zipfile.ZipInfo) -> str | None:
+    """Why a member is not read, or None."""
+    name, parts = info.filename, info.filename.split("/")
+    if (
+        name.startswith("/")
+        or "\\" in name
+        or ":" in parts[0]
+        or {"", ".", ".."} & set(parts)
+        or MEMBER.fullmatch(name)
+    ):
+        return "its name leads out of the archive; it is not read"
+    if info.flag_bits & 0x1:
+        return "it is encrypted (a password protects the archive)"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "a link, which is not followed"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return f"packed by method {info.compress_type}, which is not read; pack it anew as an ordinary zip"
+    if info.file_size > SMALL_BYTES and info.file_size > MOST_TIMES * info.compress_size:
+        return f"{info.compress_size:,} bytes that would unpack to {info.file_size:,} (a zip bomb?)"
+    return None
+
+
+def _start(path, file, info) -> int:
+    """Where the member's bytes begin: its local header says how long itself is."""
+    file.seek(info.header_offset)
+    header = file.read(30)
+    if len(header) < 30 or header[:4] != b"PK\3\4":
+        raise MediaError(path, "decode", "the archive is damaged here")
+    return info.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
+
+
+def _unpacked(path, file, info):
+    """The member's bytes in chunks; never more than it claims to have. MediaError where they are not what it claims."""
+    file.seek(_start(path, file, info))
+    packed, size, crc = info.compress_size, 0, 0
+    inflate = zlib.decompressobj(-15) if info.compress_type == zipfile.ZIP_DEFLATED else None
+    try:
+        while packed > 0 and (data := file.read(min(CHUNK, packed))):
+            packed -= len(data)
+            if inflate:
+                data = inflate.decompress(data, info.file_size - size + 1)
+            size, crc = size + len(data), zlib.crc32(data, crc)
+            if size > info.file_size:
+                break
+            yield data
+    except zlib.error as error:
+        raise MediaError(path, "decode", f"damaged in the archive: {error}") from None
+    if size != info.file_size or crc != info.CRC:
+        raise MediaError(path, "decode", "damaged in the archive: its checksum is wrong")
+
+
+def _mtime_ns(info) -> int:
+    try:
+        return int(time.mktime((*info.date_time, 0, 0, -1))) * 10**9
+    except (ValueError, OverflowError):
+        return 0  # some programs write no date
+
+
+def _shown(name: str) -> str:
+    """A member's name for a report, where it may not look like a path that leads elsewhere."""
+    return name.replace("\0", "?").replace("\\", "/").lstrip("/") or "?"
+
+
+class _Window(io.RawIOBase):
+    """The part of a file from `start` on, `size` bytes long, as a file of its own."""
+
+    def __init__(self, file, start: int, size: int):
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def read(self, size=-1):
+        left = max(0, self._size - self._at)
+        self._file.seek(self._start + self._at)
+        data = self._file.read(left if size is None or size < 0 else min(size, left))
+        self._at += len(data)
+        return data
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence])
+        return self._at
+
+    def tell(self):
+        return self._at
+
+    def readable(self):
+        return True
+
+    seekable = readable
+
+    def close(self):
+        self._file.close()
+        super().close()

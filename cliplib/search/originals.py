@@ -1,0 +1,76 @@
+"""The files behind what was found: copies of them in a folder, and where they lie on Google Drive."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from ..errors import LibraryError, MediaError
+from ..media.files import open_file
+
+
+def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
+    """Copy files of the library at `root` to `folder`, each once, and return the copies in the order of `paths`.
+
+    Nothing is overwritten: a file whose name is taken becomes "name (2).jpg". The folder is made when it is not there.
+    A file that cannot be copied is left out, with a warning that names it and says why. LibraryError when the folder
+    cannot be written, or lies in the library.
+    """
+    folder, copies = Path(folder).expanduser(), []
+    if folder.resolve().is_relative_to(root.resolve()):
+        raise LibraryError(
+            f"{folder} lies in the library {root}: give a folder outside, or the copies become part of it"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    for path in dict.fromkeys(paths):
+        copy = None
+        try:
+            with open_file(root / path) as source:
+                copy, target = _free(folder, PurePosixPath(path))
+                with target:
+                    shutil.copyfileobj(source, target, 2**20)
+        except (OSError, MediaError) as error:
+            if copy:
+                copy.unlink(missing_ok=True)  # half a photo is worse than none
+            why = getattr(error, "reason", None) or error.strerror or error
+            warnings.warn(f"{path} was not copied: {why}", stacklevel=3)
+            continue
+        with contextlib.suppress(OSError):  # some mounts keep no times
+            shutil.copystat(root / path, copy)
+        copies.append(copy)
+    return copies
+
+
+def drive_link(file: Path) -> str | None:
+    """The address of a file in Google Drive, where it lies on a mounted Drive; else None."""
+    try:
+        name = os.getxattr(file, "user.drive.id").decode("ascii")
+    except (AttributeError, OSError, UnicodeDecodeError):  # AttributeError: not on Linux
+        return None
+    return f"https://drive.google.com/file/d/{name}/view" if re.fullmatch(r"[A-Za-z0-9_-]+", name) else None
+
+
+def _free(folder: Path, wanted: PurePosixPath) -> tuple[Path, BinaryIO]:
+    """A new file of the wanted name, or of the first such name that is free, open for writing."""
+    for number in count(1):
+        file = folder / (wanted.name if number == 1 else f"{wanted.stem} ({number}){wanted.suffix}")
+        try:
+            return file, open(file, "xb")
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> LibraryError:
+    return LibraryError(f"cannot copy to {folder}: {error.strerror}. Give a folder that you may write to")

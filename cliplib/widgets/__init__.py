@@ -1,0 +1,66 @@
+"""Search boxes for notebooks: ask by words, by a picture, or by both with weights; see, play, judge and keep.
+
+Each box turns what is asked into `Scores` once; every setting under it takes its hits from the scores in hand. Only
+widgets that ipywidgets 7.7 (Colab) and 8 share.
+"""
+
+from __future__ import annotations
+
+import ipywidgets
+
+from ..library import Library
+from . import entries
+from .box import SearchBox
+from .entries import Asked
+
+
+def text_box(library: Library, example: str = "") -> SearchBox:
+    """Text to image: type a query, press Enter."""
+    line = entries.words_line("Find", "what should the photo show?", example)
+    box = SearchBox(library, "text->image", [line], lambda: Asked(line.value))
+    entries.on_enter(line, box.search)
+    return box.started(example)
+
+
+def image_box(library: Library, example: str = "") -> SearchBox:
+    """Image to image: choose a photo, give one of your own, or go from any result to what is like it.
+
+    `example` is the path of the photo to begin with; none: the first.
+    """
+    photos = library.photos()
+    line = entries.photo_line("Like", photos)
+    any_photo = ipywidgets.Button(description="Any photo", icon="random", tooltip="A photo of the library by chance")
+    upload = entries.upload_button()
+
+    def go_to(path: str) -> None:
+        line.value = path
+        box.search()
+
+    box = SearchBox(library, "image->image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
+    any_photo.on_click(lambda _: photos and go_to(entries.another(photos)))
+    upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
+    entries.on_enter(line, box.search)
+    line.value = example or (photos[0] if photos else "")
+    return box.started(line.value)
+
+
+def video_box(library: Library, example: str = "") -> SearchBox:
+    """Text or image to video: type a query and press Enter, or give a photo. Each tile plays its moment."""
+    line = entries.words_line("Find", "what should the video show?", example)
+    upload = entries.upload_button()
+    box = SearchBox(library, "text->video", [line, upload], lambda: Asked(line.value))
+    upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
+    entries.on_enter(line, box.search)
+    return box.started(example)
+
+
+def compose_box(library: Library, example: str = "") -> SearchBox:
+    """Words and photos with weights, summed: more of this, less of that. "Find similar" puts a result into a row."""
+    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
+
+    def add(path: str) -> None:
+        rows.put_photo(path)
+        box.search()
+
+    box = SearchBox(library, "text->image", [rows.widget], rows.asked, add, "Add to query")
+    return box.started(example)

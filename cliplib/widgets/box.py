@@ -1,0 +1,203 @@
+"""The body of every search box: an entry and a button, settings, a gallery over the scores in hand, thumbs, keeping."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from html import escape
+from pathlib import Path, PurePosixPath
+
+import ipywidgets
+import numpy as np
+from PIL import Image
+
+from ..display.html import banner_html, head_html, nothing_html, picture_html, player_html
+from ..display.style import STYLE
+from ..library import Library
+from ..search.moments import Moment, clock
+from ..search.results import Hit, Hits
+from ..search.scores import Scores
+from .controls import Controls, answer
+from .entries import Asked
+from .gallery import Actions, Gallery, in_words
+from .keeping import Keeping
+
+GONE = (
+    "<small>If nothing happens when you search, the kernel has stopped (on Colab after some idle time): "
+    "run the cells again from the top, or in the app load the page again.</small>"
+)
+NOT_KEPT = (
+    '<div class="cliplib"><small>This thumb can refine the query here. It is not kept for measuring thresholds: only '
+    "one text, or one photo of the library, can be asked again later.</small></div>"
+)
+
+
+class SearchBox(ipywidgets.VBox):
+    """An entry, a button, settings, and a gallery over the scores in hand.
+
+    `mode` is that of the queries it is made for; `asked` says what the entry holds; `go_to` is what "Find similar" does
+    with the path of a photo (None: ask for it and leave the entry alone). `base` are the scores of the query, `scores`
+    those in hand, perhaps refined, `hits` what is shown; `judged` maps (path, time_s) to the thumb for this query.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        mode: str,
+        entry: list[ipywidgets.Widget],
+        asked: Callable[[], Asked],
+        go_to: Callable[[str], None] | None = None,
+        similar_label: str = "Find similar",
+    ):
+        self.library, self._asked, self._go_to = library, asked, go_to
+        self.kind = kind = "image" if mode.endswith("->image") else "frame"
+        self.base: Scores | None = None
+        self.scores: Scores | None = None
+        self.hits: Hits | None = None
+        self.judged: dict[tuple, bool] = {}
+        self.entry = entry
+        self.button = ipywidgets.Button(description="Search", button_style="primary", icon="search")
+        self.button.on_click(self.search)
+        files = library.photos() if kind == "image" else library.videos()
+        folders = sorted({str(parent) for file in files for parent in PurePosixPath(file).parents} - {"."})
+        self.controls = Controls(folders, kind, self.show)
+        self.controls.enter(mode, library.threshold(mode))
+        library.store.thumbnail(("", None))  # so that the list of pictures is read now, not after the first Enter
+        self.notice, self.head = ipywidgets.HTML(), ipywidgets.HTML()
+        player = self._player if kind == "frame" else None
+        self.gallery = Gallery(Actions(self.similar, self.judge, library.drive_link, player, similar_label))
+        self.refine = ipywidgets.Button(icon="magic", tooltip="By Rocchio's rule. Search again for the plain query")
+        self.refine.on_click(self._refine)
+        self.refine.layout.display = "none"
+        self.keeping = Keeping(lambda: self.hits, self.chosen, library.copy_to)
+        self.keeping.open.layout.display = "none"
+        rows = [ipywidgets.HBox([*entry, self.button]), ipywidgets.HBox([self.refine, self.keeping.open])]
+        for row in rows:
+            row.add_class("cliplib-row")
+        rows[1].add_class("cliplib-below")
+        settings = [self.controls.bars, self.controls.filters]
+        below = [rows[1], self.keeping.panel, ipywidgets.HTML(f'<div class="cliplib">{GONE}</div>')]
+        super().__init__(
+            [ipywidgets.HTML(STYLE), rows[0], *settings, self.notice, self.head, self.gallery.widget, *below]
+        )
+        self.add_class("cliplib-box")
+
+    def started(self, example: str) -> SearchBox:
+        """This box, with the example already asked if there is one."""
+        if example:
+            self.search()
+        return self
+
+    def search(self, *_) -> None:
+        """Ask what the entry holds."""
+        self.take(self._asked)
+
+    def similar(self, hit: Hit) -> None:
+        """Ask for what looks like a hit: a photo by its stored embedding, a frame by its picture."""
+        if hit.time_s is not None:
+            self.take(lambda: self._frame(hit))
+        elif self._go_to:
+            self._go_to(hit.path)
+        else:
+            self.take(lambda: self.photo(hit.path))
+
+    def take(self, asked: Callable[[], Asked]) -> None:
+        """Score what `asked` gives, and show it; what goes wrong is said in the box."""
+        self.button.disabled, self.notice.value = True, ""
+        try:
+            with warnings.catch_warnings(record=True) as notes:
+                warnings.simplefilter("always")
+                ask = asked()
+                scores = self.library.score(ask.query, self.kind)
+            self.base = self.scores = replace(scores, query=ask.name or scores.query)
+            self.judged, self._picture, self._notes = {}, ask.picture, [str(note.message) for note in notes]
+            self.controls.enter(scores.mode, scores.threshold)
+            self.show()
+            _ = scores.noise_floor  # encoded now, once, so that no slider has to, which may leave nothing found
+        except Exception as error:  # in a notebook, nobody sees the traceback of a handler
+            self.notice.value = in_words(error)
+        finally:
+            self.button.disabled = False
+
+    def show(self) -> None:
+        """Take the hits from the scores in hand, and show them. Encodes nothing."""
+        if self.scores is None:
+            return
+        self.notice.value = ""
+        try:
+            self.hits = answer(self.scores, self.controls.view())
+            self.gallery.show(self.hits, self.judged)
+        except Exception as error:
+            self.notice.value = in_words(error)
+            return
+        picture = picture_html(self._picture, "the query") if self._picture else ""
+        notes = "".join(f'<p class="error">{escape(note)}</p>' for note in self._notes)
+        top = banner_html(self.hits.banner) + head_html(self.hits, picture) + notes + nothing_html(self.hits)
+        self.head.value = f'<div class="cliplib">{top}</div>'
+        self.keeping.close()
+        self.keeping.open.layout.display = ""
+        self._offer_refining()
+
+    def judge(self, hit: Hit, relevant: bool) -> None:
+        """Take a thumb: it can refine the query in hand, and is kept as a judgement where others can ask the same."""
+        self.judged[hit.path, hit.time_s] = relevant
+        self.gallery.mark(self.judged)
+        self._offer_refining()
+        self.notice.value = ""
+        try:
+            if (query := self._asked_again()) is None:
+                self.notice.value = NOT_KEPT
+            else:
+                self.library.judgements.add(self.base.mode, query, hit.path, relevant, time_s=hit.time_s)
+        except Exception as error:
+            self.notice.value = in_words(error)
+
+    def chosen(self) -> Hits:
+        """The hits with a thumb up; without any, all."""
+        up = tuple(hit for hit in self.hits.hits if self.judged.get((hit.path, hit.time_s)))
+        return replace(self.hits, hits=up) if up else self.hits
+
+    def photo(self, path: str) -> Asked:
+        """A photo of the library as a query, with its thumbnail; or another file's path."""
+        rows = self.library.store.rows
+        place = next(iter(np.flatnonzero(rows["path"].to_numpy() == path)), None)
+        digest = None if place is None else rows["digest"][int(place)].as_py()
+        return Asked(Path(path), path, digest and self.library.store.thumbnail((digest, None)))
+
+    def _frame(self, hit: Hit) -> Asked:
+        jpeg = self.hits.thumbnail(hit)
+        return Asked(Image.open(io.BytesIO(jpeg)), f"{hit.path} at {clock(hit.time_s)}", jpeg)
+
+    def _asked_again(self) -> str | None:
+        """The query as a judgement can name it: one text or one file; None for sums, and pictures without a path."""
+        term, *more = self.base.asked.terms
+        return None if more or term.weight <= 0 or isinstance(term.value, Image.Image) else str(term.value)
+
+    def _refine(self, _) -> None:
+        marked: dict[bool, list[Hit]] = {True: [], False: []}
+        for (path, time_s), up in self.judged.items():
+            marked[up].append(Hit(path, 0.0, time_s))
+        try:
+            self.scores = self.base.refined(marked[True], marked[False])
+            self.show()
+        except Exception as error:
+            self.notice.value = in_words(error)
+
+    def _offer_refining(self) -> None:
+        up = sum(self.judged.values())
+        self.refine.description = f"Refine by {up} yes and {len(self.judged) - up} no"
+        self.refine.layout.display = "" if self.judged else "none"
+
+    def _player(self, hit: Hit) -> str:
+        return player_html(moment_of(self.scores, hit, self.hits.threshold), self.hits.threshold, hit.time_s)
+
+
+def moment_of(scores: Scores, hit: Hit, threshold: float) -> Moment:
+    """The moment around a found frame, taken with the threshold or, where the frame is below it, with its own score."""
+    own = np.flatnonzero(scores.rows["path"].to_numpy() == hit.path)
+    video = replace(scores, values=scores.values[own], rows=scores.rows.take(own))
+    moments = video.moments(k=max(1, len(own)), threshold=min(threshold, hit.score))
+    around = next(moment for moment in moments if moment.start_s <= hit.time_s <= moment.end_s)
+    return replace(around, peak_s=hit.time_s, score=hit.score)

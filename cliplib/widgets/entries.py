@@ -1,0 +1,127 @@
+"""The ways to ask in a search box: a line of words, a photo of the library or of one's own, rows with weights."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from ..errors import MediaError, QueryError
+from ..media.photo import open_photo, thumbnail
+from ..search.query import Query, image, text
+
+OFFERED = 500  # paths that a photo's line completes; more would make the notebook heavy, and any other can be typed
+PICTURES = "image/*,.heic,.heif"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked: a `query` for `Library.score`; a `name` and a small JPEG `picture` where it has no words."""
+
+    query: Any
+    name: str = ""
+    picture: bytes | None = None
+
+
+def on_enter(line: ipywidgets.Text, ask: Callable) -> None:
+    """Call `ask` on Enter."""
+    with warnings.catch_warnings():  # deprecated, but works on 7 and 8, where observe misses Enter on unchanged text
+        warnings.simplefilter("ignore", DeprecationWarning)
+        line.on_submit(ask)
+
+
+def words_line(label: str, placeholder: str, words: str = "") -> ipywidgets.Text:
+    """A line for words."""
+    line = ipywidgets.Text(value=words, placeholder=placeholder, description=label)
+    line.add_class("cliplib-ask")
+    return line
+
+
+def photo_line(label: str, photos: list[str]) -> ipywidgets.Combobox:
+    """A line for the path of a photo, completed while one types."""
+    line = ipywidgets.Combobox(options=photos[:OFFERED], placeholder="a photo of the library", description=label)
+    line.add_class("cliplib-ask")
+    return line
+
+
+def upload_button() -> ipywidgets.FileUpload:
+    """A button that takes a picture from one's own computer."""
+    return ipywidgets.FileUpload(accept=PICTURES, multiple=False, description="My own photo")
+
+
+def uploaded(value) -> Asked:
+    """The picture in `FileUpload.value`: in ipywidgets 7 a dict of files by name, in 8 a tuple of them."""
+    files = [{"name": name, **file} for name, file in value.items()] if isinstance(value, dict) else value
+    name, data = files[-1]["name"], bytes(files[-1]["content"])
+    try:
+        picture = open_photo(data).image
+    except MediaError as error:
+        raise QueryError(f"cannot use {name} as a query: {error.reason}") from error
+    return Asked(picture, name, thumbnail(picture))
+
+
+def another(photos: list[str]) -> str:
+    """Any photo."""
+    return random.choice(photos)
+
+
+class Rows:
+    """A query by rows: words or a photo each, with a weight; below zero, it leads away. `asked` is their sum."""
+
+    MOST, AT_FIRST = 6, 3
+
+    def __init__(self, photos: list[str], words: str, ask: Callable):
+        self._photos, self._ask = photos, ask
+        self.rows = [self._row() for _ in range(self.MOST)]
+        self.add = ipywidgets.Button(description="One more row", icon="plus")
+        self.add.on_click(lambda _: self._show(self.used + 1))
+        self.widget = ipywidgets.VBox()
+        self.widget.add_class("cliplib-rows")
+        self.rows[0].children[1].value = words
+        self._show(self.AT_FIRST)
+
+    def asked(self) -> Asked:
+        """The weighted sum of the rows that are filled in."""
+        query = Query()
+        for row in self.rows[: self.used]:
+            kind, line, weight = row.children
+            if line.value.strip() and weight.value:
+                part = text(line.value) if kind.value == "words" else image(Path(line.value))
+                query += weight.value * part
+        return Asked(query)
+
+    def put_photo(self, path: str) -> None:
+        """Write a photo into the first empty row, or else into the last."""
+        empty = (i for i, row in enumerate(self.rows) if not row.children[1].value.strip())
+        place = next(empty, self.MOST - 1)
+        self._show(max(self.used, place + 1))
+        kind, line, _ = self.rows[place].children
+        kind.value, line.value = "photo", path
+
+    def _row(self) -> ipywidgets.HBox:
+        kind = ipywidgets.Dropdown(options=["words", "photo"], layout=ipywidgets.Layout(width="90px"))
+        line = ipywidgets.Combobox(placeholder="words or a photo's path")
+        line.add_class("cliplib-ask")
+        layout = ipywidgets.Layout(width="280px")
+        weight = ipywidgets.FloatSlider(
+            value=1, min=-2, max=2, step=0.1, description="weight", continuous_update=False, layout=layout
+        )
+        kind.observe(lambda change: self._offer(line, change["new"]), "value")
+        weight.observe(lambda _: line.value.strip() and self._ask(), "value")
+        on_enter(line, self._ask)
+        row = ipywidgets.HBox([kind, line, weight])
+        row.add_class("cliplib-row")
+        return row
+
+    def _offer(self, line, kind: str) -> None:
+        line.options = self._photos[:OFFERED] if kind == "photo" else ()
+
+    def _show(self, count: int) -> None:
+        self.used = min(count, self.MOST)
+        more = [self.add] if self.used < self.MOST else []
+        self.widget.children = [*self.rows[: self.used], *more]

@@ -1,0 +1,79 @@
+"""Taking results out of a search box: their paths to copy, a table or a page to download, the files to a folder."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from base64 import b64encode
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+import ipywidgets
+
+from ..display.html import shown
+from ..search.results import Hits
+from .gallery import in_words
+
+TYPES = {"csv": ("text/csv", "Download as a table (CSV)"), "html": ("text/html", "Download as a page (HTML)")}
+
+
+def download_link(hits: Hits, suffix: str) -> str:
+    """A link that holds the saved file itself, so that nothing is left on the disk: `suffix` is "csv" or "html"."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"results.{suffix}"
+        hits.save(file)
+        data = b64encode(file.read_bytes()).decode()
+    kind, words = TYPES[suffix]
+    return f'<a download="results.{suffix}" href="data:{kind};base64,{data}">{words}</a>'
+
+
+class Keeping:
+    """The panel under the results. `hits` says what is shown now; `chosen` which of that have a thumb up."""
+
+    def __init__(
+        self, hits: Callable[[], Hits | None], chosen: Callable[[], Hits], copy: Callable[[Hits, str], object]
+    ):
+        self._hits, self._chosen, self._copy = hits, chosen, copy
+        self.open = ipywidgets.ToggleButton(description="Keep these", icon="download", tooltip="Copy, save, download")
+        self.page = ipywidgets.HTML()
+        self.folder = ipywidgets.Text(placeholder="a folder for copies of the files", description="Copy to")
+        self.copy = ipywidgets.Button(description="Copy files", tooltip="Those with a thumb up; without any, all shown")
+        self.said = ipywidgets.HTML()
+        row = ipywidgets.HBox([self.folder, self.copy])
+        row.add_class("cliplib-row")
+        self.panel = ipywidgets.VBox([self.page, row, self.said])
+        self.close()
+        self.open.observe(lambda change: self._unfold(change["new"]), "value")
+        self.copy.on_click(self._copy_files)
+
+    def close(self) -> None:
+        """Fold the panel: other results are shown now."""
+        self.open.value, self.panel.layout.display, self.page.value, self.said.value = False, "none", "", ""
+
+    def _unfold(self, opened: bool) -> None:
+        hits = self._hits()
+        if not opened or hits is None:
+            self.close()
+            return
+        self.panel.layout.display = ""
+        paths = "\n".join(hit.path for hit in shown(hits))
+        try:
+            links = " · ".join(download_link(hits, suffix) for suffix in TYPES)
+        except Exception as error:  # in a notebook, nobody sees the traceback of a handler
+            self.page.value = in_words(error)
+            return
+        self.page.value = (
+            f'<div class="cliplib">{links}<br><small>The paths: one click marks them all, then copy.</small>'
+            f'<pre tabindex="0">{escape(paths)}</pre></div>'
+        )
+
+    def _copy_files(self, _) -> None:
+        try:
+            with warnings.catch_warnings(record=True) as notes:
+                warnings.simplefilter("always")
+                copies = self._copy(self._chosen(), self.folder.value)
+            words = [f"{len(copies)} files copied to {self.folder.value}", *(str(note.message) for note in notes)]
+            self.said.value = f'<div class="cliplib">{"<br>".join(map(escape, words))}</div>'
+        except Exception as error:
+            self.said.value = in_words(error)

@@ -1,0 +1,183 @@
+"""The class pack: what is in it, what is not, that it opens without its folder and cannot be written."""
+
+import io
+import json
+import shutil
+import zipfile
+
+import pytest
+from PIL import Image
+
+import cliplib
+from cliplib.cache import rows
+from cliplib.errors import CacheError, LibraryError
+from cliplib.media.zips import OWN_MARK
+from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.takeouts import picture, save_photo
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory, weights):
+    """Four photos, one with a place and a camera, one large; a video; a judgement."""
+    root = tmp_path_factory.mktemp("photos")
+    for i, name in enumerate(["a.jpg", "one/b.png", "large.jpg"]):
+        draw_picture(root / name, i, size=(3000, 2000) if i == 2 else (160, 120))
+    save_photo(root / "placed.jpg", picture(9), place=(48.5, 2.25), ident="SECRET-ID")
+    draw_video(root / "v.mp4", 7)
+    library = cliplib.Library(root, model=weights, device="cpu", precision="fp32")
+    library.index(progress=False)
+    library.judgements.add("text->image", "a dog", "a.jpg", True, judge="Anna Example")
+    return library
+
+
+def members(file):
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def opened(file, weights):
+    return cliplib.Library.open_pack(file, model=weights, device="cpu", precision="fp32")
+
+
+class TestSaving:
+    def test_previews_are_small_upright_and_say_nothing(self, library, tmp_path):
+        inside = members(library.save_pack(tmp_path / "class.zip"))
+        large = Image.open(io.BytesIO(inside["photos/large.jpg"]))
+        assert large.size == (1024, 683) and not large.getexif()
+        assert "photos/v.mp4" not in inside and len([name for name in inside if name.startswith("thumbs/")]) == 7
+        assert not any(b"SECRET-ID" in data or b"Drawn" in data for data in inside.values())
+        table, _ = rows.from_parquet(inside["index.parquet"], "index")
+        private = ("latitude", "longitude", "camera", "content_id")
+        assert all(table[name].null_count == table.num_rows for name in private)
+
+    def test_places_and_originals_go_in_when_asked_for(self, library, tmp_path):
+        file = library.save_pack(tmp_path / "class.zip", pictures="originals", places=True)
+        inside = members(file)
+        for path in ("placed.jpg", "v.mp4", "one/b.png"):
+            assert inside[f"photos/{path}"] == (library.root / path).read_bytes()
+        table, _ = rows.from_parquet(inside["index.parquet"], "index")
+        assert 48.5 in table["latitude"].to_pylist()
+
+    def test_chosen_paths_alone_go_in(self, library, weights, tmp_path):
+        file = library.save_pack(tmp_path / "class.zip", paths=["a.jpg", "v.mp4"], pictures="thumbnails")
+        assert not any(name.startswith("photos/") for name in members(file))
+        pack = opened(file, weights)
+        assert (pack.photos(), pack.videos()) == (["a.jpg"], ["v.mp4"])
+
+    def test_names_and_folders_stay_at_home(self, library, weights, tmp_path):
+        inside = members(library.save_pack(tmp_path / "class.zip"))
+        assert b"text->image,a dog,digest:" in inside["judgements.csv"]
+        for told in ("Anna Example", str(library.root), str(weights.parent)):
+            assert not any(told.encode() in data for data in inside.values()), told
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [({"paths": ["nowhere.jpg"]}, "not in the index, for example 'nowhere.jpg'"), ({"pictures": "all"}, "can be")],
+    )
+    def test_what_cannot_be_is_refused(self, library, tmp_path, options, told):
+        with pytest.raises(LibraryError, match=told):
+            library.save_pack(tmp_path / "class.zip", **options)
+        assert not list(tmp_path.iterdir())
+
+    def test_a_file_that_is_gone_is_left_out_and_said(self, library, weights, tmp_path):
+        shutil.copytree(library.root, tmp_path / "copy")
+        copy = cliplib.Library(tmp_path / "copy", model=weights, device="cpu", precision="fp32")
+        (tmp_path / "copy" / "a.jpg").unlink()
+        with pytest.warns(UserWarning, match="a.jpg is not in the pack: .*No such file"):
+            file = copy.save_pack(tmp_path / "class.zip")
+        assert "photos/one/b.png" in members(file) and "photos/a.jpg" not in members(file)
+
+    def test_a_disk_that_refuses_is_said(self, library, tmp_path):
+        with pytest.raises(CacheError, match="could not save .*nothing was changed"):
+            library.save_pack(tmp_path / "no folder" / "class.zip")
+
+
+class TestOpening:
+    def test_answers_are_those_of_the_library(self, library, weights, tmp_path):
+        pack = opened(library.save_pack(tmp_path / "class.zip"), weights)
+        for mine, theirs in (
+            (library.search("a dog", threshold=-1), pack.search("a dog", threshold=-1)),
+            (library.similar("a.jpg", threshold=-1), pack.similar("a.jpg", threshold=-1)),
+            (library.search_videos("a dog", threshold=-1), pack.search_videos("a dog", threshold=-1)),
+        ):
+            assert mine.hits == theirs.hits and len(theirs) > 0
+            assert [mine.thumbnail(hit) for hit in mine] == [theirs.thumbnail(hit) for hit in theirs]
+        (judged,) = pack.judgements.frame().to_dict("records")
+        assert (judged["query"], judged["path"], judged["relevant"]) == ("a dog", "a.jpg", True)
+
+    def test_moments_play_from_the_originals_inside(self, library, weights, tmp_path):
+        pack = opened(library.save_pack(tmp_path / "class.zip", pictures="originals"), weights)
+        (moment,) = pack.score("a dog", "frame").moments(k=1, threshold=-1)
+        moment.save_clip(tmp_path / "clip.mp4")
+        assert (tmp_path / "clip.mp4").stat().st_size > 1000
+
+    def test_pictures_can_be_copied_out(self, library, weights, tmp_path):
+        pack = opened(library.save_pack(tmp_path / "class.zip", pictures="originals"), weights)
+        hits = pack.similar("a.jpg", k=1, threshold=-1)
+        (copy,) = pack.copy_to(hits, tmp_path / "out")
+        assert copy.read_bytes() == (library.root / hits[0].path).read_bytes()
+
+    def test_nothing_is_written_beside_it_and_indexing_is_refused(self, library, weights, tmp_path):
+        file = library.save_pack(tmp_path / "class.zip")
+        pack = opened(file, weights)
+        pack.search("a dog", threshold=-1)._repr_html_()
+        with pytest.raises(LibraryError, match="read-only"):
+            pack.index(progress=False)
+        assert list(tmp_path.iterdir()) == [file]
+
+    def test_what_it_made_is_gone_with_it(self, library, weights, tmp_path):
+        pack = opened(library.save_pack(tmp_path / "class.zip"), weights)
+        folder = pack.store.folder
+        pack.judgements.add("text->image", "a cat", "a.jpg", False)
+        assert folder.is_dir()
+        del pack
+        import gc
+
+        gc.collect()
+        assert not folder.exists()
+
+    def test_another_model_is_refused(self, library, tmp_path):
+        other = save_random_clip(tmp_path / "other.safetensors", seed=1)
+        with pytest.raises(CacheError, match="cannot be compared"):
+            opened(library.save_pack(tmp_path / "class.zip"), other)
+
+    def test_other_zips_are_refused(self, weights, tmp_path):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("a.jpg", b"x")
+        with pytest.raises(CacheError, match="no pack saved by library.save_pack"):
+            opened(tmp_path / "a.zip", weights)
+        with pytest.raises(CacheError, match="no pack saved by library.save_pack"):
+            opened(tmp_path / "nowhere.zip", weights)
+
+    @pytest.mark.parametrize("about", [b"{", b"[]", b'{"magic": "cliplib pack 1", "model": {"dim": "8"}}', b"null"])
+    def test_a_damaged_head_is_refused(self, weights, tmp_path, about):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr(OWN_MARK, about)
+        with pytest.raises(CacheError, match="no pack|cannot read"):
+            opened(tmp_path / "a.zip", weights)
+
+    def test_fault_14_paths_that_lead_out_are_refused(self, library, weights, tmp_path):
+        inside = members(library.save_pack(tmp_path / "class.zip"))
+        table, _ = rows.from_parquet(inside["index.parquet"], "index")
+        bad = ["../../etc/passwd.jpg", *table["path"].to_pylist()[1:]]
+        table = table.set_column(0, "path", [bad])
+        with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+            archive.writestr(OWN_MARK, inside[OWN_MARK])
+            archive.writestr("index.parquet", rows.to_parquet(table, {}))
+        with pytest.raises(CacheError, match="lead outside the library"):
+            opened(tmp_path / "bad.zip", weights)
+
+    def test_a_pack_in_a_library_is_not_indexed(self, library, weights, tmp_path):
+        library.save_pack(tmp_path / "class.zip")
+        draw_picture(tmp_path / "own.jpg", 5)
+        own = cliplib.Library(tmp_path, model=weights, device="cpu", precision="fp32")
+        assert own.index(progress=False).photos == 1
+
+    def test_the_head_says_what_is_in_it(self, library, tmp_path):
+        about = json.loads(members(library.save_pack(tmp_path / "class.zip"))[OWN_MARK])
+        assert about["rows"] == 7 and about["pictures"] == "previews" and about["judgements"] == 1

@@ -1,0 +1,164 @@
+"""Snapshots: two formats, the same rows; and everything hostile or damaged is refused before it can do anything."""
+
+import pickle
+import struct
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cliplib.cache import rows, snapshot
+from cliplib.errors import CacheError
+from tests.cache.test_rows import make
+
+MODEL = {"model_id": "0123", "name": "toy", "dim": 8}
+
+
+@pytest.fixture(params=["album.parquet", "album.pkl"])
+def file(request, tmp_path):
+    return tmp_path / request.param
+
+
+class TestRoundTrip:
+    def test_same_rows_thumbnails_and_model(self, file):
+        table, vectors = make(["a/é.jpg", "<b>.jpg"], taken_at="2024-01-01T00:00:00", width=3)
+        snapshot.save(file, table, [b"jpeg", None], MODEL)
+        back, jpegs, model = snapshot.load(file)
+        assert back.equals(table) and jpegs == [b"jpeg", None] and model == MODEL
+        assert rows.matrix(back).tobytes() == vectors.tobytes()
+
+    def test_empty_index(self, file):
+        snapshot.save(file, rows.empty(8), [], MODEL)
+        assert snapshot.load(file)[0].num_rows == 0
+
+    def test_refuses_another_suffix(self, tmp_path):
+        with pytest.raises(CacheError, match=r"album.csv.*one of .parquet, .pkl"):
+            snapshot.save(tmp_path / "album.csv", rows.empty(8), [], MODEL)
+
+    def test_pickle_holds_no_global(self, tmp_path):
+        snapshot.save(tmp_path / "a.pkl", make(["a"])[0], [b"j"], MODEL)
+        names = {opcode.name for opcode, _, _ in snapshot.pickletools.genops((tmp_path / "a.pkl").read_bytes())}
+        assert names <= snapshot.OPCODES
+
+
+class TestDamage:
+    @pytest.mark.parametrize("length", [0, 1, 3, 50, -1])
+    def test_fault_10_truncated_files_are_named(self, file, length):
+        snapshot.save(file, make(["a"])[0], [b"j"], MODEL)
+        file.write_bytes(file.read_bytes()[:length])
+        with pytest.raises(CacheError, match=file.name):
+            snapshot.load(file)
+
+    def test_fault_11_a_flipped_bit_anywhere_is_found(self, file):
+        snapshot.save(file, make(["a", "b"], taken_at="2024-01-01T00:00:00")[0], [b"j", None], MODEL)
+        data = file.read_bytes()
+        for at in range(0, len(data), 29):  # the footer's texts among them
+            file.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
+            with pytest.raises(CacheError, match=file.name):
+                snapshot.load(file)
+
+    def test_the_checksum_leaves_plain_parquet(self, tmp_path):
+        table, _ = make(["a", "b"])
+        snapshot.save(tmp_path / "a.parquet", table, [b"j", None], MODEL)
+        assert pd.read_parquet(tmp_path / "a.parquet")["thumbnail"].tolist() == [b"j", None]
+
+    def test_fault_14_paths_that_leave_the_library_are_refused(self, file):
+        snapshot.save(file, make(["../a"])[0], [b"j"], MODEL)
+        with pytest.raises(CacheError, match="outside the library"):
+            snapshot.load(file)
+
+    def test_a_missing_file_is_named(self, file):
+        with pytest.raises(CacheError, match=f"cannot read .*{file.name}"):
+            snapshot.load(file)
+
+    def test_parquet_of_others_is_told(self, tmp_path):
+        pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
+        with pytest.raises(CacheError, match="not an index saved by cliplib"):
+            snapshot.load(tmp_path / "x.parquet")
+
+
+def sealed(body):
+    """A pickle with the checksum that `snapshot.load` wants, so that what it holds is looked at."""
+    return snapshot._with_checksum(pickle.dumps({"sha256": snapshot.PLACEHOLDER.decode()} | body, protocol=4))
+
+
+class Touch:
+    """Unpickling this would make a file: the canary of the tests below."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+def hostile(canary):
+    """Pickles that try to run code or to take all memory: name and bytes."""
+    sneaky = f"c__builtin__\nopen\n(S'{canary}'\nS'w'\ntR.".encode()
+    touch = [pickle.dumps(Touch(canary), protocol=p) for p in range(6)]
+    yield from ((f"reduce-{p}", data) for p, data in enumerate(touch))
+    yield "global-text", sneaky
+    yield "inside-a-dict", pickle.dumps({"magic": snapshot.MAGIC, "columns": Touch(canary)}, protocol=4)
+    yield "second-pickle", pickle.dumps({}, protocol=4) + sneaky
+    yield "inst", f"(S'{canary}'\nS'w'\ni__builtin__\nopen\n.".encode()
+    yield "obj", f"(c__builtin__\nopen\nS'{canary}'\nS'w'\no.".encode()
+    yield "ext", b"\x80\x02\x82\x01."
+    yield "persistent", b"\x80\x04Pid\n."
+    yield "build", b"\x80\x04}}b."
+    yield "stack-global", b"\x80\x04\x8c\x02os\x8c\x06system\x93."
+    yield "memo-bomb", b"\x80\x02]r" + struct.pack("<I", 2**31 - 1) + b"."
+    yield "bytearray-bomb", b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"."
+    yield "bytes-bomb", b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"."
+    yield "deep", b"\x80\x04" + b"](" * 100_000 + b"e" * 100_000 + b"."
+    yield "not-a-pickle", b"<html>quota exceeded</html>"
+
+
+class TestHostilePickle:
+    @pytest.mark.parametrize("name", [name for name, _ in hostile("canary")])
+    def test_fault_12_and_13_refused_and_no_code_runs(self, name, tmp_path):
+        canary = tmp_path / "canary"
+        file = tmp_path / "evil.pkl"
+        file.write_bytes(dict(hostile(canary))[name])
+        with pytest.raises(CacheError):
+            snapshot.load(file)
+        assert not canary.exists()
+
+    def test_fault_13_a_long_text_named_often_is_refused(self, tmp_path):
+        text = "x" * 1_000_000
+        n = 2_000
+        columns = {name: [None] * n for name in rows.COLUMNS} | {"path": [text] * n, "thumbnail": [None] * n}
+        body = {
+            "magic": snapshot.MAGIC,
+            "model": MODEL,
+            "columns": columns,
+            "shape": [n, 1],
+            "embedding": b"\0" * 4 * n,
+        }
+        file = tmp_path / "bomb.pkl"
+        file.write_bytes(sealed(body))
+        with pytest.raises(CacheError, match="texts far larger than the file"):
+            snapshot.load(file)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"shape": [5, 8]},
+            {"shape": [2**60, 8]},
+            {"shape": "18"},
+            {"columns": []},
+            {"columns": {}},
+            {"model": {"model_id": [], "name": "toy", "dim": 8}},
+            {"model": None},
+            {"embedding": "text"},
+        ],
+    )
+    def test_what_does_not_fit_the_shape_is_refused(self, tmp_path, wrong):
+        columns = {name: [] for name in [*rows.COLUMNS, "thumbnail"]}
+        body = {"magic": snapshot.MAGIC, "shape": [0, 8], "embedding": b"", "columns": columns, "model": MODEL}
+        file = tmp_path / "x.pkl"
+        file.write_bytes(sealed(body))
+        assert snapshot.load(file)[0].num_rows == 0
+        file.write_bytes(sealed(body | wrong))
+        with pytest.raises(CacheError, match="x.pkl is not a sound index"):
+            snapshot.load(file)

@@ -1,0 +1,237 @@
+"""The store: checkpoints, folding of heads, damage, compaction, thumbnails."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from cliplib.cache import manifest, retention, rows
+from cliplib.cache.store import Store, folder_name
+from cliplib.errors import CacheError
+from tests.cache.test_rows import make
+
+MODEL = {"model_id": "0123", "name": "toy", "dim": 8}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "cache"
+
+
+def add(target, paths, gone=(), failures=None, thumbs=True, **columns):
+    """A checkpoint of new rows whose digests are "x" + path and whose thumbnails are the path's bytes."""
+    records = [{"path": p, "kind": "image", "size": 1, "mtime_ns": 2, "digest": f"x{p}"} | columns for p in paths]
+    new = rows.table(records, make(paths)[1])
+    jpegs = {(f"x{path}", None): path.encode() for path in paths} if thumbs else {}
+    target.checkpoint(new, jpegs, set(gone), failures or {})
+    return new
+
+
+def paths(target):
+    return sorted(target.rows["path"].to_pylist())
+
+
+class TestCheckpoint:
+    def test_rows_survive_a_new_opening_bit_for_bit(self, folder):
+        new = add(Store(folder, MODEL), ["a", "b"])
+        assert Store(folder, MODEL).rows.equals(new.combine_chunks())
+
+    def test_nothing_is_written_before_the_first(self, folder):
+        assert Store(folder, MODEL).rows.num_rows == 0
+        assert not folder.exists()
+
+    def test_new_rows_replace_those_of_their_path_and_gone_ones_die(self, folder):
+        first = Store(folder, MODEL)
+        add(first, ["a", "b", "c"])
+        add(first, ["b", "d"], gone=["c"], mtime_ns=3)
+        again = Store(folder, MODEL)
+        assert paths(first) == paths(again) == ["a", "b", "d"]
+        assert dict(zip(again.rows["path"].to_pylist(), again.rows["mtime_ns"].to_pylist(), strict=True))["b"] == 3
+
+    def test_a_path_that_comes_back_is_not_killed_by_its_old_tombstone(self, folder):
+        first = Store(folder, MODEL)
+        add(first, ["a", "b"])
+        add(first, [], gone=["a"])
+        add(first, ["a"])
+        assert paths(Store(folder, MODEL)) == ["a", "b"]
+
+    def test_photos_come_before_frames(self, folder):
+        first = Store(folder, MODEL)
+        add(first, ["v.mp4"], kind="frame", time_s=1.0)
+        add(first, ["a"])
+        assert first.rows["kind"].to_pylist() == Store(folder, MODEL).rows["kind"].to_pylist() == ["image", "frame"]
+
+    def test_failures_are_kept_and_replaced(self, folder):
+        first = Store(folder, MODEL)
+        add(first, ["a"], failures={"bad": {"size": 1, "mtime_ns": 1, "stage": "decode", "reason": "r"}})
+        assert Store(folder, MODEL).failures["bad"]["reason"] == "r"
+        add(first, ["b"])
+        assert Store(folder, MODEL).failures == {}
+
+    @pytest.mark.parametrize("broken", ["fsync", "replace"])
+    def test_fault_3_and_5_a_refusing_disk_leaves_the_old_state(self, folder, monkeypatch, broken):
+        first = Store(folder, MODEL)
+        add(first, ["a"])
+
+        def refuse(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, broken, refuse)
+        with pytest.raises(CacheError, match=r"No space left on device. What was saved before is intact"):
+            add(first, ["b"])
+        monkeypatch.undo()
+        assert paths(first) == paths(Store(folder, MODEL)) == ["a"]
+        assert not list(folder.glob(".*.tmp"))
+
+
+class TestLoad:
+    def test_fault_8_two_writers_lose_nothing(self, folder):
+        add(Store(folder, MODEL), ["a", "b"])
+        one, two = Store(folder, MODEL), Store(folder, MODEL)
+        add(one, ["c", "d"], gone=["a"])
+        add(two, ["c", "e"], mtime_ns=9)
+        both = Store(folder, MODEL)
+        assert paths(both) == ["b", "c", "d", "e"] and not both.problems
+        add(both, ["f"])
+        assert paths(Store(folder, MODEL)) == ["b", "c", "d", "e", "f"]
+
+    def test_refresh_sees_what_another_writer_saved(self, folder):
+        one, two = Store(folder, MODEL), Store(folder, MODEL)
+        add(one, ["a"])
+        assert paths(two) == []
+        two.refresh()
+        assert paths(two) == ["a"]
+        before = two.rows
+        two.refresh()
+        assert two.rows is before  # nothing new, nothing read
+
+    def test_fault_9_copies_with_other_names_count_once(self, folder):
+        add(Store(folder, MODEL), ["a"])
+        for file in list(folder.iterdir()):
+            shutil.copy(file, file.with_name(f"{file.stem} (1){file.suffix}"))
+        assert paths(Store(folder, MODEL)) == ["a"]
+
+    @pytest.mark.parametrize("damage", ["truncate", "flip", "delete"])
+    def test_fault_10_and_11_a_damaged_part_is_named_and_the_generation_before_used(self, folder, damage):
+        first = Store(folder, MODEL)
+        add(first, ["a"])
+        old = set(folder.glob("part-*"))
+        add(first, ["b"])
+        (new,) = set(folder.glob("part-*")) - old
+        data = bytearray(new.read_bytes())
+        data[len(data) // 2] ^= 1
+        new.unlink() if damage == "delete" else new.write_bytes(data[:99] if damage == "truncate" else data)
+        after = Store(folder, MODEL)
+        assert paths(after) == ["a"]
+        assert new.name in after.problems[0]
+
+    def test_fault_11_a_damaged_manifest_is_named_and_the_one_before_used(self, folder):
+        first = Store(folder, MODEL)
+        add(first, ["a"])
+        add(first, ["b"])
+        newest = max(folder.glob("manifest*"))
+        newest.write_bytes(newest.read_bytes().replace(b'"rows": 1', b'"rows": 2', 1))
+        after = Store(folder, MODEL)
+        assert paths(after) == ["a"]
+        assert after.problems == [f"{newest.name} is damaged and was passed over"]
+
+    def test_fault_16_manifests_of_another_model_are_said(self, folder):
+        add(Store(folder, MODEL), ["a"])
+        other = Store(folder, MODEL | {"model_id": "ffff", "name": "other"})
+        assert other.rows.num_rows == 0 and "is of model 'toy', not 'other'" in other.problems[0]
+
+    def test_a_manifest_cannot_name_a_part_outside_its_folder(self, folder, tmp_path):
+        first = Store(folder, MODEL)
+        add(first, ["a"])
+        (part,) = folder.glob("part-*")
+        shutil.move(part, tmp_path / part.name)
+        file = max(folder.glob("manifest*"))
+        body = json.loads(file.read_bytes())["body"]
+        body["parts"][0]["name"] = f"../{part.name}"
+        file.write_bytes(manifest.to_bytes(body))
+        assert Store(folder, MODEL).rows.num_rows == 0
+
+
+class TestCompact:
+    def test_many_parts_become_few_with_the_same_rows_and_thumbnails(self, folder):
+        first = Store(folder, MODEL)
+        for i in range(20):
+            add(first, [f"p{i:02d}", f"q{i:02d}"], gone=[f"q{i - 1:02d}"])
+        before = first.rows.sort_by("path")
+        first.compact()
+        again = Store(folder, MODEL)
+        assert again.rows.sort_by("path").equals(before)
+        assert len(again._state.live) <= 2
+        assert again.thumbnail(("xp07", None)) == b"p07"
+
+    def test_deletes_only_what_no_recent_manifest_names(self, folder):
+        first = Store(folder, MODEL)
+        for i in range(12):
+            add(first, [f"p{i}"])
+        for file in folder.iterdir():
+            os.utime(file, (1, 1))
+        first.compact()
+        left = [manifest.read(file) for file in folder.glob("manifest*")]
+        assert len(left) == retention.KEPT_GENERATIONS
+        assert all((folder / name).exists() for body in left for name in manifest.files_named(body))
+        assert paths(Store(folder, MODEL)) == sorted(f"p{i}" for i in range(12))
+
+    def test_a_writer_that_knew_the_old_parts_loses_nothing(self, folder):
+        first = Store(folder, MODEL)
+        for i in range(12):
+            add(first, [f"p{i}"])
+        slow = Store(folder, MODEL)
+        first.compact()
+        add(slow, ["late"], gone=["p3"])
+        assert "late" in paths(Store(folder, MODEL))
+        assert set(paths(Store(folder, MODEL))) >= {f"p{i}" for i in range(12) if i != 3}
+
+
+class TestThumbnails:
+    def test_found_by_content_and_time(self, folder):
+        add(Store(folder, MODEL), [f"p{i}" for i in range(100)])
+        again = Store(folder, MODEL)
+        assert again.thumbnail(("xp77", None)) == b"p77"
+        assert again.thumbnail(("xp77", 1.0)) is None
+
+    def test_merging_keeps_every_picture_and_reads_each_row_group_once(self, folder, monkeypatch):
+        first, read, sizes = Store(folder, MODEL), pq.ParquetFile.read_row_group, []
+        names = [f"{part}-{i}" for part in range(12) for i in range(40)]
+        for start in range(0, len(names), 40):
+            add(first, names[start : start + 40])
+
+        def counting(*given, **options):
+            group = read(*given, **options)
+            sizes.append(group.num_rows)
+            return group
+
+        monkeypatch.setattr(pq.ParquetFile, "read_row_group", counting)
+        first.compact()
+        # 12 packs of 40 pictures in groups of 32 and 8; the first group is looked at beforehand: is there a picture?
+        assert sorted(sizes) == [8] * 12 + [32] * 13
+        again = Store(folder, MODEL)
+        assert [again.thumbnail((f"x{name}", None)) for name in names] == [name.encode() for name in names]
+
+    def test_a_damaged_pack_costs_its_pictures_only(self, folder):
+        first = Store(folder, MODEL)
+        add(first, ["a"])
+        (pack,) = folder.glob("thumbs-*")
+        pack.write_bytes(pack.read_bytes()[:-8])
+        again = Store(folder, MODEL)
+        assert again.thumbnail(("xa", None)) is None
+        assert "thumbnails cannot be read" in again.problems[0]
+        assert paths(again) == ["a"]
+
+
+def test_embeddings_are_not_rounded(folder):
+    new = add(Store(folder, MODEL), ["a", "b"])
+    assert np.array_equal(rows.matrix(Store(folder, MODEL).rows), rows.matrix(new))
+
+
+def test_cache_folders_are_named_after_the_model(tmp_path):
+    (tmp_path / "my model.pt").touch()
+    names = [folder_name(model, "0123456789abcdef") for model in ("ViT-B/32", "tiny", str(tmp_path / "my model.pt"))]
+    assert names == ["ViT-B-32-0123456789ab", "tiny-0123456789ab", "my-model.pt-0123456789ab"]

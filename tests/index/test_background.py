@@ -1,0 +1,76 @@
+"""Searching while indexing goes on, and stopping it."""
+
+import threading
+
+import pytest
+
+import cliplib
+from cliplib.errors import LibraryError
+from cliplib.index import update as index
+from tests.libraries import draw_picture, save_random_clip
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+
+
+@pytest.fixture
+def library(tmp_path, weights):
+    for number in range(12):
+        draw_picture(tmp_path / "photos" / f"{number:02d}.jpg", number)
+    library = cliplib.Library(tmp_path / "photos", model=weights, device="cpu", precision="fp32")
+    library.encoder.batch_size = 2
+    return library
+
+
+@pytest.fixture
+def gate(library, monkeypatch):
+    """Holds the run after its second batch until `set`; checkpoints come with every batch."""
+    monkeypatch.setattr(index, "CHECKPOINT_FILES", 1)
+    gate, held, real, batches = threading.Event(), threading.Event(), library.encoder.encode_images, []
+
+    def encode(images, *options):
+        batches.append(len(images))
+        if len(batches) == 3:
+            held.set()
+            assert gate.wait(20)
+        return real(images, *options)
+
+    monkeypatch.setattr(library.encoder, "encode_images", encode)
+    gate.held = held
+    return gate
+
+
+def test_a_search_in_mid_run_finds_what_is_saved(library, gate):
+    run = library.index_in_background()
+    assert gate.held.wait(20) and run.running and run.report is None
+    found = library.search("a dog", k=99, threshold=-1)
+    assert 0 < len(found) < 12 and "goes on" in str(run)
+    with pytest.raises(LibraryError, match="goes on already"):
+        library.index_in_background()
+    gate.set()
+    assert run.wait().indexed == 12 and not run.running
+    assert len(library.search("a dog", k=99, threshold=-1)) == 12
+
+
+def test_stop_saves_and_the_next_run_goes_on(library, gate):
+    run = library.index_in_background()
+    assert gate.held.wait(20)
+    threading.Timer(0.2, gate.set).start()
+    run.stop()
+    assert run.report is None and "was stopped" in str(run)
+    library.refresh()
+    saved = len(library)
+    assert 0 < saved < 12
+    assert library.index(progress=False).indexed == 12 - saved
+
+
+def test_what_stops_it_is_raised_by_wait(library):
+    library.index(progress=False)
+    for file in library.root.glob("*.jpg"):
+        file.unlink()
+    run = library.index_in_background()
+    with pytest.raises(LibraryError, match="holds no photo or video"):
+        run.wait()
+    assert "failed" in str(run)

@@ -1,0 +1,193 @@
+"""Sidecars and Live Photos through a whole index run, folder and zip; what comes late; what is left out."""
+
+import shutil
+from datetime import datetime
+
+import pytest
+
+from cliplib.cache.store import Store
+from cliplib.index.companions import Companions
+from cliplib.index.update import update
+from cliplib.media.exif import facts
+from cliplib.media.files import find_media
+from cliplib.media.takeout import is_screenshot, plain_path
+from tests.takeouts import HOME, apple_note, build, picture, save_clip, save_photo, sidecar_name, zipped
+from tests.torture import MODEL, StubEncoder
+
+TAKEN = datetime(2019, 7, 14, 18, 30, 5)
+PLACED = '{"photoTakenTime": {"timestamp": "0"}, "geoData": {"latitude": 1.0, "longitude": 2.0}}'
+
+
+def run(root, cache=None, **options):
+    """Index with a freshly opened store: the report, and the rows as dicts by (path, time_s)."""
+    store = Store(cache or root / ".cliplib" / "stub", MODEL)
+    report = update(root, store, StubEncoder(), progress=False, **options)
+    return report, {(row["path"], row["time_s"]): row for row in store.rows.to_pylist()}
+
+
+@pytest.fixture(scope="module")
+def takeout(tmp_path_factory):
+    root = tmp_path_factory.mktemp("takeout")
+    truth, jsons = build(root, 72)
+    return root, truth, jsons
+
+
+class TestTakeout:
+    def test_every_fact_is_the_truth(self, takeout, tmp_path):
+        root, truth, jsons = takeout
+        report, rows = run(root, tmp_path / "cache")
+        assert report.sidecars == len(jsons) and report.skipped == [] and report.problems == []
+        assert {path for path, _ in rows} == {path for path, true in truth.items() if not true.clip_of}
+        assert report.motion_clips == sum(bool(true.clip_of) for true in truth.values()) > 0
+        for (path, _), row in rows.items():
+            assert (path, row["taken_at"]) == (path, truth[path].taken_at)
+            assert row["taken_from"] == ("sidecar" if row["taken_from"] != "exif" else "exif")
+            if truth[path].place:
+                assert (row["latitude"], row["longitude"]) == truth[path].place
+            if row["time_s"] is None:
+                shot = is_screenshot(path, row["width"], row["height"], row["camera"])
+                assert (path, shot) == (path, truth[path].screenshot)
+
+    @pytest.mark.parametrize("deflate", [True, False])
+    def test_the_index_of_its_zips_is_the_same_but_for_the_path(self, takeout, tmp_path, deflate):
+        root, _, jsons = takeout
+        zipped(root, tmp_path / "zips", parts=3, deflate=deflate)
+        report, packed = run(tmp_path / "zips")
+        assert report.sidecars == len(jsons) and report.skipped == []
+        plain = {(plain_path(path), time_s): row for (path, time_s), row in packed.items()}
+        _, rows = run(root, tmp_path / "cache")
+        assert plain.keys() == rows.keys()
+        for key, row in rows.items():
+            assert plain[key] | {"path": key[0]} == row
+
+    def test_a_second_run_does_nothing(self, takeout, tmp_path):
+        root, truth, _ = takeout
+        run(root, tmp_path / "cache")
+        report, _ = run(root, tmp_path / "cache")
+        clips = sum(bool(true.clip_of) for true in truth.values())
+        assert (report.indexed, report.encoded, report.unchanged) == (0, 0, len(truth) - clips)
+
+    def test_clips_are_videos_when_asked_for(self, takeout, tmp_path):
+        root, truth, _ = takeout
+        report, rows = run(root, tmp_path / "cache", motion_clips=True)
+        assert {path for path, _ in rows} == set(truth) and report.motion_clips == 0
+
+
+class TestSidecars:
+    def test_one_that_comes_later_is_taken_in_without_encoding(self, tmp_path):
+        save_photo(tmp_path / "a.jpg", picture(1))
+        _, rows = run(tmp_path)
+        assert rows["a.jpg", None]["taken_from"] == "mtime"
+        (tmp_path / "a.jpg.json").write_text('{"photoTakenTime": {"timestamp": "0"}}')
+        report, rows = run(tmp_path)
+        assert report.encoded == 0 and rows["a.jpg", None]["taken_at"] == "1970-01-01T00:00:00"
+        assert Store(tmp_path / ".cliplib" / "stub", MODEL).thumbnail((rows["a.jpg", None]["digest"], None))
+
+    def test_a_broken_one_is_told_and_stops_nothing(self, tmp_path):
+        save_photo(tmp_path / "a.jpg", picture(1))
+        (tmp_path / "a.jpg.json").write_text("{")
+        report, rows = run(tmp_path)
+        assert report.indexed == 1 and rows["a.jpg", None]["taken_from"] == "mtime"
+        assert "a.jpg.json tells nothing of a.jpg" in report.problems[0] and report.skipped == []
+
+    def test_the_cameras_date_and_place_come_first(self, tmp_path):
+        save_photo(tmp_path / "a.jpg", picture(1), TAKEN, place=(48.5, -4.25))
+        (tmp_path / "a.jpg.json").write_text(PLACED)
+        row = run(tmp_path)[1]["a.jpg", None]
+        assert (row["taken_at"], row["taken_from"], row["camera"]) == (TAKEN.isoformat(), "exif", "Drawn Camera 1")
+        assert (row["latitude"], row["longitude"]) == pytest.approx((48.5, -4.25), abs=1e-6)
+
+    def test_a_place_is_added_to_the_cameras_date(self, tmp_path):
+        save_photo(tmp_path / "a.jpg", picture(1), TAKEN)
+        (tmp_path / "a.jpg.json").write_text(PLACED)
+        row = run(tmp_path)[1]["a.jpg", None]
+        assert (row["taken_from"], row["latitude"], row["longitude"]) == ("exif", 1.0, 2.0)
+
+
+class TestLivePhotos:
+    def pairs(self, tmp_path):
+        """What each video of the folder is the moving part of, once its photos have been opened."""
+        listing = find_media(tmp_path)
+        store = Store(tmp_path / "none", MODEL)
+        update(tmp_path, store, StubEncoder(), progress=False, motion_clips=True)
+        companions = Companions(tmp_path, listing, store.rows)
+        return {file.path: companions.photo_of(file) for file in listing.files if file.kind == "video"}
+
+    def test_one_stem_and_at_most_four_seconds(self, tmp_path):
+        for name, seconds in (("a", 4.0), ("b", 4.4)):
+            save_photo(tmp_path / f"{name}.jpg", picture(1))
+            save_clip(tmp_path / f"{name}.MOV", 1, seconds)
+        save_clip(tmp_path / "c.mov", 1, 2)
+        assert self.pairs(tmp_path) == {"a.MOV": "a.jpg", "b.MOV": None, "c.mov": None}
+
+    def test_one_identifier_whatever_the_names_and_the_length(self, tmp_path):
+        save_photo(tmp_path / "a.jpg", picture(1), ident="ABCD-1")
+        save_clip(tmp_path / "b.mov", 1, 5, ident="ABCD-1")
+        assert self.pairs(tmp_path) == {"b.mov": "a.jpg"}
+
+    def test_another_identifier_under_one_stem_is_another_photo(self, tmp_path):
+        save_photo(tmp_path / "a.jpg", picture(1), ident="ABCD-1")
+        save_clip(tmp_path / "a.mov", 1, 2, ident="ABCD-2")
+        assert self.pairs(tmp_path) == {"a.mov": None}
+
+    def test_a_stem_in_another_folder_is_no_pair_but_another_part_of_a_takeout_is(self, tmp_path):
+        save_photo(tmp_path / "a.jpg", picture(1))
+        (tmp_path / "x").mkdir()
+        save_clip(tmp_path / "x" / "a.mov", 1, 2)
+        assert self.pairs(tmp_path) == {"x/a.mov": None}
+
+    def test_a_photo_that_comes_after_its_clip_takes_it_in(self, tmp_path):
+        save_clip(tmp_path / "a.mov", 1, 2)
+        assert run(tmp_path)[0].frames > 0
+        save_photo(tmp_path / "a.jpg", picture(1))
+        shutil.copy(tmp_path / "a.mov", tmp_path / "a2.mov")
+        (tmp_path / "a2.mov").replace(tmp_path / "a.mov")  # what is indexed stays until its file changes
+        report, rows = run(tmp_path)
+        assert report.motion_clips == 1 and list(rows) == [("a.jpg", None)]
+
+
+class TestExif:
+    def test_content_identifier_of_an_apple_maker_note(self):
+        assert facts({0x927C: apple_note("ABC-123")}, {})["content_id"] == "ABC-123"
+
+    @pytest.mark.parametrize("note", [b"", b"Apple iOS\0\0\1MM", b"Nikon\0", apple_note("x" * 200), None, "text"])
+    def test_other_notes_have_none(self, note):
+        assert facts({0x927C: note}, {})["content_id"] is None
+
+    def test_a_cut_note_does_no_harm(self):
+        note = apple_note("ABC-123")
+        for end in range(len(note)):
+            assert facts({0x927C: note[:end]}, {})["content_id"] in (None, *("ABC-123"[:n] for n in range(1, 8)))
+
+    @pytest.mark.parametrize(
+        ("gps", "place"),
+        [
+            ({1: "N", 2: (48, 30, 0), 3: "W", 4: (4, 15, 36)}, (48.5, -4.26)),
+            ({1: "S", 2: (33, 0, 0), 3: "E", 4: (151, 0, 0)}, (-33.0, 151.0)),
+            ({1: "N", 2: (0, 0, 0), 3: "E", 4: (0, 0, 0)}, (None, None)),
+            ({2: (91, 0, 0), 4: (1, 0, 0)}, (None, None)),
+            ({1: "N", 2: (48, 30), 3: "W", 4: (4, 15, 36)}, (None, None)),
+            ({1: "N", 2: (48, 30, 0)}, (None, None)),
+        ],
+    )
+    def test_degrees(self, gps, place):
+        found = facts({}, gps)
+        assert (found["latitude"], found["longitude"]) == (pytest.approx(place) if place[0] else place)
+
+
+def test_the_drawn_takeout_has_every_form(takeout):
+    _, truth, jsons = takeout
+    names = [path.rpartition("/")[2] for path in jsons]
+    assert sidecar_name("DSC_0002.jpg", "(1)", old=True) == "DSC_0002.jpg(1).json"
+    for form in (".jpg.json", ".jpg(1).json", ".supplemental-metadata.json", ".supplemental-metadata(1).json"):
+        assert any(name.endswith(form) for name in names), form
+    assert {len(name) for name in names if "abcdefghij" in name} >= {51}
+    assert any("-edited" in path for path in truth) and any("-bearbeitet" in path for path in truth)
+    assert all(path.startswith(HOME) for path in truth)
+
+
+def test_the_report_counts_sidecars_and_clips_apart(takeout, tmp_path):
+    root, _, jsons = takeout
+    report, _ = run(root, tmp_path / "cache")
+    told = f"{len(jsons)} sidecars matched; {report.motion_clips} clips are part of their photos"
+    assert told in str(report) and told in report._repr_html_()

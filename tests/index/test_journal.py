@@ -1,0 +1,78 @@
+"""The journal: a file that kills the process is tried alone, then reported; all others are indexed."""
+
+import os
+import signal
+
+import pytest
+
+from cliplib.errors import MediaError
+from cliplib.index import journal, pipeline
+from cliplib.index.journal import Journal, try_alone
+from tests.libraries import draw_picture, draw_video
+from tests.torture import StubEncoder, index, open_store
+
+
+@pytest.fixture(autouse=True)
+def own_temp(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal.tempfile, "gettempdir", lambda: str(tmp_path))
+
+
+class TestJournal:
+    def test_what_was_begun_and_not_ended_is_left_open(self, tmp_path):
+        first = Journal(tmp_path)
+        for path in ("a", "b\u2028 é", "c"):
+            first.begin(path)
+        first.end("a")
+        assert Journal(tmp_path).left_open() == {"b\u2028 é", "c"}
+
+    def test_nothing_is_left_open_when_a_run_ends_by_itself(self, tmp_path):
+        first = Journal(tmp_path)
+        first.begin("a")
+        first.close()
+        assert Journal(tmp_path).left_open() == set()
+
+    def test_every_cache_has_its_own(self, tmp_path):
+        Journal(tmp_path / "one").begin("a")
+        assert Journal(tmp_path / "two").left_open() == set()
+
+
+class TestTryAlone:
+    def test_sound_files_pass(self, tmp_path):
+        try_alone(draw_picture(tmp_path / "a.jpg", 1), "image")
+        try_alone(draw_video(tmp_path / "v.mp4", 1, seconds=1), "video")
+
+    def test_a_file_that_merely_cannot_be_decoded_passes(self, tmp_path):
+        (tmp_path / "a.jpg").write_bytes(b"")
+        try_alone(tmp_path / "a.jpg", "image")
+
+    def test_a_deadly_file_is_named_with_its_signal(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(journal, "TRIAL", "import os; os.kill(os.getpid(), 11)")
+        with pytest.raises(MediaError, match="kills the process .SIGSEGV."):
+            try_alone(tmp_path / "a.jpg", "image")
+
+    def test_a_file_that_never_ends_is_named(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(journal, "TRIAL", "import time; time.sleep(60)")
+        monkeypatch.setitem(journal.DEADLINE_S, "image", 0.3)
+        with pytest.raises(MediaError, match="did not end within 0.3 s"):
+            try_alone(tmp_path / "a.jpg", "image")
+
+
+def test_a_file_that_killed_the_run_is_reported_and_the_others_are_indexed(tmp_path, monkeypatch):
+    root = tmp_path / "photos"
+    for i in range(6):
+        draw_picture(root / f"p{i}.png", i, size=(32, 24))
+    deadly = (root / "p3.png").read_bytes()
+    child = os.fork()
+    if child == 0:
+        decode = pipeline.open_photo
+        pipeline.open_photo = lambda data, side: os.kill(os.getpid(), 9) if data == deadly else decode(data, side)
+        index(root, StubEncoder())
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    trial = "import os, sys\nif sys.argv[1].endswith('p3.png'): os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(journal, "TRIAL", trial)
+    report = index(root, StubEncoder())
+    assert [item.path for item in report.skipped] == ["p3.png"] and "SIGKILL" in report.skipped[0].reason
+    assert open_store(root).rows.num_rows == 5
+    monkeypatch.setattr(pipeline, "try_alone", lambda *_: pytest.fail("tried again without need"))
+    assert index(root, StubEncoder()).skipped == report.skipped

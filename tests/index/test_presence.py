@@ -1,0 +1,96 @@
+"""Presence: the second session is told about the first, and nothing ever waits."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cliplib.cache.store import Store
+from cliplib.index import presence
+from cliplib.index.presence import Presence
+from cliplib.index.update import update
+from tests.colab import duplicates
+from tests.libraries import draw_picture
+from tests.torture import MODEL, StubEncoder
+
+
+def sign(folder, **about):
+    """The file of another session; of another machine unless `about` says otherwise."""
+    whole = {"id": "other", "host": "vm-2", "pid": 7, "since": time.time() - 60, "at": time.time()} | about
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"writer-{whole['id']}.json").write_text(json.dumps(whole))
+
+
+class TestPresence:
+    def test_fault_8_the_second_is_told_about_the_first(self, tmp_path):
+        with Presence(tmp_path) as first:
+            assert first.others == []
+            with pytest.warns(UserWarning, match=r"another session \(process \d+ on .*nothing is lost"):
+                second = Presence(tmp_path).__enter__()
+            with pytest.warns(UserWarning, match="another session"):
+                first.refresh()  # at its next checkpoint
+            first.refresh()  # said once
+            assert len(first.others) == len(second.others) == 1
+            second.__exit__()
+        assert not list(tmp_path.iterdir())
+
+    def test_fault_9_a_copy_counts_once_and_one_of_itself_not_at_all(self, tmp_path):
+        sign(tmp_path)
+        with pytest.warns(UserWarning, match="another session"), Presence(tmp_path) as here:
+            duplicates(tmp_path)
+            here.refresh()
+            assert len(here.others) == 1
+
+    def test_a_session_long_silent_is_gone(self, tmp_path, recwarn):
+        sign(tmp_path, at=time.time() - presence.SILENT_S - 1)
+        with Presence(tmp_path) as here:
+            assert here.others == [] and not recwarn.list
+        assert len(list(tmp_path.iterdir())) == 1  # it may come back
+
+    def test_a_dead_process_of_this_machine_is_gone(self, tmp_path):
+        child = subprocess.Popen([sys.executable, "-c", ""])
+        child.wait()
+        sign(tmp_path, host=presence.socket.gethostname(), pid=child.pid)
+        with Presence(tmp_path) as here:
+            assert here.others == []
+
+    def test_a_live_process_of_this_machine_is_not(self, tmp_path):
+        sign(tmp_path, host=presence.socket.gethostname(), pid=os.getppid())
+        with pytest.warns(UserWarning, match=f"process {os.getppid()}"), Presence(tmp_path) as here:
+            assert len(here.others) == 1
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"{", b"[]", b'{"id": 1}', b"\xff\xfe", b"[" * 100_000, b'{"id":1,"host":1,"pid":1,"at":1e999}'],
+    )
+    def test_a_damaged_sign_is_nobody(self, tmp_path, content):
+        (tmp_path / "writer-x.json").write_bytes(content)
+        with Presence(tmp_path) as here:
+            assert here.others == []
+
+    def test_rubbish_is_cleared_after_a_day(self, tmp_path):
+        sign(tmp_path, at=time.time() - presence.RUBBISH_S - 1)
+        (tmp_path / "writer-broken.json").write_bytes(b"{")
+        os.utime(tmp_path / "writer-broken.json", (1, 1))
+        with Presence(tmp_path):
+            pass
+        assert not list(tmp_path.iterdir())
+
+    def test_a_folder_that_cannot_be_written_stops_nobody(self, tmp_path):
+        (tmp_path / "file").write_bytes(b"")
+        with Presence(tmp_path / "file" / "cache") as here:
+            here.refresh()
+            assert here.others == []
+
+
+def test_an_index_run_reports_the_other_session(tmp_path):
+    draw_picture(tmp_path / "photos" / "a.png", 1)
+    sign(tmp_path / "cache")
+    with pytest.warns(UserWarning, match="another session"):
+        report = update(tmp_path / "photos", Store(tmp_path / "cache", MODEL), StubEncoder(), progress=False)
+    assert report.indexed == 1
+    assert "note: another session (process 7 on vm-2)" in str(report)
+    assert [file.name for file in (tmp_path / "cache").glob("writer-*")] == ["writer-other.json"]

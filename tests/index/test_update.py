@@ -1,0 +1,332 @@
+"""Indexing: what is encoded, what is not, what is removed, what is reported; with a real encoder of random weights."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from cliplib.cache import rows
+from cliplib.cache.store import Store
+from cliplib.errors import CacheError, LibraryError, MediaError
+from cliplib.index.update import update
+from cliplib.media.files import find_media
+from cliplib.models.encoder import Encoder
+from tests.libraries import draw_picture, draw_video, save_random_clip
+
+
+class CountingEncoder(Encoder):
+    """The real encoder, which counts the pictures that go through it."""
+
+    seen = 0
+
+    def encode_images(self, images, batch_size=None):
+        self.seen += len(images)
+        return super().encode_images(images, batch_size)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    file = save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+    return CountingEncoder.load(file, device="cpu", precision="fp32")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Six photos in two folders, and a video of three seconds."""
+    root = tmp_path / "photos"
+    for i, name in enumerate(["a.jpg", "b.png", "c.webp", "sub/d.jpg", "sub/e.JPG", "sub/f.heic"]):
+        if name.endswith("heic"):
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+        draw_picture(root / name, i)
+    draw_video(root / "sub" / "v.mp4", 7)
+    return root
+
+
+def open_store(root, encoder):
+    about = {name: getattr(encoder, name) for name in ("model_id", "name", "dim")}
+    return Store(root / ".cliplib" / "test", about | {"name": str(encoder.name)})
+
+
+def run(root, encoder, **options):
+    """Index with a freshly opened store; the report, how many pictures were encoded, and the table."""
+    encoder.seen = 0
+    store = open_store(root, encoder)
+    report = update(root, store, encoder, progress=False, **options)
+    assert report.seen == report.indexed + report.unchanged + len(report.skipped)
+    return report, encoder.seen, open_store(root, encoder).rows
+
+
+def assert_same_index(table, other):
+    """Same keys and digests, cosine 0.9999 or more."""
+    table, other = (t.sort_by([("path", "ascending"), ("time_s", "ascending")]) for t in (table, other))
+    for column in ("path", "kind", "time_s", "digest", "size", "width", "height"):
+        assert table[column].to_pylist() == other[column].to_pylist(), column
+    assert np.einsum("ij,ij->i", rows.matrix(table), rows.matrix(other)).min() >= 0.9999
+
+
+def rebuild(root, encoder, tmp_path):
+    """The index of a copy of the folder, made from nothing."""
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy, ignore=shutil.ignore_patterns(".cliplib"))
+    return run(copy, encoder)[2]
+
+
+class TestFirstRun:
+    def test_everything_is_indexed_with_its_facts(self, root, encoder):
+        report, encoded, table = run(root, encoder)
+        assert (report.indexed, report.unchanged, report.removed, report.skipped) == (7, 0, 0, [])
+        assert report.photos == 6 and report.frames in (3, 4) and encoded == report.photos + report.frames
+        facts = {row["path"]: row for row in table.to_pylist()}
+        row = facts["a.jpg"]
+        assert (row["kind"], row["time_s"], row["width"], row["height"], row["taken_from"]) == (
+            "image",
+            None,
+            160,
+            120,
+            "mtime",
+        )
+        row = facts["sub/v.mp4"]
+        assert (row["kind"], row["every_s"]) == ("frame", 1.0) and row["duration_s"] == pytest.approx(3, abs=0.11)
+
+    def test_rows_hold_the_embedding_of_their_own_file(self, root, encoder):
+        from PIL import Image
+
+        table = run(root, encoder)[2]
+        for path, vector in zip(table["path"].to_pylist(), rows.matrix(table), strict=True):
+            if path.endswith((".png", ".webp")):
+                alone = encoder.encode_images([Image.open(root / path)])[0]
+                assert vector @ alone > 0.99999
+
+    def test_fault_17_an_unreadable_middle_file_does_not_shift_the_others(self, root, encoder, tmp_path):
+        good = run(root, encoder)[2]
+        shutil.rmtree(root / ".cliplib")
+        (root / "bb.jpg").write_bytes(b"")
+        report, _, table = run(root, encoder)
+        assert_same_index(table, good)
+        assert [(s.path, s.stage) for s in report.skipped] == [("bb.jpg", "decode")]
+        assert "empty" in report.skipped[0].reason
+
+    def test_every_row_has_a_thumbnail(self, root, encoder):
+        _, _, table = run(root, encoder)
+        store = open_store(root, encoder)
+        for key in zip(table["digest"].to_pylist(), table["time_s"].to_pylist(), strict=True):
+            assert store.thumbnail(key).startswith(b"\xff\xd8")
+
+
+class TestSecondRun:
+    def test_encodes_nothing(self, root, encoder):
+        run(root, encoder)
+        report, encoded, _ = run(root, encoder)
+        assert (report.indexed, report.unchanged, report.removed, encoded) == (0, 7, 0, 0)
+
+    def test_a_file_that_was_only_touched_is_unchanged(self, root, encoder):
+        run(root, encoder)
+        os.utime(root / "a.jpg", (1, 1))
+        report, encoded, table = run(root, encoder)
+        assert (report.indexed, report.unchanged, report.moved, encoded) == (0, 7, 0, 0)
+        assert run(root, encoder)[0].unchanged == 7 and table.num_rows == report.photos + report.frames
+
+    def test_writes_nothing(self, root, encoder):
+        run(root, encoder)
+        before = sorted((root / ".cliplib").rglob("*"))
+        run(root, encoder)
+        assert sorted((root / ".cliplib").rglob("*")) == before
+
+    def test_add_change_rename_delete_encodes_only_what_is_new(self, root, encoder, tmp_path):
+        run(root, encoder)
+        draw_picture(root / "new.jpg", 50)
+        draw_picture(root / "a.jpg", 51)
+        (root / "b.png").rename(root / "sub" / "moved.png")
+        (root / "c.webp").unlink()
+        report, encoded, table = run(root, encoder)
+        assert (report.indexed, report.unchanged, report.moved, report.removed) == (2, 5, 1, 1)
+        assert report.encoded == encoded == 2
+        assert_same_index(table, rebuild(root, encoder, tmp_path))
+
+    def test_two_files_that_swap_names_keep_their_own_rows(self, root, encoder, tmp_path):
+        run(root, encoder)
+        (root / "a.jpg").rename(root / "t")
+        (root / "b.png").rename(root / "a.jpg")
+        (root / "t").rename(root / "b.png")
+        _, encoded, table = run(root, encoder)
+        assert encoded == 0
+        assert_same_index(table, rebuild(root, encoder, tmp_path))
+
+    def test_a_copy_of_what_a_changed_file_was_needs_no_encoding(self, root, encoder, tmp_path):
+        run(root, encoder)
+        shutil.copy(root / "a.jpg", root / "old.jpg")
+        draw_picture(root / "a.jpg", 51)
+        _, encoded, table = run(root, encoder)
+        assert encoded == 1
+        assert_same_index(table, rebuild(root, encoder, tmp_path))
+
+    def test_identical_files_are_encoded_once_and_all_found(self, root, encoder):
+        for i in range(5):
+            shutil.copy(root / "a.jpg", root / f"twin{i}.jpg")
+        report, _, table = run(root, encoder)
+        assert report.indexed == 12 and report.encoded == 7
+        assert {f"twin{i}.jpg" for i in range(5)} <= set(table["path"].to_pylist())
+
+    def test_a_moved_file_keeps_its_thumbnail_when_its_part_dies(self, root, encoder):
+        for name in ("sub", "b.png", "c.webp"):
+            shutil.rmtree(root / name) if name == "sub" else (root / name).unlink()
+        run(root, encoder)
+        (root / "a.jpg").rename(root / "z.jpg")
+        report, _, table = run(root, encoder)
+        assert report.moved == 1 and report.removed == 0
+        assert open_store(root, encoder).thumbnail((table["digest"][0].as_py(), None))
+
+    def test_a_video_sampled_differently_is_encoded_again(self, root, encoder):
+        run(root, encoder)
+        report, _, table = run(root, encoder, every_s=0.5)
+        assert report.indexed == 1 and report.frames >= 5
+        assert set(table["every_s"].to_pylist()) == {None, 0.5}
+        assert run(root, encoder)[1] == 0
+
+
+class TestFailures:
+    def test_fault_18_a_half_uploaded_file_is_reported_then_indexed_by_itself(self, root, encoder):
+        whole = (root / "a.jpg").read_bytes()
+        (root / "a.jpg").write_bytes(whole[: len(whole) // 2])
+        report, _, _ = run(root, encoder)
+        assert [s.path for s in report.skipped] == ["a.jpg"]
+        (root / "a.jpg").write_bytes(whole)
+        report, encoded, table = run(root, encoder)
+        assert report.skipped == [] and encoded == 1 and "a.jpg" in table["path"].to_pylist()
+
+    def test_a_known_failure_is_reported_again_but_not_read_again(self, root, encoder, monkeypatch):
+        (root / "bad.jpg").write_bytes(b"no picture at all")
+        first, _, _ = run(root, encoder)
+        monkeypatch.setattr("cliplib.index.pipeline.read_bytes", lambda path: pytest.fail(f"read {path}"))
+        second, _, _ = run(root, encoder)
+        assert second.skipped == first.skipped != []
+
+    def test_fault_33_a_truncated_video_is_indexed_as_far_as_it_goes_and_reported(self, root, encoder, tmp_path):
+        import av
+
+        with av.open(str(root / "sub" / "v.mp4")) as source, av.open(str(root / "cut.mkv"), "w") as target:
+            stream = target.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    target.mux(packet)
+        data = (root / "cut.mkv").read_bytes()
+        (root / "cut.mkv").write_bytes(data[: len(data) * 2 // 3])
+        report, _, table = run(root, encoder)
+        cut = [s for s in report.skipped if s.path == "cut.mkv"]
+        assert len(cut) == 1 and "cut.mkv" in table["path"].to_pylist()
+        again, encoded, _ = run(root, encoder)
+        assert encoded == 0 and again.skipped == report.skipped
+
+    def test_an_unexpected_error_in_a_decoder_is_reported(self, root, encoder, monkeypatch):
+        def explode(data, shortest):
+            raise ZeroDivisionError("in the codec")
+
+        monkeypatch.setattr("cliplib.index.pipeline.open_photo", explode)
+        report, _, _ = run(root, encoder)
+        assert len(report.skipped) == 6 and "ZeroDivisionError: in the codec" in report.skipped[0].reason
+
+
+class TestRemovals:
+    def test_fault_6_an_absent_root_refuses_and_keeps_all(self, root, encoder):
+        _, _, table = run(root, encoder)
+        store = open_store(root, encoder)
+        root.rename(root.with_name("unmounted"))
+        with pytest.raises(LibraryError):
+            update(root, store, encoder, progress=False)
+        assert open_store(root.with_name("unmounted"), encoder).rows.equals(table)
+
+    def test_fault_6_an_empty_root_refuses_and_keeps_all(self, root, encoder):
+        _, _, table = run(root, encoder)
+        for file in [*root.glob("*.*g"), *root.glob("*.webp")]:
+            file.unlink()
+        shutil.rmtree(root / "sub")
+        with pytest.raises(LibraryError, match="holds no photo or video.*Nothing was removed"):
+            run(root, encoder)
+        assert open_store(root, encoder).rows.equals(table)
+
+    def test_more_than_a_fifth_asks_first(self, root, encoder):
+        run(root, encoder)
+        shutil.rmtree(root / "sub")
+        draw_picture(root / "new.jpg", 9)
+        with pytest.raises(LibraryError, match=r"4 of 7 files are gone from .*index\(confirm_removals=True\)"):
+            run(root, encoder)
+        kept = set(open_store(root, encoder).rows["path"].to_pylist())
+        assert {"sub/d.jpg", "new.jpg"} <= kept
+        report, encoded, table = run(root, encoder, confirm_removals=True)
+        assert report.removed == 4 and encoded == 0
+        assert set(table["path"].to_pylist()) == {"a.jpg", "b.png", "c.webp", "new.jpg"}
+
+    def test_a_renamed_folder_removes_nothing(self, root, encoder):
+        run(root, encoder)
+        (root / "sub").rename(root / "other")
+        report, encoded, table = run(root, encoder)
+        assert (report.moved, report.removed, encoded) == (4, 0, 0)
+        assert "other/d.jpg" in table["path"].to_pylist() and "sub/d.jpg" not in table["path"].to_pylist()
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+    def test_fault_7_an_unreadable_folder_keeps_its_rows(self, root, encoder):
+        _, _, table = run(root, encoder)
+        (root / "sub").chmod(0)
+        try:
+            report, _, after = run(root, encoder)
+        finally:
+            (root / "sub").chmod(0o755)
+        assert len(after) == len(table) and report.skipped[0].stage == "walk"
+
+    def test_fault_7_rows_of_a_folder_that_fails_in_the_walk_stay(self, root, encoder, monkeypatch):
+        _, _, table = run(root, encoder)
+        scandir = os.scandir
+
+        def fail(path):
+            if str(path).endswith("sub"):
+                raise PermissionError(13, "Permission denied")
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", fail)
+        report, _, after = run(root, encoder)
+        assert len(after) == len(table)
+        assert [(s.path, s.stage) for s in report.skipped] == [("sub", "walk")]
+
+    def test_fault_4_a_file_that_cannot_be_looked_at_keeps_its_row(self, root, encoder, monkeypatch):
+        _, _, table = run(root, encoder)
+        found = find_media(root)
+        problem = MediaError("a.jpg", "walk", "Input/output error")
+        blind = found._replace(files=[f for f in found.files if f.path != "a.jpg"], problems=[problem])
+        monkeypatch.setattr("cliplib.index.update.find_media", lambda root: blind)
+        report, _, after = run(root, encoder)
+        assert [s.path for s in report.skipped] == ["a.jpg"] and report.removed == 0 and len(after) == len(table)
+
+
+class TestInterruption:
+    def test_ctrl_c_saves_what_is_finished_and_the_next_run_goes_on(self, root, encoder, monkeypatch):
+        for i in range(60):
+            draw_picture(root / f"many{i:02d}.jpg", 100 + i)
+        whole, calls = encoder.encode_images, []
+
+        def interrupted(images, batch_size=None):
+            calls.append(len(images))
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return whole(images, batch_size)
+
+        monkeypatch.setattr(encoder, "encode_images", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(root, encoder)
+        monkeypatch.undo()
+        saved = open_store(root, encoder).rows.num_rows
+        assert saved >= sum(calls[:2]) > 0  # the batch in hand was finished
+        report, _, _ = run(root, encoder)
+        assert report.unchanged == saved and report.indexed == 67 - saved
+
+    def test_fault_3_a_full_disk_keeps_the_old_index(self, root, encoder, monkeypatch):
+        _, _, table = run(root, encoder)
+        draw_picture(root / "new.jpg", 9)
+        monkeypatch.setattr("os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(CacheError, match="No space left on device"):
+            run(root, encoder)
+        monkeypatch.undo()
+        assert open_store(root, encoder).rows.equals(table)

@@ -1,0 +1,55 @@
+"""Uploads into a notebook: both forms of FileUpload's value, odd names, and nothing left behind."""
+
+import pytest
+
+from cliplib.lessons.upload import Upload, files_of
+from tests.libraries import draw_picture, save_random_clip
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+
+
+@pytest.fixture
+def upload(weights):
+    upload = Upload(model=weights, device="cpu", precision="fp32")
+    yield upload
+    upload.forget()
+
+
+def jpeg(tmp_path, seed):
+    return draw_picture(tmp_path / f"{seed}.jpg", seed).read_bytes()
+
+
+def test_both_forms_of_value():
+    seven = {"a.jpg": {"metadata": {"name": "a.jpg", "type": "image/jpeg"}, "content": b"x"}}
+    eight = ({"name": "a.jpg", "type": "image/jpeg", "size": 1, "content": memoryview(b"x")},)
+    assert files_of(seven) == files_of(eight) == [("a.jpg", b"x")]
+    assert files_of({}) == files_of(()) == []
+
+
+def test_uploaded_photos_are_found_and_forgotten(upload, tmp_path):
+    upload.take({f"{i}.jpg": {"content": jpeg(tmp_path, i)} for i in range(3)})
+    assert len(upload.library.search("a dog", k=9, threshold=-1)) == 3
+    assert "3 indexed" in upload._said.value and len(upload._below.children) == 1
+    folder = upload.library.root.parent
+    upload.forget()
+    assert not folder.exists() and "deleted" in upload._said.value
+
+
+def test_more_can_be_added_and_namesakes_stay_apart(upload, tmp_path):
+    for seed in (1, 2):
+        upload.take(({"name": "a.jpg", "content": memoryview(jpeg(tmp_path, seed))},))
+    assert upload.library.photos() == ["a (2).jpg", "a.jpg"] and len(upload._below.children) == 1
+
+
+@pytest.mark.parametrize("name", ["../../up.jpg", "/etc/up.jpg", "..\\up.jpg", "C:\\up.jpg", ".up.jpg", "up\0.jpg"])
+def test_no_name_leads_out_of_the_folder(upload, tmp_path, name):
+    upload.take({name: {"content": jpeg(tmp_path, 1)}})
+    assert upload.library.photos() == ["up.jpg"]
+
+
+def test_what_is_no_picture_is_said(upload):
+    upload.take({"<b>.jpg": {"content": b"<html>"}})
+    assert "1 skipped" in upload._said.value and "&lt;b&gt;.jpg" in upload._said.value

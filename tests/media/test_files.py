@@ -1,0 +1,198 @@
+"""Walking, reading and digesting: what is listed, what is reported, and what is tried again."""
+
+import errno
+import hashlib
+import os
+import unicodedata
+
+import pytest
+
+from cliplib.errors import LibraryError, MediaError
+from cliplib.media import files
+from cliplib.media.files import digest_of, find_media, read_bytes
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(files, "RETRY_WAITS_S", (0, 0))
+
+
+def put(folder, *names, content=b"x"):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def paths(listing):
+    return [file.path for file in listing.files]
+
+
+class TestFindMedia:
+    def test_lists_media_by_suffix_in_any_case_sorted_with_their_facts(self, tmp_path):
+        put(tmp_path, "b/two.MP4", "a.JPG", "notes.txt", "b/c/three.heic", content=b"12345")
+        listing = find_media(str(tmp_path))
+        assert [(file.path, file.kind, file.size) for file in listing.files] == [
+            ("a.JPG", "image", 5),
+            ("b/c/three.heic", "image", 5),
+            ("b/two.MP4", "video", 5),
+        ]
+        assert listing.files[0].mtime_ns == (tmp_path / "a.JPG").stat().st_mtime_ns
+        assert (listing.problems, listing.unread_folders) == ([], [])
+
+    def test_leaves_out_hidden_files_and_folders(self, tmp_path):
+        put(tmp_path, "a.jpg", ".cliplib/thumb.jpg", ".trash/b.jpg", "._a.jpg")
+        assert paths(find_media(tmp_path)) == ["a.jpg"]
+
+    @pytest.mark.parametrize(
+        ("name", "told"), [("absent", "nothing is there"), ("file.jpg", "it is a file")], ids=["missing", "a file"]
+    )
+    def test_refuses_a_root_that_is_no_folder(self, tmp_path, name, told):
+        put(tmp_path, "file.jpg")
+        with pytest.raises(LibraryError, match=told):
+            find_media(tmp_path / name)
+
+    def test_refuses_a_root_that_cannot_be_read(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(os, "scandir", failing(os.scandir, tmp_path.name, errno.ENOTCONN))
+        with pytest.raises(LibraryError, match="folder cannot be read"):
+            find_media(tmp_path)
+
+    def test_fault_7_reports_a_folder_that_cannot_be_read_and_goes_on(self, tmp_path, monkeypatch):
+        put(tmp_path, "a/1.jpg", "bad/2.jpg", "c/3.jpg")
+        monkeypatch.setattr(os, "scandir", failing(os.scandir, "bad", errno.EACCES))
+        listing = find_media(tmp_path)
+        assert paths(listing) == ["a/1.jpg", "c/3.jpg"]
+        assert listing.unread_folders == ["bad"]
+        assert [(p.path, p.stage) for p in listing.problems] == [("bad", "walk")]
+
+    def test_fault_4_asks_again_for_a_folder_that_fails_for_a_passing_reason(self, tmp_path, monkeypatch):
+        put(tmp_path, "a/1.jpg")
+        monkeypatch.setattr(os, "scandir", failing(os.scandir, "a", errno.EIO, times=2))
+        listing = find_media(tmp_path)
+        assert (paths(listing), listing.problems) == (["a/1.jpg"], [])
+
+    def test_fault_4_reports_a_file_whose_facts_cannot_be_read(self, tmp_path, monkeypatch):
+        put(tmp_path, "1.jpg", "2.jpg", "3.jpg")
+        real = os.stat
+        monkeypatch.setattr(os, "stat", failing(real, "2.jpg", errno.EIO))
+        listing = find_media(tmp_path)
+        assert paths(listing) == ["1.jpg", "3.jpg"]
+        assert [problem.path for problem in listing.problems] == ["2.jpg"]
+
+    def test_leaves_out_a_file_that_vanished_since_its_folder_was_read(self, tmp_path, monkeypatch):
+        put(tmp_path, "1.jpg", "2.jpg")
+        monkeypatch.setattr(os, "stat", failing(os.stat, "2.jpg", errno.ENOENT))
+        listing = find_media(tmp_path)
+        assert (paths(listing), listing.problems) == (["1.jpg"], [])
+
+    def test_fault_28_keeps_unicode_twins_emoji_and_the_longest_names(self, tmp_path):
+        nfc = "café.jpg"
+        names = {nfc, unicodedata.normalize("NFD", nfc), "🏖️ sea.jpg", "x" * 251 + ".jpg"}
+        put(tmp_path, *names)
+        if len(os.listdir(tmp_path)) < len(names):
+            pytest.skip("this file system makes the twins one")
+        assert set(paths(find_media(tmp_path))) == names
+
+    def test_fault_29_reports_names_that_are_not_utf8_in_a_form_that_can_be_stored(self, tmp_path):
+        try:
+            (tmp_path / os.fsdecode(b"bad\xff.jpg")).write_bytes(b"x")
+            (tmp_path / os.fsdecode(b"notes\xff.txt")).write_bytes(b"x")
+        except OSError:
+            pytest.skip("this file system allows no such name")
+        put(tmp_path, "good.jpg")
+        listing = find_media(tmp_path)
+        assert paths(listing) == ["good.jpg"]
+        assert [p.reason for p in listing.problems] == ["its name is not UTF-8; rename it, then it can be indexed"]
+        listing.problems[0].path.encode("utf-8")
+
+    def test_fault_30_ends_at_symlink_loops_and_lists_no_file_twice(self, tmp_path):
+        put(tmp_path, "library/deep/1.jpg", "library/2.jpg", "outside/3.jpg")
+        library = tmp_path / "library"
+        (library / "deep/up").symlink_to(library)
+        (library / "around").symlink_to(tmp_path)
+        (library / "again").symlink_to(library / "deep")
+        (library / "again.jpg").symlink_to(library / "2.jpg")
+        (library / "0 shortcut").symlink_to(tmp_path / "outside")
+        (library / "9 shortcut").symlink_to(tmp_path / "outside")
+        listing = find_media(library)
+        assert paths(listing) == ["0 shortcut/3.jpg", "2.jpg", "deep/1.jpg"]
+        assert listing.problems == []
+
+    def test_fault_30_reports_a_link_to_nothing(self, tmp_path):
+        (tmp_path / "gone.jpg").symlink_to(tmp_path / "absent.jpg")
+        listing = find_media(tmp_path)
+        assert [(p.path, p.reason) for p in listing.problems] == [("gone.jpg", "a link to a file that is not there")]
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+    def test_fault_30_leaves_out_fifos_and_folders_named_as_pictures(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.jpg")
+        put(tmp_path, "folder.jpg/1.jpg")
+        assert paths(find_media(tmp_path)) == ["folder.jpg/1.jpg"]
+
+
+def failing(function, name, number, times=99):
+    """`function`, but for a path that ends in `name` it raises OSError `number` the first so many times."""
+    left = [times]
+
+    def wrapper(path, *args, **kwargs):
+        if os.path.basename(os.fspath(path)) == name and left[0]:
+            left[0] -= 1
+            raise OSError(number, os.strerror(number))
+        return function(path, *args, **kwargs)
+
+    return wrapper
+
+
+class TestReadBytes:
+    def test_fault_4_tries_three_times_when_the_reason_may_pass(self, tmp_path, monkeypatch):
+        put(tmp_path, "a.jpg", content=b"bytes")
+        monkeypatch.setattr(files, "open", failing(open, "a.jpg", errno.EIO, times=2), raising=False)
+        assert read_bytes(tmp_path / "a.jpg") == b"bytes"
+
+    def test_fault_4_reports_after_the_third(self, tmp_path, monkeypatch):
+        put(tmp_path, "a.jpg")
+        monkeypatch.setattr(files, "open", failing(open, "a.jpg", errno.ENOTCONN, times=3), raising=False)
+        with pytest.raises(MediaError, match=r"cannot be read: .* \(three tries\) \(read\)"):
+            read_bytes(tmp_path / "a.jpg")
+
+    def test_does_not_wait_for_what_will_not_pass(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(files, "RETRY_WAITS_S", (60, 60))
+        with pytest.raises(MediaError, match="No such file") as caught:
+            read_bytes(tmp_path / "absent.jpg")
+        assert caught.value.stage == "read"
+
+    def test_refuses_more_than_it_may_hold_and_says_how_much(self, tmp_path, monkeypatch):
+        put(tmp_path, "a.jpg", content=bytes(3 * 2**20))
+        monkeypatch.setattr(files, "MAX_READ_BYTES", 2 * 2**20)
+        with pytest.raises(MediaError, match="3 MB to read into memory; at most 2 MB are"):
+            read_bytes(tmp_path / "a.jpg")
+
+    def test_refuses_a_folder(self, tmp_path):
+        with pytest.raises(MediaError, match="not a regular file"):
+            read_bytes(tmp_path)
+
+
+class TestDigest:
+    def test_is_the_sha256_of_the_content_of_a_path_as_of_bytes(self, tmp_path):
+        put(tmp_path, "a.jpg", content=b"content")
+        expected = hashlib.sha256(b"content").hexdigest()
+        assert digest_of(b"content") == digest_of(memoryview(b"content")) == digest_of(tmp_path / "a.jpg") == expected
+
+    def test_of_a_large_file_is_of_its_size_and_both_ends(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(files, "DIGEST_WHOLE_BYTES", 8)
+        put(tmp_path, "a.mp4", content=b"ABCD-middle-WXYZ")
+        expected = hashlib.sha256((16).to_bytes(8, "little") + b"ABCDWXYZ").hexdigest()
+        assert digest_of(tmp_path / "a.mp4") == digest_of(b"ABCD-middle-WXYZ") == expected
+        assert digest_of(b"ABCD-MIDDLE-WXYZ") == expected, "the docstring says that this goes unseen"
+        assert len({expected, digest_of(b"ABCD-middle-WXYz"), digest_of(b"ABCD-middle--WXYZ")}) == 3
+
+    def test_reports_a_file_that_cannot_be_read(self, tmp_path):
+        with pytest.raises(MediaError, match="No such file"):
+            digest_of(tmp_path / "absent.mp4")
+
+
+def test_a_root_that_is_a_shortcut_is_followed(tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "a.jpg").write_bytes(b"x")
+    (tmp_path / "shortcut").symlink_to(tmp_path / "shared", target_is_directory=True)
+    assert [file.path for file in find_media(tmp_path / "shortcut").files] == ["a.jpg"]

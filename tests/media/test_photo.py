@@ -1,0 +1,384 @@
+"""Pictures: upright, in sane colours, reduced without harm; every bad file has a reason that a person understands.
+
+Ids that begin with a number name the row of the project's list of faults.
+"""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from cliplib.errors import MediaError
+from cliplib.media import files, photo
+from cliplib.media.photo import open_photo, thumbnail
+
+pillow_heif = pytest.importorskip("pillow_heif")
+RED, GREEN, BLUE, WHITE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (128, 128, 128)
+FORMATS = ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF"]
+TURNED_FORMATS = ["JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIF"]
+STORED_FROM_UPRIGHT = {  # how a camera held another way stores the upright picture; the second inverse of EXIF's table
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@pytest.fixture(autouse=True)
+def pillow_as_it_was():
+    """No test may change Pillow's guard, and none may only work because warnings are let pass."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        limit = Image.MAX_IMAGE_PIXELS
+        yield
+        assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def quadrants(width=96, height=64):
+    """Red, green over blue, white: no two orientations look alike."""
+    image = Image.new("RGB", (width, height), RED)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((width // 2, 0, width, height // 2), GREEN)
+    draw.rectangle((0, height // 2, width // 2, height), BLUE)
+    draw.rectangle((width // 2, height // 2, width, height), WHITE)
+    return image
+
+
+def noise(width=128, height=96):
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
+
+
+def encoded(image, format, **options):
+    """The bytes of `image` as a file of that format."""
+    buffer = io.BytesIO()
+    if format == "HEIF":
+        pillow_heif.from_pillow(image).save(buffer, quality=90, **options)
+    else:
+        image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def difference(one, other):
+    """Mean absolute difference of two RGB images, in grey levels."""
+    return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
+
+
+def png_head(width, height, bits=1, colour=0):
+    """A PNG whose header claims a size and whose content is next to nothing."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+def jpeg_claiming(width, height, **options):
+    """A JPEG whose frame header was changed to claim another size."""
+    data = bytearray(encoded(noise(), "JPEG", **options))
+    at = data.index(b"\xff\xc2" if options.get("progressive") else b"\xff\xc0")
+    data[at + 5 : at + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+class TestOrientation:
+    @pytest.mark.parametrize("format", TURNED_FORMATS)
+    @pytest.mark.parametrize("orientation", STORED_FROM_UPRIGHT)
+    def test_fault_26_turns_every_orientation_upright_once(self, format, orientation):
+        upright = quadrants()
+        turn = STORED_FROM_UPRIGHT[orientation]
+        stored = upright if turn is None else upright.transpose(turn)
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        photo = open_photo(encoded(stored, format, exif=exif.tobytes()))
+        assert (photo.width, photo.height) == photo.image.size == upright.size
+        assert difference(photo.image, upright) < 12
+
+    @pytest.mark.parametrize("orientation", [1, 6])
+    def test_turns_a_pil_image_too_and_leaves_the_one_given_alone(self, orientation):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        given = Image.open(io.BytesIO(encoded(quadrants(), "JPEG", exif=exif)))
+        photo = open_photo(given)
+        assert (photo.width, photo.height) == photo.image.size == ((96, 64) if orientation == 1 else (64, 96))
+        assert given.size == (96, 64)
+
+    def test_damaged_exif_does_not_cost_the_picture(self):
+        data = encoded(quadrants(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x9f" * 40)
+        with pytest.warns(UserWarning, match="Corrupt EXIF"):
+            assert open_photo(data).width == 96
+
+    def test_a_heic_whose_turn_is_told_in_exif_alone_is_upright(self, media):
+        photo = open_photo(media / "photos/iphone_7.heic")
+        assert (photo.width, photo.height) == photo.image.size == (3024, 4032)
+        sky, ground = (np.asarray(photo.image.crop((0, top, 3024, top + 500))).mean() for top in (0, 3500))
+        assert sky > ground + 30
+
+    def test_the_eight_landscapes_are_alike(self, media):
+        images = [open_photo(media / f"photos/Landscape_{n}.jpg", 224).image.resize((90, 60)) for n in range(1, 9)]
+        assert max(difference(images[0], image) for image in images[1:]) < 3
+
+
+def wide(values, dtype):
+    return Image.fromarray(np.array([values], dtype))
+
+
+def palette_with_alpha(transparent):
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *BLUE])
+    image.putpixel((1, 0), 1)
+    image.info["transparency"] = transparent
+    return image
+
+
+class TestModes:
+    @pytest.mark.parametrize(
+        ("image", "format", "expected"),
+        [
+            (Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", [RED]),
+            (Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF", [RED]),
+            (wide([0, 257 * 128, 65535], np.uint16), "PNG", [(0, 0, 0), GREY, WHITE]),
+            (wide([0, 257 * 128, 65535], np.uint16), "TIFF", [(0, 0, 0), GREY, WHITE]),
+            (wide([0, 257 * 128, 65535], np.int32), "TIFF", [(0, 0, 0), GREY, WHITE]),
+            (wide([0, 0.502, 1], np.float32), "TIFF", [(0, 0, 0), GREY, WHITE]),
+            (wide([0, 128, 255], np.float32), "TIFF", [(0, 0, 0), GREY, WHITE]),
+            (wide([np.nan, 128, 255], np.float32), "TIFF", [(0, 0, 0), GREY, WHITE]),
+            (wide([0, 0, 0], np.uint16), "PNG", [(0, 0, 0)] * 3),
+            (wide([0, 514, 1023], np.uint16), "TIFF", [(0, 0, 0), GREY, WHITE]),
+            (palette_with_alpha(bytes([255, 0])), "PNG", [RED, WHITE]),
+            (palette_with_alpha(1), "GIF", [RED, WHITE]),
+            (Image.new("LA", (1, 1), (0, 127)), "PNG", [GREY]),
+            (Image.new("RGBA", (1, 1), (0, 0, 0, 127)), "PNG", [GREY]),
+            (Image.new("RGBA", (1, 1), (0, 0, 0, 0)), "PNG", [WHITE]),
+            (Image.new("1", (1, 1), 1), "PNG", [WHITE]),
+            (Image.new("L", (1, 1), 128), "PNG", [GREY]),
+        ],
+        ids=lambda value: getattr(value, "mode", None),
+    )
+    def test_fault_25_becomes_the_colours_that_were_meant(self, image, format, expected):
+        photo = open_photo(encoded(image, format))
+        assert photo.image.mode == "RGB"
+        got = [photo.image.getpixel((x, 0)) for x in range(len(expected))]
+        assert np.abs(np.array(got) - np.array(expected)).max() <= 2
+
+    def test_fault_25_a_tall_transparent_picture_is_whole(self):
+        image = Image.new("RGBA", (3, 3 * photo.STRIP_ROWS // 2), (*BLUE, 255))
+        image.putpixel((1, image.height - 1), (0, 0, 0, 0))
+        got = open_photo(image).image
+        assert got.getpixel((1, got.height - 1)) == WHITE
+        assert (np.asarray(got)[:-1] == BLUE).all()
+
+    @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "AVIF"])
+    def test_fault_27_takes_the_first_frame_of_an_animation(self, format):
+        frames = [Image.new("RGB", (32, 32), colour) for colour in (RED, GREEN, BLUE)]
+        options = {"lossless": True} if format == "WEBP" else {}
+        photo = open_photo(encoded(frames[0], format, save_all=True, append_images=frames[1:], duration=40, **options))
+        assert difference(photo.image, frames[0]) < 3
+
+    def test_opens_a_multi_picture_jpeg_as_its_first_picture(self):
+        data = encoded(quadrants(), "MPO", save_all=True, append_images=[noise()])
+        assert difference(open_photo(data).image, quadrants()) < 12
+
+
+class TestContent:
+    @pytest.mark.parametrize("format", FORMATS)
+    def test_fault_22_goes_by_content_whatever_the_extension(self, tmp_path, format):
+        path = tmp_path / "picture.jpg"
+        path.write_bytes(encoded(quadrants(), format))
+        assert difference(open_photo(str(path)).image, quadrants()) < 25
+
+    @pytest.mark.parametrize(
+        ("data", "reason"),
+        [
+            pytest.param(b"", r"empty file \(0 bytes\)", id="17-empty"),
+            pytest.param(bytes(5000), r"zero bytes only.*unfinished upload", id="18-zeros"),
+            pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript", id="23-eps"),
+            pytest.param(b"\xc5\xd0\xd3\xc6" + bytes(30), "PostScript", id="23-eps-dos"),
+            pytest.param(b"\x00\x00\x01\x00\x01\x00", "not a picture of a known format; .* 00 00 01 00", id="23-icon"),
+            pytest.param(b"8BPS\0\1" + bytes(20), "not a picture of a known format", id="23-photoshop"),
+            pytest.param(b"%PDF-1.7\n", "PDF", id="23-pdf"),
+            pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG", id="23-svg"),
+            pytest.param(
+                b"\n <!DOCTYPE HTML><html>", r"an HTML page, not a picture \(a download error page\?\)", id="24"
+            ),
+            pytest.param(b"hello world\n" * 9, "plain text, not a picture", id="24-text"),
+            pytest.param(b"\0\0\0\x18ftypisom\0\0\2\0isommp41", "a video, not a picture", id="23-mp4"),
+            pytest.param(b"\x89PNG\r\n\x1a\n", "a damaged PNG picture", id="18-head-only"),
+            pytest.param(b"BM" + bytes(4), "a damaged BMP picture", id="18-bmp-head-only"),
+        ],
+    )
+    def test_says_what_bytes_that_are_no_picture_look_like(self, tmp_path, data, reason):
+        path = tmp_path / "a.jpg"
+        path.write_bytes(data)
+        with pytest.raises(MediaError, match=reason) as caught:
+            open_photo(path)
+        assert (caught.value.path, caught.value.stage) == (str(path), "decode")
+
+    def test_names_what_is_missing_for_heic(self, monkeypatch):
+        data = encoded(quadrants(), "HEIF")
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+        with pytest.raises(MediaError, match="pip install pillow-heif"):
+            open_photo(data)
+
+    def test_a_file_that_cannot_be_read_is_told_from_one_that_cannot_be_decoded(self, tmp_path):
+        with pytest.raises(MediaError) as caught:
+            open_photo(tmp_path / "absent.jpg")
+        assert caught.value.stage == "read"
+
+
+class TestDamage:
+    @pytest.mark.parametrize("format", FORMATS)
+    def test_fault_18_reports_half_a_file(self, format):
+        data = encoded(noise(), format)
+        with pytest.raises(MediaError, match="a damaged .* picture"):
+            open_photo(data[: len(data) // 2])
+
+    @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF"])
+    def test_fault_19_reports_a_zero_tail(self, format):
+        data = encoded(noise(), format)
+        with pytest.raises(MediaError, match="a damaged .* picture"):
+            open_photo(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+
+    def test_fault_19_reports_any_rotten_bit_of_a_png(self):
+        data = encoded(noise(32, 32), "PNG")
+        for at in range(8, len(data), 41):
+            with pytest.raises(MediaError, match="a damaged PNG picture"):
+                open_photo(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+
+    @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF"])
+    def test_zeros_after_the_end_are_no_damage(self, format):
+        assert open_photo(encoded(quadrants(), format) + bytes(5000)).width == 96
+
+    def test_a_jpeg_thumbnail_in_exif_does_not_hide_a_zero_tail(self):
+        data = encoded(noise(), "JPEG", exif=b"Exif\0\0" + b"\xff\xd8\xff\xd9" * 9)
+        with pytest.raises(MediaError, match="bytes are zero"):
+            open_photo(data[:-4000] + bytes(4000))
+
+    @pytest.mark.parametrize("format", FORMATS)
+    def test_fault_19_rotten_bytes_give_a_photo_or_a_report_and_nothing_else(self, format):
+        rng = np.random.default_rng(1)
+        data = np.frombuffer(encoded(noise(32, 32), format), np.uint8)
+        for _ in range(40):
+            rotten = data.copy()
+            rotten[rng.integers(0, len(data), 3)] = rng.integers(0, 256, 3)
+            try:
+                assert open_photo(rotten.tobytes()).image.mode == "RGB"
+            except MediaError as error:
+                assert error.stage == "decode"
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        ("data", "numbers"),
+        [
+            pytest.param(png_head(15000, 14000), "15000 x 14000 pixels, 210 million; at most 89", id="20-png-210MP"),
+            pytest.param(png_head(65000, 65000, 8, 6), "65000 x 65000 pixels, 4225 million", id="20-png-4GP"),
+            pytest.param(b"GIF89a" + struct.pack("<HH", 65535, 65535) + bytes(99), "GIF", id="20-gif-4GP"),
+            pytest.param(jpeg_claiming(20000, 10000), "200 million; at most 200", id="20-jpeg-200MP"),
+            pytest.param(jpeg_claiming(65500, 65500), "4290 million", id="20-jpeg-4GP"),
+            pytest.param(jpeg_claiming(14000, 10000, progressive=True), "140 million; at most 89", id="20-progressive"),
+        ],
+    )
+    def test_refuses_bombs_by_their_numbers_before_decoding_them(self, data, numbers):
+        with pytest.raises(MediaError, match=numbers):
+            open_photo(data, 224)
+
+    @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="peak memory is read from /proc")
+    @pytest.mark.parametrize("shortest", [224, None])
+    def test_fault_21_opens_an_honest_140_megapixel_jpeg_in_little_memory(self, media, shortest):
+        code = f"""
+            from cliplib.media.photo import open_photo
+            photo = open_photo({str(media / "odd/140MP_rgb_14000x10000.jpg")!r}, {shortest})
+            assert (photo.width, photo.height) == (14000, 10000), photo
+            assert min(photo.image.size) >= 448
+            print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+        """
+        peak_kb = int(subprocess.check_output([sys.executable, "-c", "if True:" + code], text=True))
+        assert peak_kb < 2**20, "1 GB"
+
+    def test_a_jpeg_is_reduced_to_twice_what_is_needed_and_keeps_its_own_size_as_a_fact(self):
+        data = encoded(noise(1600, 1200), "JPEG")
+        photo = open_photo(data, shortest=100)
+        assert photo.image.size == (400, 300), "an eighth would be 200 x 150, under twice 100"
+        assert (photo.width, photo.height) == (1600, 1200)
+        assert open_photo(data, shortest=400).image.size == (1600, 1200)
+
+    def test_reducing_does_not_harm_what_the_model_sees(self, media):
+        for name in ("Landscape_1", "red-panda-landscape", "blue-whale"):
+            full, draft = (open_photo(media / f"photos/{name}.jpg", s).image.resize((224, 224), 3) for s in (None, 100))
+            assert difference(full, draft) / np.asarray(full).std() < 0.02
+
+    def test_never_gives_less_than_was_asked_for(self, media):
+        for path in sorted((media / "photos").glob("*.jpg")):
+            photo = open_photo(path, 160)
+            assert min(photo.image.size) >= min(320, photo.width, photo.height)
+
+
+class TestFacts:
+    @pytest.mark.parametrize(
+        ("tags", "taken_at"),
+        [
+            ({0x9003: "2021:07:03 18:22:01", 0x0132: "2022:01:01 00:00:00"}, "2021-07-03T18:22:01"),
+            ({0x9004: "2021:07:03 18:22:01"}, "2021-07-03T18:22:01"),
+            ({0x9003: "0000:00:00 00:00:00"}, None),
+            ({0x9003: "    :  :     :  :  "}, None),
+            ({}, None),
+        ],
+        ids=["original", "digitized", "clock never set", "blank", "none"],
+    )
+    def test_tells_when_it_was_taken_by_the_cameras_clock(self, tags, taken_at):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769).update({tag: value for tag, value in tags.items() if tag != 0x0132})
+        exif.update({tag: value for tag, value in tags.items() if tag == 0x0132})
+        photo = open_photo(encoded(quadrants(), "JPEG", exif=exif))
+        assert (photo.taken_at, photo.taken_from) == (taken_at, "exif" if taken_at else None)
+
+    def test_reads_the_date_of_an_iphone_heic(self, media):
+        photo = open_photo(media / "photos/IMG_2682.heic")
+        assert (photo.taken_at, photo.taken_from) == ("2019-03-21T11:04:22", "exif")
+        assert (photo.width, photo.height) == photo.image.size
+
+
+class TestThumbnail:
+    def test_is_a_small_jpeg_within_the_edge(self, media):
+        for path in sorted((media / "photos").glob("*.png")):
+            data = thumbnail(open_photo(path).image)
+            with Image.open(io.BytesIO(data)) as small:
+                assert (small.format, max(small.size)) == ("JPEG", 256)
+            assert len(data) < 20_000
+
+    def test_keeps_the_shape_and_enlarges_nothing(self):
+        assert Image.open(io.BytesIO(thumbnail(noise(400, 100), edge=200))).size == (200, 50)
+        assert Image.open(io.BytesIO(thumbnail(noise(20, 10)))).size == (20, 10)
+        assert Image.open(io.BytesIO(thumbnail(noise(3000, 2)))).size == (256, 1)
+
+
+def test_every_real_file_is_a_photo_or_has_a_reason(media):
+    told = {}
+    for file in media_files(media):
+        try:
+            assert open_photo(media / file, 224).image.mode == "RGB"
+        except MediaError as error:
+            told[file] = error.reason
+    bad = "900MP_1bit_30000x30000.png eps_ghostscript.jpg heic_50pct.heic html_quota.jpg jpg_50pct.jpg text.jpg"
+    assert set(told) == {f"odd/{name}" for name in [*bad.split(), "truncated_image.png", "zero.jpeg"]}
+
+
+def media_files(folder):
+    return [file.path for file in files.find_media(folder).files if file.kind == "image"]
+
+
+def test_importing_it_loads_no_decoder_of_videos_or_heic():
+    code = "import sys, cliplib.media.photo, cliplib.media.video; print({'cv2', 'av', 'pillow_heif'} & {*sys.modules})"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

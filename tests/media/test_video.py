@@ -1,0 +1,389 @@
+"""Videos: true times against a plain decode of every frame, upright frames, a reason for all that cannot be decoded.
+
+Ids that begin with a number name the row of the project's list of faults.
+"""
+
+import errno
+import gc
+import io
+import itertools
+import math
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cliplib.errors import MediaError
+from cliplib.media import files
+from cliplib.media.video import open_video
+
+av = pytest.importorskip("av")
+REAL = [
+    "videos/big_buck_bunny_0_30.webm",
+    "videos/chaplin.mp4",
+    "videos/cockatoo.mp4",
+    "videos/flipping_a_pancake.mkv",
+    "videos/flir_thermal_vfr.mp4",
+    "videos/rabbit320.webm",
+    "videos/with-gps.mov",
+    "odd/av1_video.mkv",
+]
+CODECS = {
+    "mp4": "libx264",
+    "mov": "libx264",
+    "mkv": "libx264",
+    "webm": "libvpx",
+    "avi": "mpeg4",
+    "mpegts": "libx264",
+}
+
+
+def made(container, times_s, *, sound_s=0.0, options=None, size=(64, 48), pixel_aspect=None, degrees=0, picture=None):
+    """The bytes of a video with a frame at each of `times_s`: `picture(number)`, or grey of level 2 * number."""
+    picture = picture or (lambda number: Image.new("RGB", size, (2 * number % 250,) * 3))
+    format = {"mkv": "matroska"}.get(container, container)
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/made"
+        with av.open(path, "w", format=format, options=options or {}) as output:
+            stream = output.add_stream(CODECS[container], rate=25)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            stream.codec_context.time_base = Fraction(1, 1000 if container != "avi" else 25)
+            if pixel_aspect:
+                stream.sample_aspect_ratio = stream.codec_context.sample_aspect_ratio = pixel_aspect
+            if degrees:
+                stream.set_display_rotation(degrees)
+            sound = output.add_stream("libopus" if container == "webm" else "aac", rate=48000) if sound_s else None
+            for number, time_s in enumerate(times_s):
+                frame = av.VideoFrame.from_image(picture(number))
+                frame.time_base = stream.codec_context.time_base
+                frame.pts = round(time_s / frame.time_base)
+                output.mux(stream.encode(frame))
+            output.mux(stream.encode(None))
+            if sound:
+                mux_silence(output, sound, sound_s)
+        return Path(path).read_bytes()
+
+
+def mux_silence(output, stream, seconds):
+    for start in range(0, round(seconds * 48000), 960):
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1920), np.int16), format="s16", layout="stereo")
+        silence.sample_rate, silence.pts, silence.time_base = 48000, start, Fraction(1, 48000)
+        output.mux(stream.encode(silence))
+    output.mux(stream.encode(None))
+
+
+def steady(seconds, rate=25, start_s=0.0):
+    return [start_s + n / rate for n in range(round(seconds * rate))]
+
+
+def noisy(container, seconds=4):
+    """Ten frames a second of noise: all of about one size, so that half the bytes are about half the time."""
+    rng = np.random.default_rng(0)
+    options = {"movflags": "faststart"} if container == "mp4" else {}
+
+    def picture(_):
+        return Image.fromarray(rng.integers(0, 256, (96, 128, 3), np.uint8))
+
+    return made(container, steady(seconds, 10), options=options, size=(128, 96), picture=picture)
+
+
+def all_times(source):
+    """Every presentation time in seconds, by decoding everything."""
+    with av.open(source) as container:
+        stream = container.streams.video[0]
+        return [float(frame.pts * frame.time_base) for frame in container.decode(stream)]
+
+
+def sampled(source, *args, **kwargs):
+    with open_video(source) as opened:
+        return [frame.time_s for frame in opened.sample(*args, **kwargs)]
+
+
+class TestTimes:
+    @pytest.mark.parametrize("name", REAL)
+    def test_are_presentation_times_one_a_second_in_order_within_the_duration(self, media, name):
+        with open_video(media / name) as opened:
+            times = [frame.time_s for frame in opened.sample()]
+            duration_s = opened.facts.duration_s
+        truth = np.array(all_times(str(media / name)))
+        assert max(np.abs(truth - time_s).min() for time_s in times) < 1e-6
+        assert all(one < other for one, other in itertools.pairwise(times))
+        assert times[0] >= 0 and times[-1] <= duration_s
+        assert abs(len(times) - (math.floor(duration_s) + 1)) <= 1
+
+    @pytest.mark.parametrize("container", ["mp4", "mkv", "webm", "mov"])
+    def test_fault_31_follow_a_variable_rate(self, container):
+        times = [0, 0.04, 0.9, 0.99, 1.03, 3.7, 3.9, 4.02, 6.5]
+        assert sampled(made(container, times)) == pytest.approx([0, 0.99, 3.7, 4.02, 6.5], abs=1e-3)
+
+    def test_do_not_drift_at_29_97_frames_a_second(self):
+        times = sampled(made("mp4", [n * 1001 / 30000 for n in range(40 * 30)], size=(16, 16)))
+        assert len(times) == 41
+        assert max(abs(time_s - k) for k, time_s in enumerate(times)) < 1001 / 60000 + 1e-3
+
+    @pytest.mark.parametrize("container", ["mp4", "mkv", "webm"])
+    def test_are_not_counted_from_a_first_frame_that_comes_late(self, container):
+        data = made(container, steady(2, 10, start_s=3.2))
+        assert sampled(data) == pytest.approx([3.2, 4.0, 5.0], abs=1e-3)
+        with open_video(data) as opened:
+            assert opened.facts.duration_s == pytest.approx(5.2, abs=0.1)
+
+    def test_count_from_the_start_where_the_clock_starts_anywhere(self):
+        data = made("mpegts", steady(2, start_s=100))
+        assert sampled(data) == pytest.approx([0.0, 1.0], abs=1e-3)
+
+    def test_the_frame_is_the_one_of_its_time(self):
+        with open_video(made("mp4", steady(4))) as opened:
+            levels = {round(frame.time_s, 2): np.asarray(frame.image).mean() for frame in opened.sample(0.6)}
+        for time_s, level in levels.items():
+            assert level == pytest.approx(2 * time_s * 25, abs=2.5)
+
+    def test_every_start_and_end(self):
+        data = made("mkv", steady(6))
+        assert sampled(data, 0.5, start_s=2.2, end_s=4.0) == pytest.approx([2.2, 2.68, 3.2, 3.68], abs=0.021)
+        assert sampled(data, 10) == [0]
+        assert len(sampled(data, 0.001)) == 150, "never a frame twice"
+        assert sampled(data, 1, start_s=99) == []
+
+    def test_a_second_sample_gives_the_same_again(self, media):
+        with open_video(media / "videos/chaplin.mp4") as opened:
+            first, again = ([(f.time_s, f.image.tobytes()) for f in opened.sample(3)] for _ in range(2))
+            tail = [(f.time_s, f.image.tobytes()) for f in opened.sample(3, start_s=6)]
+        assert first == again
+        assert tail == first[2:]
+
+    def test_frames_are_freed_as_soon_as_they_are_done_with(self):
+        """Memory stays flat at any length only if no frame waits for the garbage collector."""
+        data = made("mkv", steady(40, 5))
+        gc.collect()
+        gc.disable()
+        try:
+            assert len(sampled(data)) == 40
+            assert gc.collect() < 40, "unreachable objects, that is cycles, about one a frame"
+        finally:
+            gc.enable()
+
+    @pytest.mark.parametrize("wrong", [{"every_s": 0}, {"every_s": -1}, {"every_s": math.nan}, {"start_s": -1}])
+    def test_refuses_steps_that_lead_nowhere(self, wrong):
+        with pytest.raises(ValueError, match="every_s must be above 0 and start_s 0 or more"):
+            sampled(made("mkv", [0, 1]), **wrong)
+
+
+class TestFacts:
+    def test_fault_34_a_phone_video_is_upright(self, media):
+        with open_video(media / "videos/with-gps.mov") as opened:
+            frame = next(opened.sample())
+            facts = opened.facts
+        assert (facts.width, facts.height, facts.rotation) == (320, 568, 90)
+        assert frame.image.size == (320, 568)
+        assert (facts.taken_at, facts.taken_from) == ("2019-07-24T11:25:40", "container")
+        with av.open(str(media / "videos/with-gps.mov")) as container:
+            stored = next(container.decode(video=0)).to_image()
+        assert frame.image.tobytes() == stored.transpose(Image.Transpose.ROTATE_270).tobytes()
+
+    @pytest.mark.parametrize(("clockwise", "red_corner"), [(90, (40, 5)), (180, (58, 42)), (270, (5, 58))])
+    def test_fault_34_frames_are_turned_as_the_display_matrix_says(self, clockwise, red_corner):
+        picture = Image.new("RGB", (64, 48), "blue")
+        picture.paste("red", (0, 0, 20, 20))
+        with open_video(made("mp4", steady(1), degrees=-clockwise, picture=lambda _: picture)) as opened:
+            image = next(opened.sample()).image
+            assert opened.facts.rotation == clockwise
+            assert (opened.facts.width, opened.facts.height) == image.size
+        red, _, blue = image.getpixel(red_corner)
+        assert red > 200 and blue < 60
+
+    def test_pixels_that_are_not_square_are_shown_as_a_player_shows_them(self):
+        with open_video(made("mp4", steady(1), pixel_aspect=Fraction(2, 1))) as opened:
+            assert (opened.facts.width, opened.facts.height) == (128, 48)
+            assert next(opened.sample()).image.size == (128, 48)
+
+    def test_fault_31_a_missing_duration_is_read_from_the_times(self):
+        data = made("webm", steady(3), options={"live": "1"})
+        with av.open(io.BytesIO(data)) as container:
+            assert not container.duration, "the file must not say how long it is, or this tests nothing"
+        with open_video(data) as opened:
+            assert opened.facts.duration_s == pytest.approx(3, abs=0.05)
+            assert len(list(opened.sample())) == 3
+
+    def test_sound_that_goes_on_after_the_pictures_is_no_damage(self):
+        data = made("mp4", steady(2), sound_s=6)
+        assert len(sampled(data)) == 2
+        with open_video(data) as opened:
+            assert opened.facts.duration_s == pytest.approx(6, abs=0.1)
+
+    @pytest.mark.parametrize("as_given", [lambda data: data, io.BytesIO, memoryview], ids=["bytes", "file", "view"])
+    def test_takes_bytes_and_files(self, as_given):
+        assert len(sampled(as_given(made("mkv", steady(2))))) == 2
+
+
+class TestDamage:
+    @pytest.mark.parametrize("container", ["mp4", "mkv", "webm", "avi"])
+    @pytest.mark.parametrize("fill", ["cut", "zeros"])
+    def test_fault_33_gives_what_can_be_decoded_then_says_how_much_that_was(self, container, fill):
+        data = noisy(container)
+        half = data[: len(data) // 2] + (bytes(len(data) - len(data) // 2) if fill == "zeros" else b"")
+        times = []
+        with pytest.raises(MediaError, match=r"only the first \d\.\d s") as caught, open_video(half) as opened:
+            for frame in opened.sample(0.5):
+                times.append(frame.time_s)
+        assert caught.value.stage == "decode"
+        assert times[:3] == pytest.approx([0, 0.5, 1.0], abs=0.051)
+        assert times[-1] < 3
+
+    @pytest.mark.parametrize("container", ["mp4", "mkv", "webm", "avi"])
+    def test_a_whole_file_is_not_called_damaged(self, container):
+        assert len(sampled(noisy(container))) == pytest.approx(4, abs=1)
+
+    def test_fault_33_a_half_uploaded_video(self, media):
+        times = []
+        with (
+            pytest.raises(MediaError, match=r"only the first 30\.5 s of 85\.5 s could be decoded .*unfinished upload"),
+            open_video(media / "odd/half_uploaded_25pct.m4v") as opened,
+        ):
+            for frame in opened.sample():
+                times.append(frame.time_s)
+        assert times == pytest.approx(range(31), abs=0.051)
+
+    def test_rotten_bytes_give_frames_or_a_report_and_nothing_else(self):
+        rng = np.random.default_rng(0)
+        for container in ("mp4", "mkv", "webm", "avi"):
+            data = np.frombuffer(noisy(container, 1), np.uint8)
+            for _ in range(8):
+                rotten = data.copy()
+                rotten[rng.integers(0, len(data), 20)] = rng.integers(0, 256, 20)
+                try:
+                    assert sampled(rotten.tobytes(), 0.5)
+                except MediaError as error:
+                    assert error.reason
+
+    def test_fault_4_reads_again_after_an_error_that_may_pass(self, tmp_path, monkeypatch):
+        self.interrupt(monkeypatch, times=2)
+        (tmp_path / "a.mkv").write_bytes(noisy("mkv"))
+        assert len(sampled(tmp_path / "a.mkv")) == 4
+
+    def test_fault_4_reports_an_error_that_stays(self, tmp_path, monkeypatch):
+        self.interrupt(monkeypatch, times=99)
+        (tmp_path / "a.mkv").write_bytes(noisy("mkv"))
+        with pytest.raises(MediaError) as caught:
+            sampled(tmp_path / "a.mkv")
+        assert caught.value.stage == "read"
+
+    @staticmethod
+    def interrupt(monkeypatch, times):
+        """Reading fails `times` times from the fourth read on."""
+        monkeypatch.setattr(files, "RETRY_WAITS_S", (0, 0))
+        monkeypatch.setattr("cliplib.media.decoder.BUFFER_BYTES", 4096)
+        reads = itertools.count()
+
+        class Flaky(io.FileIO):
+            def read(self, size=-1):
+                if 4 <= next(reads) < 4 + times:
+                    raise OSError(errno.EIO, "Input/output error")
+                return super().read(size)
+
+        monkeypatch.setattr(files, "open", lambda path, *_, **__: Flaky(path), raising=False)
+
+
+def sound_only():
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as output:
+        mux_silence(output, output.add_stream("aac", rate=48000), 1)
+    return buffer.getvalue()
+
+
+def encrypted():
+    keys = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "00" * 16, "encryption_kid": "11" * 16}
+    return made("mp4", steady(1), options=keys)
+
+
+HLS = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nsecret.mp4\n#EXT-X-ENDLIST\n"
+
+
+class TestNoVideo:
+    @pytest.mark.parametrize(
+        ("make", "reason"),
+        [
+            pytest.param(lambda: b"", r"empty file \(0 bytes\)", id="17-empty"),
+            pytest.param(lambda: bytes(9000), "zero bytes only", id="18-zeros"),
+            pytest.param(lambda: noisy("mov")[:9000], "table of contents is missing", id="18-no-contents"),
+            pytest.param(lambda: b"hello world\n" * 99, "plain text", id="32-text"),
+            pytest.param(lambda: b"<!DOCTYPE html><html>quota", "an HTML page", id="24-html"),
+            pytest.param(sound_only, "sound only", id="32-sound-only"),
+            pytest.param(encrypted, "encrypted", id="32-encrypted"),
+            pytest.param(lambda: HLS, "playlist", id="35-hls"),
+            pytest.param(lambda: b"\n" + HLS, "playlist", id="35-hls-after-a-line"),
+            pytest.param(lambda: b"ffconcat version 1.0\nfile secret.mp4\n", "playlist", id="35-concat"),
+            pytest.param(lambda: b"<?xml version='1.0'?><MPD/>", "playlist", id="35-dash"),
+            pytest.param(lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC or AVIF picture", id="32-heic"),
+            pytest.param(lambda: b"\xff\xd8\xff\xe0" + bytes(99), "a JPEG picture", id="32-jpeg"),
+            pytest.param(lambda: b"\x7fELF\2\1\1", "begins with the bytes 7f 45 4c 46", id="32-unknown"),
+        ],
+    )
+    def test_says_why_and_never_gives_nothing_in_silence(self, tmp_path, make, reason):
+        path = tmp_path / "a.mp4"
+        path.write_bytes(make())
+        with pytest.raises(MediaError, match=f"no decodable video: .*{reason}") as caught:
+            sampled(path)
+        assert (caught.value.path, caught.value.stage) == (str(path), "decode")
+
+    @pytest.mark.parametrize("head", [b"", b"\0\0\0\x18ftypisom\0\0\0\0", b"G" + bytes(187) + b"G"])
+    def test_fault_35_opens_no_second_file_whatever_the_first_says(self, tmp_path, head):
+        """Not even where its head is dressed up as a video's."""
+        (tmp_path / "secret.mp4").write_bytes(made("mp4", steady(1)))
+        path = tmp_path / "list.mp4"
+        path.write_bytes(head + HLS)
+        with pytest.raises(MediaError, match="no decodable video"):
+            sampled(path)
+
+    def test_fault_35_a_percent_sign_in_a_name_is_a_percent_sign(self, tmp_path):
+        path = tmp_path / "100%d %03d.mp4"
+        path.write_bytes(made("mp4", steady(2)))
+        assert len(sampled(path)) == 2
+
+    def test_a_file_that_is_not_there_is_not_a_video_that_cannot_be_decoded(self, tmp_path):
+        for path in (tmp_path / "absent.mp4", tmp_path):
+            with pytest.raises(MediaError, match="cannot be read") as caught:
+                open_video(path)
+            assert caught.value.stage == "read"
+
+
+class TestWithoutPyAV:
+    """OpenCV's times and pictures against PyAV's."""
+
+    @pytest.fixture
+    def both(self, monkeypatch):
+        pytest.importorskip("cv2")
+
+        def frames(source):
+            with open_video(source) as opened:
+                by_pyav = list(opened.sample(2.0))
+            monkeypatch.setitem(sys.modules, "av", None)
+            with open_video(source) as opened:
+                by_opencv = list(opened.sample(2.0))
+                assert abs(opened.facts.duration_s - by_pyav[-1].time_s) < 2.5
+                assert (opened.facts.width, opened.facts.height) == by_pyav[0].image.size
+            monkeypatch.delitem(sys.modules, "av")
+            return by_pyav, by_opencv
+
+        return frames
+
+    @pytest.mark.parametrize("name", ["chaplin.mp4", "flipping_a_pancake.mkv", "flir_thermal_vfr.mp4", "with-gps.mov"])
+    def test_gives_the_same_frames(self, media, both, name):
+        by_pyav, by_opencv = both(media / "videos" / name)
+        assert [f.time_s for f in by_opencv] == pytest.approx([f.time_s for f in by_pyav], abs=2e-3)
+        for one, other in zip(by_pyav, by_opencv, strict=True):
+            assert np.abs(np.asarray(one.image, float) - np.asarray(other.image, float)).mean() < 6
+
+    def test_takes_bytes(self, both):
+        by_pyav, by_opencv = both(made("mp4", steady(3)))
+        assert len(by_pyav) == len(by_opencv) == 2
+
+    def test_says_that_nothing_was_decoded(self, monkeypatch):
+        pytest.importorskip("cv2")
+        monkeypatch.setitem(sys.modules, "av", None)
+        with pytest.raises(MediaError, match="no decodable video: OpenCV decodes none of its frames.*pip install av"):
+            open_video(sound_only())

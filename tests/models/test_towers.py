@@ -1,0 +1,66 @@
+"""The towers: spared work changes nothing, and bf16 is taken where it was measured to be faster."""
+
+import clip.model
+import numpy as np
+import pytest
+import torch
+
+from cliplib.models import towers
+from cliplib.models.encoder import Encoder
+from cliplib.models.weights import architecture, load_weights
+from tests.checkpoints import half_state, random_clip, save_plain
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return random_clip("small")
+
+
+@pytest.fixture(scope="module")
+def weights(reference, tmp_path_factory):
+    path = save_plain(half_state(reference), tmp_path_factory.mktemp("towers") / "small.pt")
+    return load_weights(path, activation="quickgelu")
+
+
+def test_the_towers_give_what_openai_clips_do(reference, weights):
+    built = towers.build(weights, architecture(weights.state))
+    pixels, tokens = torch.randn(3, 3, 32, 32), clip.clip.tokenize(["a dog", "a red car in the rain"])
+    with torch.inference_mode():
+        torch.testing.assert_close(built.visual(pixels), reference.visual(pixels), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(built.encode_text(tokens), reference.encode_text(tokens), rtol=1e-5, atol=1e-5)
+
+
+def test_building_leaves_the_weights_as_they_were(weights):
+    before = {name: value.clone() for name, value in weights.state.items()}
+    towers.build(weights, architecture(weights.state))
+    assert all(torch.equal(before[name], value) for name, value in weights.state.items())
+
+
+def test_the_last_block_is_computed_for_one_position_only(weights):
+    built, rows = towers.build(weights, architecture(weights.state)), []
+    for block in (built.visual.transformer.resblocks[0], built.visual.transformer.resblocks[-1].block):
+        block.mlp.c_fc.register_forward_hook(lambda part, given, out: rows.append(tuple(given[0].shape[:2])))
+    with torch.inference_mode():
+        built.visual(torch.randn(3, 3, 32, 32))
+    assert rows == [(5, 3), (1, 3)]  # four patches of 16 pixels and the class token, for three pictures
+
+
+@pytest.mark.parametrize(
+    ("units", "fp32_s", "bf16_s", "pays"),
+    [("amx_bf16", 6.0, 1.0, True), ("avx512_bf16", 2.0, 1.0, True), ("avx512_bf16", 1.0, 1.8, False),
+     ("avx512_bf16", 1.1, 1.0, False), ("avx512_f", 9.0, 1.0, False)],
+)  # fmt: skip
+def test_bf16_is_taken_where_it_is_measured_to_be_faster(monkeypatch, units, fp32_s, bf16_s, pays):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {units: True, "amx_tile": False}, raising=False)
+    monkeypatch.setattr(towers, "_seconds", lambda left, _: fp32_s if left.dtype == torch.float32 else bf16_s)
+    towers.bf16_pays.cache_clear()
+    try:
+        assert towers.bf16_pays() is pays
+    finally:
+        towers.bf16_pays.cache_clear()
+
+
+def test_bf16_keeps_the_direction_of_every_picture(reference, weights):
+    pictures = [np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8) for seed in range(20)]
+    exact, fast = (Encoder(weights, "cpu", precision).encode_images(pictures) for precision in ("fp32", "bf16"))
+    assert np.quantile((exact * fast).sum(axis=1), 0.01) >= 0.9995

@@ -1,0 +1,120 @@
+"""Results: what Hits hold, print and turn into; and their HTML. Scores have a file of their own."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from cliplib.errors import QueryError
+from cliplib.index.report import IndexReport, Skipped
+from cliplib.search.moments import clock
+from cliplib.search.results import Hit
+from cliplib.search.scores import Scores
+from tests.cache.test_rows import make
+
+
+@pytest.fixture
+def scores():
+    table, _ = make(["a.jpg", "b/<img onerror=alert(1)>.jpg", "c.jpg"], width=4, height=3)
+    return Scores("a dog", "text->image", np.array([0.3, 0.2, np.nan], np.float32), table, threshold=0.25)
+
+
+class TestHits:
+    def test_prints_file_name_and_score(self, scores):
+        assert " 0.300  a.jpg" in str(scores.top())
+
+    def test_nothing_found_tells_the_nearest(self, scores):
+        hits = scores.top(threshold=0.9)
+        assert not hits and hits.nearest[0].path == "a.jpg"
+        assert "Nothing reaches the threshold. The best scores 0.300, 0.600 too little." in str(hits)
+
+    def test_nothing_compared_is_said(self, scores):
+        hits = scores.only(folder="nowhere").top()
+        assert hits.searched == 0 and "no row of the index passes the filters" in str(hits)
+
+    def test_folded_hits_print_how_many_are_alike(self):
+        assert str(Hit("a.jpg", 0.5, alike=("b.jpg", "c.jpg"))) == " 0.500  a.jpg  +2 alike"
+
+    def test_to_frame_has_one_row_a_hit(self, scores):
+        frame = scores.top(threshold=-1).to_frame()
+        assert frame.columns.tolist() == ["path", "score", "time_s", "width", "height", "taken_at"]
+        assert len(frame) == 2
+
+    def test_to_frame_of_nothing_keeps_its_columns(self, scores):
+        assert scores.top(threshold=0.9).to_frame().columns.tolist()[:2] == ["path", "score"]
+
+    def test_is_a_sequence(self, scores):
+        hits = scores.top(threshold=-1)
+        assert [hit.path for hit in hits[:1]] == ["a.jpg"] and hits[0] in hits
+
+
+class TestSaving:
+    def test_csv_has_a_row_a_hit_and_numbers_stay_numbers(self, scores, tmp_path):
+        scores.values[:2] = -0.25, -0.5
+        file = scores.top(threshold=-1).save(tmp_path / "found.csv")
+        with open(file, newline="", encoding="utf-8") as lines:
+            rows = list(csv.reader(lines))
+        assert rows[0] == ["path", "score", "time_s", "width", "height", "taken_at"]
+        assert [row[:2] for row in rows[1:]] == [["a.jpg", "-0.25"], ["b/<img onerror=alert(1)>.jpg", "-0.5"]]
+
+    @pytest.mark.parametrize(
+        ("name", "want"),
+        [
+            ("=HYPERLINK(1).jpg", "'=HYPERLINK(1).jpg"),
+            ("+a/b.jpg", "'+a/b.jpg"),
+            ("-a.jpg", "'-a.jpg"),
+            ("@sum.jpg", "'@sum.jpg"),
+            ("\t=1+1.jpg", "\\x09=1+1.jpg"),
+            (" =1+1.jpg", "' =1+1.jpg"),
+            ("a\r\nb\x1b[31m.jpg", "a\\x0d\\x0ab\\x1b[31m.jpg"),
+            ('a "b", c.jpg', 'a "b", c.jpg'),
+            ("a=b-c é 日本.jpg", "a=b-c é 日本.jpg"),
+        ],
+    )
+    def test_fault_15_csv_holds_no_formula_and_no_control_character(self, tmp_path, name, want):
+        table, _ = make([name])
+        hits = Scores("a dog", "text->image", np.array([0.3], np.float32), table, 0.25).top()
+        with open(hits.save(tmp_path / "found.csv"), newline="", encoding="utf-8") as lines:
+            assert list(csv.reader(lines))[1][0] == want
+
+    def test_html_is_one_page_with_everything_in_it(self, scores, tmp_path):
+        page = scores.top().save(tmp_path / "found.html").read_text(encoding="utf-8")
+        assert page.startswith("<!doctype html>") and "a.jpg" in page and 'src="http' not in page
+
+    def test_refuses_another_ending(self, scores, tmp_path):
+        with pytest.raises(QueryError, match=r"found.xlsx.*end in .csv or .html"):
+            scores.top().save(tmp_path / "found.xlsx")
+
+
+class TestHtml:
+    def test_fault_15_names_are_escaped(self, scores):
+        page = scores.top(threshold=-1)._repr_html_()
+        assert "<img onerror" not in page and "&lt;img onerror" in page
+
+    def test_pictures_are_the_thumbnails(self, scores):
+        shown = Scores(**{**vars(scores), "thumbnail": lambda hit: b"jpeg"}).top()._repr_html_()
+        assert "data:image/jpeg;base64,anBlZw==" in shown
+
+    def test_nothing_found_is_said_and_greyed(self, scores):
+        assert 'class="grid below"' in scores.top(threshold=0.9)._repr_html_()
+
+    def test_the_banner_is_on_every_answer(self, scores):
+        shown = Scores(**{**vars(scores), "banner": "drawn & only"}).top()
+        assert "drawn &amp; only" in shown._repr_html_() and "drawn & only" in str(shown)
+
+    def test_report_lists_what_was_skipped(self):
+        report = IndexReport(2, 3, 1, [Skipped("<x>.jpg", "decode", "it is empty")])
+        assert report.seen == 6
+        assert "&lt;x&gt;.jpg" in report._repr_html_() and "it is empty" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "want"),
+    [(0, "0:00.0"), (59.96, "1:00.0"), (61.5, "1:01.5"), (3600, "1:00:00.0"), (7325.25, "2:02:05.2")],
+)
+def test_clock(seconds, want):
+    assert clock(seconds) == want
+
+
+def test_a_hit_prints_its_time():
+    assert str(Hit("v.mp4", 0.5, 61.5)) == " 0.500  v.mp4  at 1:01.5"

@@ -1,0 +1,406 @@
+"""Search boxes, driven as a person would: type, press Enter, move a slider, click. On ipywidgets 7.7 and 8 alike."""
+
+import re
+from datetime import date
+from html import unescape
+
+import pytest
+
+pytest.importorskip("ipywidgets")
+
+import ipywidgets
+
+import cliplib
+from cliplib import widgets
+from cliplib.models.encoder import Encoder
+from cliplib.widgets.controls import View, answer
+from cliplib.widgets.entries import uploaded
+from tests.libraries import draw_picture, draw_video, save_random_clip
+
+NASTY = "<img src=x onerror=alert(1)>.jpg"
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    root = tmp_path_factory.mktemp("photos")
+    for i in range(3):
+        draw_picture(root / f"p{i}.jpg", i)
+    draw_picture(root / "trips" / NASTY, 3)
+    draw_picture(root / "trips" / "copy.png", 0)  # p0 without its JPEG noise: near it, and no twin
+    draw_video(root / "v.mp4", 7)
+    weights = save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+    library = cliplib.Library(root, model=weights)
+    library.index(progress=False)
+    return library
+
+
+class Judgements:
+    """Stands for the library's own: remembers what was added."""
+
+    def __init__(self):
+        self.added = []
+
+    def add(self, mode, query, path, relevant, time_s=None):
+        self.added.append((mode, query, path, relevant, time_s))
+
+
+@pytest.fixture
+def judgements(library, monkeypatch):
+    kept = Judgements()
+    monkeypatch.setattr(library, "judgements", kept, raising=False)
+    return kept
+
+
+def submit(entry, text):
+    entry.value = text
+    entry._handle_custom_msg({"event": "submit"}, [])
+
+
+def upload(button, name, data):
+    """What a browser sends to a FileUpload of ipywidgets 7 and of 8."""
+    about = {"name": name, "type": "image/png", "size": len(data)}
+    if hasattr(button, "metadata"):
+        button.set_state({"metadata": [about], "data": [memoryview(data)], "_counter": 1})
+    else:
+        button.set_state({"value": [{**about, "content": memoryview(data), "last_modified": 0}]})
+
+
+def said(box):
+    """The words over the tiles."""
+    return unescape(re.sub(r"<[^>]+>", "", box.notice.value + box.head.value))
+
+
+def paths(box):
+    return [tile.hit.path for tile in box.gallery.tiles]
+
+
+def png(seed, tmp_path):
+    return draw_picture(tmp_path / "drawn.png", seed).read_bytes()
+
+
+@pytest.fixture
+def box(library):
+    """A text box with every photo shown."""
+    box = widgets.text_box(library, example="a dog")
+    box.controls.threshold.value = -0.2
+    return box
+
+
+class TestTextBox:
+    def test_enter_searches_and_shows_tiles(self, library):
+        box = widgets.text_box(library)
+        assert box.head.value == "" and box.gallery.tiles == []
+        box.controls.threshold.value = -0.2
+        submit(box.entry[0], "a dog")
+        assert len(box.gallery.tiles) == len(box.gallery.widget.children) == 5
+        assert all(tile.figure.value.count("<figure") == 1 for tile in box.gallery.tiles)
+
+    def test_the_button_searches_too(self, library):
+        box = widgets.text_box(library)
+        box.entry[0].value = "a dog"
+        box.button.click()
+        assert "a dog" in said(box) and box.button.disabled is False
+
+    def test_shows_what_the_plain_function_answers(self, library, box):
+        hits = answer(library.score("a dog"), View(k=5, threshold=-0.2))
+        assert paths(box) == [hit.path for hit in hits] == [hit.path for hit in library.search("a dog", 5, -0.2)]
+
+    def test_settings_change_the_tiles_and_encode_nothing(self, box, monkeypatch):
+        monkeypatch.setattr(Encoder, "encode_texts", lambda *_: pytest.fail("encoded"))
+        best = paths(box)
+        box.controls.k.value = 2
+        assert paths(box) == best[:2]
+        box.controls.folder.value = "trips"
+        assert set(paths(box)) == {f"trips/{NASTY}", "trips/copy.png"}
+        box.controls.threshold.value = 1
+        assert "Nothing reaches the threshold" in said(box)
+
+    def test_look_alikes_are_folded(self, box):
+        box.controls.fold.value = "fold at 0.9"
+        assert "+" in "".join(tile.figure.value for tile in box.gallery.tiles) and len(box.gallery.tiles) < 5
+        assert re.search(r"\+\d alike", box.gallery.tiles[0].figure.value)
+
+    def test_dates_filter_and_a_wrong_pair_is_said(self, box):
+        box.controls.since.value = date(2000, 1, 1)
+        assert len(box.gallery.tiles) == 5  # the files' own dates
+        box.controls.until.value = date(1999, 1, 1)
+        assert "must not come after" in said(box)
+
+    def test_screenshots_can_be_left_out(self, tmp_path, library):
+        for name in ("Screenshot_2024.png", "p.png"):
+            draw_picture(tmp_path / name, 1)
+        other = cliplib.Library(tmp_path, model=library.model)
+        other.index(progress=False)
+        box = widgets.text_box(other, example="a dog")
+        box.controls.threshold.value = -0.2
+        box.controls.screenshots.value = False
+        assert paths(box) == ["p.png"]
+
+    def test_nothing_found_is_said_with_the_nearest_greyed(self, box):
+        box.controls.threshold.value = 1
+        assert "Nothing reaches the threshold" in said(box) and "nonsense reaches" in said(box)
+        assert len(box.gallery.tiles) == 3
+        assert all('class="cliplib below"' in tile.figure.value for tile in box.gallery.tiles)
+
+    def test_errors_are_shown_in_words(self, library):
+        box = widgets.text_box(library)
+        submit(box.entry[0], "   ")
+        assert "no words" in said(box) and box.button.disabled is False
+
+    def test_notes_of_the_library_are_shown(self, library):
+        box = widgets.text_box(library)
+        submit(box.entry[0], "a dog " * 200)
+        assert "cut" in said(box)
+
+    def test_fault_15_names_are_text(self, box):
+        shown = next(tile for tile in box.gallery.tiles if tile.hit.path.endswith(NASTY)).figure.value
+        assert "<img src=x" not in shown and "&lt;img src=x" in shown
+        assert shown.count("<img") == 1  # the thumbnail's own
+
+    def test_find_similar_asks_by_the_stored_photo(self, box, monkeypatch):
+        monkeypatch.setattr(Encoder, "encode_images", lambda *_: pytest.fail("encoded"))
+        first = box.gallery.tiles[0]
+        path = first.hit.path
+        first.similar.click()
+        assert path in said(box) and "image → image" in said(box)
+        assert box.controls.threshold.value == pytest.approx(0.70)  # the mode's own
+        box.controls.threshold.value = -0.2
+        assert path not in paths(box) and len(paths(box)) == 4
+
+    def test_each_mode_keeps_the_threshold_that_was_set_for_it(self, box):
+        box.gallery.tiles[0].similar.click()
+        box.search()
+        assert box.controls.threshold.value == pytest.approx(-0.2)
+
+    def test_two_hundred_searches_make_no_new_widgets(self, box):
+        registry = getattr(ipywidgets.widgets.widget, "_instances", None) or ipywidgets.Widget.widgets
+        box.controls.k.value = 30
+        before = len(registry)
+        for i in range(200):
+            submit(box.entry[0], f"a dog number {i % 7}")
+        assert len(registry) == before
+
+
+class TestFeedback:
+    def test_a_thumb_is_kept_as_a_judgement_and_coloured(self, box, judgements):
+        first, second, *_ = box.gallery.tiles
+        first.yes.click()
+        second.no.click()
+        assert judgements.added == [
+            ("text->image", "a dog", first.hit.path, True, None),
+            ("text->image", "a dog", second.hit.path, False, None),
+        ]
+        assert (first.yes.button_style, first.no.button_style) == ("success", "")
+        assert (second.yes.button_style, second.no.button_style) == ("", "danger")
+
+    def test_by_a_photo_the_query_is_its_path(self, library, judgements):
+        box = widgets.image_box(library, example="p1.jpg")
+        box.gallery.tiles[0].yes.click()
+        assert judgements.added == [("image->image", "p1.jpg", box.gallery.tiles[0].hit.path, True, None)]
+
+    def test_what_nobody_can_ask_again_is_not_kept_and_that_is_said(self, library, judgements, tmp_path):
+        summed = widgets.compose_box(library, example="a dog")
+        submit(summed.entry[0].children[1].children[1], "a cat")
+        own = widgets.image_box(library)
+        upload(own.entry[2], "mine.png", png(2, tmp_path))
+        for box in (summed, own):
+            box.gallery.tiles[0].yes.click()
+            assert "not kept" in said(box) and box.refine.layout.display == ""
+        assert judgements.added == []
+
+    def test_refining_moves_the_query_and_says_so(self, library, box, judgements):
+        last = box.gallery.tiles[-1]
+        wanted = library.score("a dog").refined([last.hit], [])
+        last.yes.click()
+        box.refine.click()
+        assert "refined by 1 yes and 0 no" in said(box)
+        assert [tile.hit.score for tile in box.gallery.tiles] == pytest.approx(sorted(wanted.values, reverse=True))
+        assert box.refine.layout.display == ""
+
+    def test_a_new_query_starts_without_thumbs(self, box, judgements):
+        box.gallery.tiles[0].yes.click()
+        submit(box.entry[0], "a cat")
+        assert {tile.yes.button_style for tile in box.gallery.tiles} == {""} and box.refine.layout.display == "none"
+
+    def test_a_query_that_cannot_be_refined_is_said(self, box, judgements):
+        box.gallery.tiles[0].yes.click()
+        box.base = cliplib.Scores(**{**vars(box.base), "asking": None})
+        box.refine.click()
+        assert "come from no library" in said(box) and len(box.gallery.tiles) == 5
+
+    def test_what_cannot_be_kept_is_said(self, library, box, monkeypatch):
+        def full(*_, **__):
+            raise cliplib.errors.CacheError("the disk is full")
+
+        judgements = type("Full", (), {"add": staticmethod(full)})
+        monkeypatch.setattr(library, "judgements", judgements, raising=False)
+        box.gallery.tiles[0].yes.click()
+        assert "the disk is full" in said(box)
+
+
+class TestImageBox:
+    def test_offers_the_photos_and_leaves_the_query_out(self, library):
+        box = widgets.image_box(library)
+        assert box.entry[0].options == tuple(library.photos())
+        box.controls.threshold.value = -0.2
+        assert set(paths(box)) == set(library.photos()) - {box.entry[0].value}
+
+    def test_says_when_a_photo_is_nowhere(self, library):
+        box = widgets.image_box(library)
+        submit(box.entry[0], "nowhere.jpg")
+        assert "no image" in said(box)
+
+    def test_find_similar_goes_on_from_a_result(self, library):
+        box = widgets.image_box(library)
+        box.controls.threshold.value = -0.2
+        path = paths(box)[-1]
+        box.gallery.tiles[-1].similar.click()
+        assert box.entry[0].value == path and path in said(box)
+
+    def test_an_uploaded_picture_asks(self, library, tmp_path):
+        box = widgets.image_box(library)
+        upload(box.entry[2], "mine.png", png(2, tmp_path))
+        assert "mine.png" in said(box) and 'alt="the query"' in box.head.value
+        assert paths(box)[0] == "p2.jpg"
+
+    def test_a_bad_upload_is_said(self, library):
+        box = widgets.image_box(library)
+        upload(box.entry[2], "mine.png", b"no picture")
+        assert "cannot use mine.png" in said(box)
+
+    @pytest.mark.parametrize("seven", [True, False])
+    def test_reads_what_both_versions_upload(self, seven, tmp_path):
+        data = png(1, tmp_path)
+        old, new = {"mine.png": {"content": data}}, ({"name": "mine.png", "content": memoryview(data)},)
+        asked = uploaded(old if seven else new)
+        assert asked.name == "mine.png" and asked.query.size == (160, 120)
+
+    def test_any_photo_asks_by_one_of_the_library(self, library):
+        box = widgets.image_box(library)
+        box.entry[1].click()
+        assert box.entry[0].value in library.photos() and box.entry[0].value in said(box)
+
+
+class TestVideoBox:
+    @pytest.fixture
+    def videos(self, library):
+        box = widgets.video_box(library, example="a dog")
+        box.controls.threshold.value = -0.2
+        return box
+
+    def test_shows_one_tile_a_moment_with_its_time(self, videos):
+        assert len(videos.gallery.tiles) == 1  # every frame passes: one moment
+        assert " at 0:0" in videos.gallery.tiles[0].figure.value
+
+    def test_play_shows_the_moment_at_the_second_of_the_frame(self, videos):
+        tile = videos.gallery.tiles[0]
+        assert "<video" not in tile.figure.value
+        tile.play.click()
+        start_s = float(re.search(r"#t=([\d.]+)", tile.figure.value)[1])
+        assert tile.figure.value.count("<video") == 1 and start_s == pytest.approx(tile.hit.time_s, abs=0.01)
+
+    def test_a_video_that_is_gone_is_said_in_its_tile(self, library, videos, monkeypatch):
+        monkeypatch.setattr(library, "root", library.root / "gone")
+        monkeypatch.setattr(library, "cache", library.cache / "elsewhere")
+        videos.gallery.tiles[0].play.click()
+        assert "no player" in videos.gallery.tiles[0].figure.value
+
+    def test_a_frame_finds_frames_like_it(self, videos):
+        when = videos.gallery.tiles[0].hit.time_s
+        videos.gallery.tiles[0].similar.click()
+        assert f"v.mp4 at 0:0{when:.1f}" in said(videos) and "image → video" in said(videos)
+        assert videos.gallery.tiles[0].hit.time_s == when
+
+    def test_a_photo_asks_too(self, videos, tmp_path):
+        upload(videos.entry[1], "mine.png", png(1, tmp_path))
+        assert "image → video" in said(videos)
+
+    def test_a_thumb_keeps_the_time(self, videos, judgements):
+        videos.gallery.tiles[0].no.click()
+        hit = videos.gallery.tiles[0].hit
+        assert judgements.added == [("text->video", "a dog", "v.mp4", False, hit.time_s)]
+
+
+class TestComposeBox:
+    def rows(self, box):
+        return box.entry[0].children
+
+    def test_rows_are_summed_with_their_weights(self, library):
+        box = widgets.compose_box(library, example="a dog")
+        box.controls.threshold.value = -0.2
+        _, line, weight = self.rows(box)[1].children
+        weight.value = -0.5
+        submit(line, "a cat")
+        wanted = library.score(cliplib.text("a dog") - 0.5 * cliplib.text("a cat")).top(5, -0.2)
+        assert [tile.hit for tile in box.gallery.tiles] == list(wanted)
+
+    def test_a_result_becomes_a_row(self, library):
+        box = widgets.compose_box(library, example="a dog")
+        box.controls.threshold.value = -0.2
+        path = paths(box)[0]
+        box.gallery.tiles[0].similar.click()
+        kind, line, _ = self.rows(box)[1].children
+        assert (kind.value, line.value) == ("photo", path)
+        assert path not in paths(box) and "mixed → image" in said(box)
+
+    def test_moving_a_weight_asks_again(self, library):
+        box = widgets.compose_box(library, example="a dog")
+        self.rows(box)[0].children[2].value = -1
+        assert "−a dog" in said(box)
+
+    def test_rows_can_be_added_up_to_six(self, library):
+        box = widgets.compose_box(library)
+        for _ in range(3):
+            self.rows(box)[-1].click()
+        assert len(self.rows(box)) == 6 and not isinstance(self.rows(box)[-1], ipywidgets.Button)
+
+    def test_empty_rows_are_said(self, library):
+        box = widgets.compose_box(library)
+        box.search()
+        assert "no terms" in said(box)
+
+
+class TestKeeping:
+    def test_gives_paths_a_table_and_a_page(self, box):
+        box.keeping.open.value = True
+        page = box.keeping.page.value
+        assert "p0.jpg" in page and "<img src=x" not in page
+        assert "data:text/csv;base64," in page and "data:text/html;base64," in page
+        box.controls.k.value = 2
+        assert box.keeping.page.value == "" and box.keeping.open.value is False  # they were other results
+
+    def test_copies_those_with_a_thumb_up(self, box, judgements, tmp_path):
+        box.gallery.tiles[1].yes.click()
+        path = paths(box)[1]
+        box.keeping.open.value = True
+        box.keeping.folder.value = str(tmp_path / "chosen")
+        box.keeping.copy.click()
+        assert [file.name for file in (tmp_path / "chosen").iterdir()] == [path.rpartition("/")[2]]
+        assert "1 file" in box.keeping.said.value
+
+    def test_a_folder_that_cannot_be_written_is_said(self, box, tmp_path):
+        (tmp_path / "file").write_text("")
+        box.keeping.folder.value = str(tmp_path / "file")
+        box.keeping.copy.click()
+        assert "cannot copy to" in box.keeping.said.value
+
+
+def test_a_file_on_drive_is_linked(library, monkeypatch):
+    monkeypatch.setattr(library, "drive_link", lambda hit: "https://drive.google.com/file/d/1/view", raising=False)
+    box = widgets.text_box(library, example="a dog")
+    box.controls.threshold.value = -0.2
+    assert 'href="https://drive.google.com/file/d/1/view"' in box.gallery.tiles[0].figure.value
+
+
+def test_says_what_to_do_when_the_kernel_is_gone(box):
+    assert "run the cells again" in box.children[-1].value
+
+
+@pytest.mark.slow
+def test_from_enter_to_tiles_over_ten_thousand_photos():
+    from tests.benchmarks.boxes import measure
+
+    figures = measure(searches=100)
+    assert figures["tiles"] == 20 and figures["page_bytes"] < 1_000_000
+    assert figures["box_ms"] < 450  # 150 on a machine of one's own; the test machines are shared
+    assert figures["grown_widgets"] == 0 and figures["grown_mb"] < 20
