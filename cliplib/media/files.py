@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import stat
 import time
+from functools import partial
 from typing import NamedTuple
 
 from ..errors import LibraryError, MediaError
@@ -18,13 +20,12 @@ from . import zips
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".heic", ".heif", ".webp"})
 IMAGE_SUFFIXES |= {".gif", ".tif", ".tiff", ".bmp", ".avif"}
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp"})
+KINDS = dict.fromkeys(IMAGE_SUFFIXES, "image") | dict.fromkeys(VIDEO_SUFFIXES, "video")
+KINDS |= {".zip": "archive", ".json": "sidecar"}
 DIGEST_WHOLE_BYTES = 64 * 2**20  # files up to this size are digested whole
 MAX_READ_BYTES = 512 * 2**20  # what `read_bytes` takes into memory
-PASSING = frozenset(
-    getattr(errno, name)
-    for name in ("EIO", "ENOTCONN", "ETIMEDOUT", "EAGAIN", "ECONNRESET", "ECONNABORTED", "ESTALE")
-    if hasattr(errno, name)
-)
+PASSING = frozenset({errno.EIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EAGAIN, errno.ESTALE})
+PASSING |= {errno.ECONNRESET, errno.ECONNABORTED}
 RETRY_WAITS_S = (0.2, 1.0)
 
 
@@ -88,8 +89,10 @@ class _Walk:
         self.root, self.seen, self.links = root, {root}, []
         self.listing = Listing([], [], [], [])
 
-    def problem(self, path, reason):
+    def problem(self, path, reason, *below):
+        """Note what is wrong with a path, and the folders and archives of which therefore nothing is known."""
         self.listing.problems.append(MediaError(path, "walk", reason))
+        self.listing.unread_folders.extend(below)
 
     def folder(self, path, real):
         """List the files of one folder (`path` in the library, `real` on the disk) and of the folders in it."""
@@ -98,85 +101,85 @@ class _Walk:
             path, real = folders.pop()
             for entry in self.entries(path, real):
                 child, target = f"{path}/{entry.name}" if path else entry.name, entry.path
+                shown = _printable(child)
                 try:
                     link, folder = entry.is_symlink(), entry.is_dir(follow_symlinks=False)
                 except OSError as error:  # some mounts tell what an entry is only when asked again
-                    self.problem(_printable(child), f"cannot tell what it is: {error.strerror}")
+                    self.problem(shown, f"cannot tell what it is: {error.strerror}", shown, f"{shown}!")
                     continue
-                if _printable(child) != child and (folder or _kind(child)):
-                    self.problem(_printable(child), "its name is not UTF-8; rename it, then it can be indexed")
+                if shown != child:
+                    if link or folder or _kind(child) not in (None, "sidecar"):
+                        self.problem(shown, "its name is not UTF-8; rename it, then it can be indexed")
                 elif link:
                     self.links.append((child, os.path.realpath(target)))
-                elif folder:
+                elif not folder:
+                    self.file(child, target)
+                elif target not in self.seen:
                     self.seen.add(target)
                     folders.append((child, target))
-                else:
-                    self.file(child, target)
 
     def entries(self, path, real):
-        def scan():
-            with os.scandir(real) as entries:
-                return [entry for entry in entries if not entry.name.startswith(".")]
-
         try:
-            return patiently(scan)
+            return patiently(lambda: [entry for entry in os.scandir(real) if not entry.name.startswith(".")])
         except OSError as error:
-            self.problem(path, f"the folder cannot be read: {error.strerror}")
-            self.listing.unread_folders.append(path)
+            self.problem(path, f"the folder cannot be read: {error.strerror}", path)
             return []
 
     def file(self, path, real):
-        self.seen.add(real)
-        if path.lower().endswith(".zip"):
-            self.archive(path, real)
-        elif path.lower().endswith(".json") and _printable(path) == path:
-            self.listing.jsons.append(path)
         kind = _kind(path)
-        if kind is None:
+        if kind is None or real in self.seen:
             return
-        try:
-            facts = patiently(lambda: os.stat(real))
-        except FileNotFoundError:
-            return  # gone since its folder was read
-        except OSError as error:
-            self.problem(path, f"its size and date cannot be read: {error.strerror}")
-            return
-        if stat.S_ISREG(facts.st_mode):
-            self.listing.files.append(MediaFile(path, kind, facts.st_size, facts.st_mtime_ns))
+        self.seen.add(real)
+        if kind == "archive":
+            self.archive(path, real)
+        elif kind == "sidecar":
+            self.listing.jsons.append(path)
+        else:
+            try:
+                facts = patiently(lambda: os.stat(real))
+            except FileNotFoundError:
+                return  # gone since its folder was read
+            except OSError as error:
+                self.problem(path, f"its size and date cannot be read: {error.strerror}")
+                return
+            if stat.S_ISREG(facts.st_mode):
+                self.listing.files.append(MediaFile(path, kind, facts.st_size, facts.st_mtime_ns))
 
     def archive(self, path, real):
         """List the members of an archive as the files of a folder named "archive.zip!"."""
         try:
             found, refused = patiently(lambda: zips.members(real))
         except (OSError, MediaError) as error:
-            self.listing.unread_folders.append(f"{path}!")
-            return self.problem(path, f"the archive cannot be read: {getattr(error, 'reason', error)}")
+            self.problem(path, f"the archive cannot be read: {getattr(error, 'reason', error)}", f"{path}!")
+            return
         for name, size, mtime_ns in found:
-            if kind := _kind(name):
-                self.listing.files.append(MediaFile(f"{path}!/{name}", kind, size, mtime_ns))
-            elif name.lower().endswith(".json"):
+            kind = _kind(name)
+            if kind == "sidecar":
                 self.listing.jsons.append(f"{path}!/{name}")
+            elif kind in ("image", "video"):
+                self.listing.files.append(MediaFile(f"{path}!/{name}", kind, size, mtime_ns))
         for name, reason in refused:
             self.problem(f"{path}!/{name}", reason)
 
     def follow_links(self):
-        while self.links:
-            path, real = self.links.pop(0)
-            around = f"{self.root}{os.sep}".startswith(os.path.join(real, ""))
-            if real in self.seen or around:
+        self.links.sort()  # of two links to one folder always the same is taken
+        for path, real in self.links:  # which grow: a folder that is linked may have links of its own
+            if real in self.seen or f"{self.root}{os.sep}".startswith(os.path.join(real, "")):
                 continue
-            if os.path.isdir(real):
+            try:
+                folder = stat.S_ISDIR(patiently(partial(os.stat, real)).st_mode)
+            except OSError as error:
+                self.problem(path, f"a link that cannot be followed: {error.strerror}", path, f"{path}!")
+                continue
+            if folder:
                 self.seen.add(real)
                 self.folder(path, real)
-            elif _kind(path) and not os.path.lexists(real):
-                self.problem(path, "a link to a file that is not there")
             else:
                 self.file(path, real)
 
 
 def _kind(path):
-    suffix = path[path.rfind(".") :].lower()  # os.path.splitext in less time: no hidden file comes here
-    return "image" if suffix in IMAGE_SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None
+    return KINDS.get(path[path.rfind(".") :].lower())  # os.path.splitext in less time: no hidden file comes here
 
 
 def _printable(path):
@@ -192,10 +195,9 @@ def read_bytes(path) -> bytes:
 
     def read():
         with open_file(path) as file:
-            size = file.seek(0, os.SEEK_END)
-            if size > MAX_READ_BYTES:
-                limit = MAX_READ_BYTES // 2**20
-                raise MediaError(path, "read", f"{size / 2**20:.0f} MB to read into memory; at most {limit} MB are")
+            if (size := file.seek(0, os.SEEK_END)) > MAX_READ_BYTES:
+                most = f"at most {MAX_READ_BYTES // 2**20} MB are"
+                raise MediaError(path, "read", f"{size / 2**20:.0f} MB to read into memory; {most}")
             file.seek(0)
             return file.read()
 
@@ -204,8 +206,8 @@ def read_bytes(path) -> bytes:
 
 def open_file(path, buffering=-1):
     """A regular file or a member of an archive, open for reading bytes. Raises OSError; MediaError for a bad member."""
-    if zips.split(path):
-        return zips.open_member(path)
+    if member := zips.split(path):
+        return zips.open_member(*member)
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for ever
         raise OSError(None, "not a regular file")
     return open(path, "rb", buffering)
@@ -219,11 +221,9 @@ def digest_of(source) -> str:
     a change between them that keeps the size goes unseen. That is longer than any content hashed whole, so the two
     kinds never meet. Raises MediaError: "read".
     """
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return digest_of_parts(len(source), lambda offset, length: bytes(source[offset : offset + length]))
 
     def read():
-        with open_file(source) as file:
+        with io.BytesIO(source) if isinstance(source, (bytes, bytearray, memoryview)) else open_file(source) as file:
 
             def part(offset, length):
                 file.seek(offset)

@@ -61,16 +61,14 @@ def members(archive) -> tuple[list[Member], list[tuple[str, str]]]:
         raise MediaError(archive, "walk", "its members overlap, which no honest archive's do (a zip bomb?)")
     good, refused = [], {}
     for info in infos:
-        parts = info.filename.split("/")
-        if info.is_dir() or any(part.startswith(".") and part not in (".", "..") for part in parts):
+        name, parts = info.filename, info.filename.split("/")
+        hidden = parts[0] == "__MACOSX" or any(part.startswith(".") and part not in (".", "..") for part in parts)
+        if hidden or name.endswith("/"):
             continue
-        if parts[0] == "__MACOSX":  # what a Mac keeps beside the files
-            continue
-        reason = _refusal(info) if named[info.filename] is info else "two members have this name"
-        if reason:
-            refused[_shown(info.filename)] = reason
+        if reason := _refusal(info) if named[name] else "two members have this name":
+            refused[name] = reason
         else:
-            good.append(Member(info.filename, info.file_size, _mtime_ns(info)))
+            good.append(Member(name, info.file_size, _mtime_ns(info)))
     return good, list(refused.items())
 
 
@@ -78,34 +76,35 @@ def newest_first(files: list) -> list:
     """Files (with `path`, `kind`, `mtime_ns`) in the order to read them: photos first, newest first; the members of one
     archive one after another, at the place of its newest, so that it is read from front to back.
     """
-    newest: dict[tuple, int] = {}
-    places = []
+    places, newest = {}, {}
     for file in files:
         inside = MEMBER.fullmatch(file.path)
-        place = (file.kind, inside["archive"]) if inside else (file.kind, file.path)
+        place = places[file.path] = (file.kind, inside["archive"] if inside else file.path)
         newest[place] = max(newest.get(place, file.mtime_ns), file.mtime_ns)
-        places.append(place)
-    order = sorted(
-        zip(places, files, strict=True), key=lambda item: (item[0][0], -newest[item[0]], item[0][1], item[1].path)
-    )
-    return [file for _, file in order]
+
+    def order(file):
+        place = places[file.path]
+        return file.kind, -newest[place], place, file.path
+
+    return sorted(files, key=order)
 
 
-def open_member(path):
-    """The member that `path` means, as a binary file that can be sought in.
+def open_member(archive: str, name: str):
+    """The member `name` of an archive, as a binary file that can be sought in.
 
     Raises OSError; MediaError with stage "read" where it may not be read or there is no room, "decode" where it is
     damaged.
     """
-    archive, info = _find(path)
+    path, info = f"{archive}!/{name}", _directory(archive)[1].get(name)
+    if why := _refusal(info) if info else "the archive has no member, or two, of this name":
+        raise MediaError(path, "read", why)
     if info.compress_type == zipfile.ZIP_STORED:
         file = open(archive, "rb")  # noqa: SIM115 - closed by the window
         return _Window(file, _start(path, file, info), info.file_size)
     room = min(SPOOL_BYTES, shutil.disk_usage(tempfile.gettempdir()).free // 2)
     if info.file_size > room:
-        raise MediaError(
-            path, "read", f"it is compressed and unpacks to {info.file_size:,} bytes; there is room for {room:,}"
-        )
+        why = f"it is compressed and unpacks to {info.file_size:,} bytes; there is room for {room:,}"
+        raise MediaError(path, "read", why)
     copy = tempfile.SpooledTemporaryFile(MEMORY_BYTES, prefix="cliplib-member-")  # noqa: SIM115 - handed on
     try:
         with open(archive, "rb") as file:
@@ -116,15 +115,6 @@ def open_member(path):
     except BaseException:
         copy.close()
         raise
-
-
-def _find(path) -> tuple[str, zipfile.ZipInfo]:
-    archive, name = split(path) or (os.fspath(path), "")
-    info = _directory(archive)[1].get(name)
-    why = _refusal(info) if info else "the archive has no member, or two, of this name"
-    if why:
-        raise MediaError(path, "read", why)
-    return archive, info
 
 
 def _directory(archive) -> tuple[list[zipfile.ZipInfo], dict[str, zipfile.ZipInfo | None]]:
@@ -149,13 +139,7 @@ def _listed(archive, size, mtime_ns):
 def _refusal(info: zipfile.ZipInfo) -> str | None:
     """Why a member is not read, or None."""
     name, parts = info.filename, info.filename.split("/")
-    if (
-        name.startswith("/")
-        or "\\" in name
-        or ":" in parts[0]
-        or {"", ".", ".."} & set(parts)
-        or MEMBER.fullmatch(name)
-    ):
+    if {"", ".", ".."} & set(parts) or "\\" in name or ":" in parts[0] or MEMBER.fullmatch(name):
         return "its name leads out of the archive; it is not read"
     if info.flag_bits & 0x1:
         return "it is encrypted (a password protects the archive)"
@@ -180,16 +164,12 @@ def _start(path, file, info) -> int:
 def _unpacked(path, file, info):
     """The member's bytes in chunks; never more than it claims to have. MediaError where they are not what it claims."""
     file.seek(_start(path, file, info))
-    packed, size, crc = info.compress_size, 0, 0
-    inflate = zlib.decompressobj(-15) if info.compress_type == zipfile.ZIP_DEFLATED else None
+    inflate, packed, size, crc = zlib.decompressobj(-15), info.compress_size, 0, 0
     try:
-        while packed > 0 and (data := file.read(min(CHUNK, packed))):
+        while size <= info.file_size and (data := file.read(min(CHUNK, packed))):
             packed -= len(data)
-            if inflate:
-                data = inflate.decompress(data, info.file_size - size + 1)
+            data = inflate.decompress(data, info.file_size - size + 1)
             size, crc = size + len(data), zlib.crc32(data, crc)
-            if size > info.file_size:
-                break
             yield data
     except zlib.error as error:
         raise MediaError(path, "decode", f"damaged in the archive: {error}") from None
@@ -202,11 +182,6 @@ def _mtime_ns(info) -> int:
         return int(time.mktime((*info.date_time, 0, 0, -1))) * 10**9
     except (ValueError, OverflowError):
         return 0  # some programs write no date
-
-
-def _shown(name: str) -> str:
-    """A member's name for a report, where it may not look like a path that leads elsewhere."""
-    return name.replace("\0", "?").replace("\\", "/").lstrip("/") or "?"
 
 
 class _Window(io.RawIOBase):

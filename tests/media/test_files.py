@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import unicodedata
+import zipfile
 
 import pytest
 
@@ -65,6 +66,37 @@ class TestFindMedia:
         assert listing.unread_folders == ["bad"]
         assert [(p.path, p.stage) for p in listing.problems] == [("bad", "walk")]
 
+    def test_fault_7_what_may_be_a_folder_counts_as_one_that_cannot_be_read(self, tmp_path, monkeypatch):
+        put(tmp_path, "library/1.jpg", "shared/2.jpg")
+        (tmp_path / "library/shortcut").symlink_to(tmp_path / "shared")
+        (tmp_path / "library/gone").symlink_to(tmp_path / "absent")
+        monkeypatch.setattr(os, "stat", failing(os.stat, "shared", errno.ENOTCONN))
+        listing = find_media(tmp_path / "library")
+        assert paths(listing) == ["1.jpg"]
+        assert sorted(p.reason[:38] for p in listing.problems) == [
+            "a link that cannot be followed: No suc",
+            "a link that cannot be followed: Transp",
+        ]
+        assert {"shortcut", "gone"} < set(listing.unread_folders)
+
+    def test_fault_7_an_entry_that_does_not_tell_what_it_is_may_be_a_folder(self, tmp_path, monkeypatch):
+        put(tmp_path, "1.jpg", "odd/2.jpg")
+        real = os.scandir
+
+        class Entry:
+            name, path = "odd", str(tmp_path / "odd")
+
+            def is_symlink(self):
+                raise OSError(errno.EIO, "Input/output error")
+
+        def scandir(path):
+            return [Entry() if entry.name == "odd" else entry for entry in real(path)]
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        listing = find_media(tmp_path)
+        assert (paths(listing), listing.unread_folders[:1]) == (["1.jpg"], ["odd"])
+        assert [(p.path, p.reason) for p in listing.problems] == [("odd", "cannot tell what it is: Input/output error")]
+
     def test_fault_4_asks_again_for_a_folder_that_fails_for_a_passing_reason(self, tmp_path, monkeypatch):
         put(tmp_path, "a/1.jpg")
         monkeypatch.setattr(os, "scandir", failing(os.scandir, "a", errno.EIO, times=2))
@@ -105,8 +137,20 @@ class TestFindMedia:
         assert [p.reason for p in listing.problems] == ["its name is not UTF-8; rename it, then it can be indexed"]
         listing.problems[0].path.encode("utf-8")
 
+    def test_fault_29_nothing_of_an_archive_is_listed_whose_name_cannot_be_stored(self, tmp_path):
+        put(tmp_path, "1.jpg")
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.write(tmp_path / "1.jpg", "2.jpg")
+        try:
+            (tmp_path / "a.zip").rename(tmp_path / os.fsdecode(b"bad\xff.zip"))
+        except OSError:
+            pytest.skip("this file system allows no such name")
+        listing = find_media(tmp_path)
+        assert paths(listing) == ["1.jpg"]
+        assert [(p.path, p.reason[:22]) for p in listing.problems] == [("bad\\udcff.zip", "its name is not UTF-8;")]
+
     def test_fault_30_ends_at_symlink_loops_and_lists_no_file_twice(self, tmp_path):
-        put(tmp_path, "library/deep/1.jpg", "library/2.jpg", "outside/3.jpg")
+        put(tmp_path, "library/deep/1.jpg", "library/2.jpg", "outside/3.jpg", "elsewhere/deep/4.jpg")
         library = tmp_path / "library"
         (library / "deep/up").symlink_to(library)
         (library / "around").symlink_to(tmp_path)
@@ -114,14 +158,18 @@ class TestFindMedia:
         (library / "again.jpg").symlink_to(library / "2.jpg")
         (library / "0 shortcut").symlink_to(tmp_path / "outside")
         (library / "9 shortcut").symlink_to(tmp_path / "outside")
+        (library / "a deeper one").symlink_to(tmp_path / "elsewhere/deep")
+        (library / "what holds it").symlink_to(tmp_path / "elsewhere")
         listing = find_media(library)
-        assert paths(listing) == ["0 shortcut/3.jpg", "2.jpg", "deep/1.jpg"]
+        assert paths(listing) == ["0 shortcut/3.jpg", "2.jpg", "a deeper one/4.jpg", "deep/1.jpg"]
         assert listing.problems == []
 
     def test_fault_30_reports_a_link_to_nothing(self, tmp_path):
         (tmp_path / "gone.jpg").symlink_to(tmp_path / "absent.jpg")
         listing = find_media(tmp_path)
-        assert [(p.path, p.reason) for p in listing.problems] == [("gone.jpg", "a link to a file that is not there")]
+        assert [(p.path, p.reason) for p in listing.problems] == [
+            ("gone.jpg", "a link that cannot be followed: No such file or directory")
+        ]
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
     def test_fault_30_leaves_out_fifos_and_folders_named_as_pictures(self, tmp_path):
