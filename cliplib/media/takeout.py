@@ -111,10 +111,12 @@ def sidecar_facts(data: bytes) -> dict:
         raise ValueError(f"no sidecar of Google Takeout: {error!r:.120}") from error
     facts: dict = {"taken_at": taken.isoformat(), "taken_from": "sidecar"}
     for name in ("geoData", "geoDataExif"):
-        place = body.get(name)
-        where = [place.get(key) for key in ("latitude", "longitude")] if isinstance(place, dict) else [None]
-        if all(isinstance(degrees, int | float) for degrees in where) and any(where):
-            return facts | {"latitude": float(where[0]), "longitude": float(where[1])}
+        try:
+            latitude, longitude = (float(body[name][key]) for key in ("latitude", "longitude"))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+        if abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude or longitude):
+            return facts | {"latitude": latitude, "longitude": longitude}
     return facts
 
 

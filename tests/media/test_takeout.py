@@ -1,6 +1,7 @@
 """Takeout's names and JSON: which sidecar is whose, what it tells, what is one photo, what is a screenshot."""
 
 import json
+import math
 
 import pytest
 
@@ -83,6 +84,13 @@ class TestFacts:
         assert "latitude" not in sidecar_facts(self.body(geoData=nowhere))
         facts = sidecar_facts(self.body(geoData=nowhere, geoDataExif={"latitude": 1.0, "longitude": 0.0}))
         assert (facts["latitude"], facts["longitude"]) == (1.0, 0.0)
+
+    @pytest.mark.parametrize(
+        "latitude", [math.nan, math.inf, 90.5, 10**400, "north", None, []], ids=lambda value: str(value)[:9]
+    )
+    def test_a_place_that_is_nowhere_on_earth_is_left_out(self, latitude):
+        facts = sidecar_facts(self.body(geoData={"latitude": latitude, "longitude": 2.0}))
+        assert facts == {"taken_at": "2019-01-01T00:00:00", "taken_from": "sidecar"}
 
     def test_a_date_before_1970(self):
         assert sidecar_facts(b'{"photoTakenTime": {"timestamp": "-86400"}}')["taken_at"] == "1969-12-31T00:00:00"
