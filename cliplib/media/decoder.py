@@ -191,6 +191,8 @@ class PyAVReader:
         duration_s, damaged = self.facts.duration_s, len(damaged_at_s)
         nearly_s = duration_s - max(SLACK_S, duration_s / 100)
         unfinished = reached_s < nearly_s or self.lost_bytes
+        if not shown_s and (unfinished or damaged):
+            raise no_video(self.name, "none of its frames can be decoded")
         if shown_s < nearly_s and (unfinished or damaged):
             why = "the file ends early, an unfinished upload?" if unfinished else f"{damaged} damaged packets"
             reason = f"only the first {shown_s:.1f} s of {duration_s:.1f} s could be decoded ({why})"

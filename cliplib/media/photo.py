@@ -68,23 +68,13 @@ STRANGERS = {  # what else turns up under a picture's name, by its first bytes i
 class Photo:
     """A picture upright as RGB, perhaps reduced; `width` and `height` are its own, upright, in pixels.
 
-    `exif` is what the camera wrote, see `exif.facts`: `taken_at` "YYYY-MM-DDTHH:MM:SS" by its clock, and more.
+    `exif` is what the camera wrote, see `exif.facts`.
     """
 
     image: Image.Image
     width: int
     height: int
     exif: dict
-
-    @property
-    def taken_at(self) -> str | None:
-        """When the camera says that the picture was taken."""
-        return self.exif["taken_at"]
-
-    @property
-    def taken_from(self) -> str | None:
-        """ "exif" where `taken_at` is known."""
-        return self.exif["taken_from"]
 
 
 def open_photo(source, shortest: int | None = None) -> Photo:
@@ -93,8 +83,8 @@ def open_photo(source, shortest: int | None = None) -> Photo:
     A JPEG with a short side of four times `shortest` pixels or more is decoded reduced, to twice that or more: much
     faster, and after resizing to `shortest` within 1 % of a standard deviation. EXIF orientation is applied. Any mode
     becomes RGB: wide grey values are scaled, transparency lies on white; of an animation the first frame is taken.
-    Raises MediaError: stage "read" where the bytes cannot be had, "decode" where they are no whole picture of a known
-    format, or, before it is decoded, where it has more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`).
+    Raises MediaError: stage "read" where the bytes cannot be had or their decoder is not installed, "decode" where they
+    are no whole picture of a known format or have more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`).
     """
     if isinstance(source, Image.Image):
         name, kind, data = "the picture given", "", None
@@ -112,7 +102,7 @@ def open_photo(source, shortest: int | None = None) -> Photo:
         exif, gps = _exif(image, data)
         image = _as_rgb(image)
     except _Refusal as refusal:
-        raise MediaError(name, "decode", str(refusal)) from None
+        raise MediaError(name, refusal.stage, str(refusal)) from None
     except Exception as error:  # on damaged bytes Pillow raises a dozen types, OSError and SyntaxError among them
         found = " ".join(str(error).split()) or type(error).__name__
         raise MediaError(name, "decode", f"a damaged {kind}picture: {found}") from error
@@ -134,6 +124,12 @@ def thumbnail(image: Image.Image, edge: int = 256) -> bytes:
 
 class _Refusal(Exception):
     """Why bytes are not decoded, as a sentence for a MediaError."""
+
+    stage = "decode"
+
+
+class _NoDecoder(_Refusal):
+    stage = "read"  # for the file may be whole, and is worth another try on the next run
 
 
 def _kind(data):
@@ -169,7 +165,7 @@ def _open(data, kind, shortest):
         try:
             from pillow_heif import HeifImageFile as opener
         except ImportError:
-            raise _Refusal("HEIC pictures need pillow-heif: pip install pillow-heif, then index again") from None
+            raise _NoDecoder("HEIC pictures need pillow-heif: pip install pillow-heif, then index again") from None
     else:
         opener = OPENERS[kind]
     file = io.BytesIO(data)

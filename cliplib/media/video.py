@@ -196,7 +196,8 @@ class OpenCVReader:
         capture = self._capture()
         grabbed, frame = capture.read()
         if not grabbed:
-            raise no_video(self.name, "OpenCV decodes none of its frames; PyAV may: pip install av")
+            why = "no decodable video: OpenCV decodes none of its frames; PyAV may: pip install av"
+            raise MediaError(self.name, "read", why)  # so that it is tried again once PyAV is there
         rate, frames = self._rate(capture), capture.get(self._cv2.CAP_PROP_FRAME_COUNT)
         last_s = 0.0
         if frames < 1 or rate != capture.get(self._cv2.CAP_PROP_FPS):  # headers that lie: look for the last frame

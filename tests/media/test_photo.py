@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from cliplib.cache.store import Store
 from cliplib.errors import MediaError
+from cliplib.index.update import update
 from cliplib.media import files, photo
 from cliplib.media.photo import open_photo, thumbnail
+from tests.torture import MODEL, StubEncoder
 
 pillow_heif = pytest.importorskip("pillow_heif")
 RED, GREEN, BLUE, WHITE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (128, 128, 128)
@@ -225,11 +228,17 @@ class TestContent:
             open_photo(path)
         assert (caught.value.path, caught.value.stage) == (str(path), "decode")
 
-    def test_names_what_is_missing_for_heic(self, monkeypatch):
-        data = encoded(quadrants(), "HEIF")
-        monkeypatch.setitem(sys.modules, "pillow_heif", None)
-        with pytest.raises(MediaError, match="pip install pillow-heif"):
-            open_photo(data)
+    def test_a_heic_without_its_decoder_names_what_is_missing_and_is_indexed_once_that_is_there(
+        self, tmp_path, monkeypatch
+    ):
+        (tmp_path / "a.heic").write_bytes(encoded(quadrants(), "HEIF"))
+        store = Store(tmp_path / ".cliplib", MODEL)
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, "pillow_heif", None)
+            (skipped,) = update(tmp_path, store, StubEncoder(), progress=False).skipped
+        assert "pip install pillow-heif" in skipped.reason
+        report = update(tmp_path, Store(tmp_path / ".cliplib", MODEL), StubEncoder(), progress=False)
+        assert (report.indexed, report.skipped) == (1, [])
 
     def test_a_file_that_cannot_be_read_is_told_from_one_that_cannot_be_decoded(self, tmp_path):
         with pytest.raises(MediaError) as caught:
@@ -341,12 +350,12 @@ class TestFacts:
         exif = Image.Exif()
         exif.get_ifd(0x8769).update({tag: value for tag, value in tags.items() if tag != 0x0132})
         exif.update({tag: value for tag, value in tags.items() if tag == 0x0132})
-        photo = open_photo(encoded(quadrants(), "JPEG", exif=exif))
-        assert (photo.taken_at, photo.taken_from) == (taken_at, "exif" if taken_at else None)
+        told = open_photo(encoded(quadrants(), "JPEG", exif=exif)).exif
+        assert (told["taken_at"], told["taken_from"]) == (taken_at, "exif" if taken_at else None)
 
     def test_reads_the_date_of_an_iphone_heic(self, media):
         photo = open_photo(media / "photos/IMG_2682.heic")
-        assert (photo.taken_at, photo.taken_from) == ("2019-03-21T11:04:22", "exif")
+        assert (photo.exif["taken_at"], photo.exif["taken_from"]) == ("2019-03-21T11:04:22", "exif")
         assert (photo.width, photo.height) == photo.image.size
 
 

@@ -300,6 +300,12 @@ def encrypted():
     return made("mp4", steady(1), options=keys)
 
 
+def pictures_gone():
+    data = noisy("mp4")
+    kept = data.index(b"mdat") + 4
+    return data[:kept] + bytes(len(data) - kept)
+
+
 HLS = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nsecret.mp4\n#EXT-X-ENDLIST\n"
 
 
@@ -314,6 +320,7 @@ class TestNoVideo:
             pytest.param(lambda: b"<!DOCTYPE html><html>quota", "an HTML page", id="24-html"),
             pytest.param(sound_only, "sound only", id="32-sound-only"),
             pytest.param(encrypted, "encrypted", id="32-encrypted"),
+            pytest.param(pictures_gone, "none of its frames can be decoded", id="32-pictures-gone"),
             pytest.param(lambda: HLS, "playlist", id="35-hls"),
             pytest.param(lambda: b"\n" + HLS, "playlist", id="35-hls-after-a-line"),
             pytest.param(lambda: b"ffconcat version 1.0\nfile secret.mp4\n", "playlist", id="35-concat"),
@@ -385,5 +392,6 @@ class TestWithoutPyAV:
     def test_says_that_nothing_was_decoded(self, monkeypatch):
         pytest.importorskip("cv2")
         monkeypatch.setitem(sys.modules, "av", None)
-        with pytest.raises(MediaError, match="no decodable video: OpenCV decodes none of its frames.*pip install av"):
+        with pytest.raises(MediaError, match="no decodable video: OpenCV decodes none.*pip install av") as caught:
             open_video(sound_only())
+        assert caught.value.stage == "read", "what is settled is not tried again when PyAV has come"
