@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from PIL import Image
@@ -18,25 +18,25 @@ from ..errors import MediaError
 CLOCK_STARTS_ANYWHERE = ("mpeg", "mpegts")
 BUFFER_BYTES = 2**18
 ENCRYPTED, ENCRYPTED_TAGS = "it is encrypted (copy protection)", ("encv", "drmi")
+NO_FRAME = "none of its frames can be decoded"
 WEEK_S = 7 * 86400.0  # a header that claims a longer video is not believed
 USUAL_FRAME_S = 0.04  # the length of a frame that tells none
 SLACK_S = 1.0  # so much, or 1 %, may a header claim too much
-TURNS = {  # signs of a display matrix's a, b, c, d -> what sets a frame upright, and by how many degrees clockwise
-    (1, 0, 0, 1): (None, 0),
-    (0, 1, -1, 0): (Image.Transpose.ROTATE_270, 90),
-    (-1, 0, 0, -1): (Image.Transpose.ROTATE_180, 180),
-    (0, -1, 1, 0): (Image.Transpose.ROTATE_90, 270),
-    (-1, 0, 0, 1): (Image.Transpose.FLIP_LEFT_RIGHT, 0),
-    (1, 0, 0, -1): (Image.Transpose.FLIP_TOP_BOTTOM, 0),
-    (0, 1, 1, 0): (Image.Transpose.TRANSPOSE, 0),
-    (0, -1, -1, 0): (Image.Transpose.TRANSVERSE, 0),
+TURNS = {  # signs of a display matrix's a, b, c, d -> what sets a frame upright
+    (0, 1, -1, 0): Image.Transpose.ROTATE_270,
+    (-1, 0, 0, -1): Image.Transpose.ROTATE_180,
+    (0, -1, 1, 0): Image.Transpose.ROTATE_90,
+    (-1, 0, 0, 1): Image.Transpose.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): Image.Transpose.FLIP_TOP_BOTTOM,
+    (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
+    (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
 }
-SIDEWAYS = {turn for (a, *_), (turn, _) in TURNS.items() if not a}  # these swap width and height
+SIDEWAYS = {turn for (a, *_), turn in TURNS.items() if not a}  # these swap width and height
 
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """Upright size as shown, in pixels; duration in seconds; when taken; degrees clockwise by which frames are turned.
+    """Upright size as shown, in pixels; duration in seconds; when taken.
 
     `taken_at` is "YYYY-MM-DDTHH:MM:SS", by the camera's clock where the file tells it, else UTC, and `taken_from` is
     "container"; or both are None.
@@ -47,7 +47,6 @@ class VideoFacts:
     duration_s: float
     taken_at: str | None = None
     taken_from: str | None = None
-    rotation: int = 0
 
 
 def no_video(path, why: str) -> MediaError:
@@ -76,10 +75,16 @@ class PyAVReader:
             self.stream.thread_type = "AUTO"
             self.pixel_aspect = self.stream.sample_aspect_ratio
             self.reformatter = av.video.reformatter.VideoReformatter()  # one for all frames, for it is slow to set up
-            self.facts = self._facts()
+            self.duration_s = self._duration_s()
+            self.turn, self.size = self._look()
         except BaseException:
             self.container.close()
             raise
+
+    @property
+    def facts(self) -> VideoFacts:
+        taken_at = _taken_at(self.container.metadata)
+        return VideoFacts(*self.size, self.duration_s, taken_at, "container" if taken_at else None)
 
     def close(self):
         self._waiting = None
@@ -117,31 +122,28 @@ class PyAVReader:
                 return stream
         raise no_video(self.name, ENCRYPTED if known else "its codec has no decoder here")
 
-    def _facts(self):
-        """The facts, by the headers and the first frame, which then waits in `_waiting`."""
-        stream, container = self.stream, self.container
-        ends = [(container.duration or 0) / 1e6]
-        if stream.duration:
-            ends.append(float((stream.duration + (stream.start_time or 0)) * stream.time_base) - self.zero_s)
-        duration_s = max(ends)
-        if not 0 < duration_s < WEEK_S:  # recorded live, or a header that lies: read it all, once
-            ends = [_end(packet) for packet in container.demux(stream)]
-            duration_s = max(ends, default=0) * float(stream.time_base) - self.zero_s
-            self._seek(0)
-        self.facts = VideoFacts(0, 0, duration_s)
+    def _look(self):
+        """Decode the first frame, which then waits in `_waiting`; its turn, and its size as it is shown."""
         shots = self._decode()
         first = next(shots, None)
         if first is None:
-            raise no_video(self.name, "none of its frames can be decoded")
+            raise no_video(self.name, NO_FRAME)
         self._waiting = itertools.chain([first], shots)
-        self.turn, rotation = _turn(first[2])  # of one frame only: to be asked for it keeps a frame from being freed
+        turn = _turn(first[2])  # of one frame only: to be asked for it keeps a frame from being freed
         width, height = _square(first[2], self.pixel_aspect)
-        if self.turn in SIDEWAYS:
-            width, height = height, width
-        taken_at = _taken_at(container.metadata)
-        return VideoFacts(
-            width, height, self.facts.duration_s, taken_at, "container" if taken_at else None, rotation=rotation
-        )
+        return turn, (height, width) if turn in SIDEWAYS else (width, height)
+
+    def _duration_s(self):
+        """When the last stream ends, as the headers say it; else as the packets do."""
+        stream, container = self.stream, self.container
+        ends_s = [(container.duration or 0) / 1e6]
+        if stream.duration:
+            ends_s.append(float((stream.duration + (stream.start_time or 0)) * stream.time_base) - self.zero_s)
+        if 0 < max(ends_s) < WEEK_S:
+            return max(ends_s)
+        ends = [_end(packet) for packet in container.demux(stream)]  # recorded live, or a header that lies
+        self._seek(0)
+        return max(ends, default=0) * float(stream.time_base) - self.zero_s
 
     def _upright(self, frame):
         """The PIL RGB image that a player shows for a PyAV frame: pixels made square, turned upright."""
@@ -169,8 +171,8 @@ class PyAVReader:
                 time_s = shown_s if begin is None else begin * tick_s - self.zero_s
                 length_s = (frame.duration or 0) * tick_s or USUAL_FRAME_S
                 shown_s = time_s + length_s
-                if time_s > self.facts.duration_s:
-                    self.facts = replace(self.facts, duration_s=shown_s)
+                if time_s > self.duration_s:
+                    self.duration_s = shown_s
                 yield time_s, length_s, frame
         ends_s = [end * float(self.container.streams[index].time_base or 0) for index, end in reached.items()]
         self._complain(shown_s, max(ends_s) - self.zero_s, damaged_at_s)
@@ -188,18 +190,17 @@ class PyAVReader:
 
     def _complain(self, shown_s, reached_s, damaged_at_s):
         """Raise MediaError where frames are missing."""
-        duration_s, damaged = self.facts.duration_s, len(damaged_at_s)
+        duration_s, damaged = self.duration_s, len(damaged_at_s)
         nearly_s = duration_s - max(SLACK_S, duration_s / 100)
         unfinished = reached_s < nearly_s or self.lost_bytes
         if not shown_s and (unfinished or damaged):
-            raise no_video(self.name, "none of its frames can be decoded")
+            raise no_video(self.name, NO_FRAME)
         if shown_s < nearly_s and (unfinished or damaged):
             why = "the file ends early, an unfinished upload?" if unfinished else f"{damaged} damaged packets"
             reason = f"only the first {shown_s:.1f} s of {duration_s:.1f} s could be decoded ({why})"
         elif self.lost_bytes:
-            reason = (
-                f"only the first {shown_s:.1f} s could be decoded ({self.lost_bytes:,} bytes are missing at the end)"
-            )
+            lost = f"{self.lost_bytes:,} bytes are missing at the end"
+            reason = f"only the first {shown_s:.1f} s could be decoded ({lost})"
         elif damaged:
             reason = f"{damaged} damaged packets, the first near {damaged_at_s[0]:.1f} s; the rest was decoded"
         else:
@@ -213,12 +214,12 @@ def _end(packet):
 
 
 def _turn(frame):
-    """What sets a PyAV frame upright (a PIL transpose or None) and by how many degrees clockwise it turns it."""
+    """What sets a PyAV frame upright: a PIL transpose, or None."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
-        return None, 0
+        return None
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
-    return TURNS.get(tuple((value > 0) - (value < 0) for value in (a, b, c, d)), (None, 0))
+    return TURNS.get(tuple((value > 0) - (value < 0) for value in (a, b, c, d)))
 
 
 def _square(frame, pixel_aspect):

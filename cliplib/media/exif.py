@@ -11,10 +11,8 @@ from datetime import datetime
 
 DATES = (0x9003, 0x9004, 0x0132)  # DateTimeOriginal, DateTimeDigitized, DateTime
 MAKE, MODEL, MAKER_NOTE = 0x010F, 0x0110, 0x927C
-GPS_LATITUDE, GPS_LONGITUDE = (
-    (1, 2, "S"),
-    (3, 4, "W"),
-)  # tags of the hemisphere and the degrees; the negative hemisphere
+# The tags of a hemisphere and of the degrees, which hemisphere is negative, and how many degrees there are at most.
+LATITUDE, LONGITUDE = (1, 2, "S", 90), (3, 4, "W", 180)
 APPLE, APPLE_CONTENT_ID, ASCII = b"Apple iOS\0\0\1MM", 0x0011, 2
 
 
@@ -23,7 +21,7 @@ def facts(tags: dict, gps: dict) -> dict:
     clock) and `taken_from` "exif", `latitude` and `longitude` in degrees, `camera`, `content_id`; None where absent.
     """
     taken_at = _taken_at(tags)
-    latitude, longitude = _degrees(gps, *GPS_LATITUDE, 90), _degrees(gps, *GPS_LONGITUDE, 180)
+    latitude, longitude = _degrees(gps, *LATITUDE), _degrees(gps, *LONGITUDE)
     if latitude is None or longitude is None or latitude == longitude == 0:  # 0, 0 is what a blank clock is for a date
         latitude = longitude = None
     names = [str(tags[tag]).strip(" \0") for tag in (MAKE, MODEL) if isinstance(tags.get(tag), str)]

@@ -1,8 +1,7 @@
-"""A picture from a file, opened upright as RGB, with its facts; its thumbnail. Finding and reading files is in `files`.
+"""A picture from a file, opened upright as RGB, with its facts; its thumbnail.
 
-What a file is, its content tells, never its extension. Formats that Pillow knows and this module does not name are not
-tried: some start other programs, some hang on hostile bytes. Pillow's guard against image bombs (state of the whole
-process, which other code may rely on) is neither used nor changed: `open_photo` has limits of its own.
+Pillow's guard against image bombs (state of the whole process, which other code may rely on) is neither used nor
+changed: `open_photo` has limits of its own.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from ..errors import MediaError
+from .content import picture_format, stranger
 from .exif import facts as exif_facts
 from .files import read_bytes
 
@@ -48,20 +48,6 @@ OPENERS = {  # the classes themselves: a multi-picture JPEG (MPO) opens as the J
     "WebP": WebPImageFile,
     "AVIF": AvifImageFile,
 }
-HEADS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"BM": "BMP"}
-HEADS |= dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF")
-HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
-STRANGERS = {  # what else turns up under a picture's name, by its first bytes in lower case
-    b"%!ps": "PostScript (EPS), not a picture; PostScript is a program and is not run",
-    b"\xc5\xd0\xd3\xc6": "PostScript (EPS), not a picture; PostScript is a program and is not run",
-    b"%pdf": "a PDF document, not a picture",
-    b"<!doctype html": "an HTML page, not a picture (a download error page?)",
-    b"<html": "an HTML page, not a picture (a download error page?)",
-    b"<svg": "an SVG drawing, which is not read",
-    b"<?xml": "an XML document, not a picture",
-    b"pk\3\4": "a ZIP archive, not a picture",
-    b"\x1a\x45\xdf\xa3": "a video, not a picture",
-}
 
 
 @dataclass(frozen=True)
@@ -86,18 +72,17 @@ def open_photo(source, shortest: int | None = None) -> Photo:
     Raises MediaError: stage "read" where the bytes cannot be had or their decoder is not installed, "decode" where they
     are no whole picture of a known format or have more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`).
     """
-    if isinstance(source, Image.Image):
-        name, kind, data = "the picture given", "", None
-    elif isinstance(source, (bytes, bytearray, memoryview)):
-        name, kind, data = "the bytes given", "", bytes(source)
-    else:
-        name, kind, data = source, "", read_bytes(source)
+    name, kind, data = "the picture given", "PIL", None
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        name, data = "the bytes given", bytes(source)
+    elif not isinstance(source, Image.Image):
+        name, data = source, read_bytes(source)
     try:
         if data is None:
             image, size = source, source.size
         else:
-            kind = f"{_kind(data)} "
-            image, size = _open(data, kind.strip(), shortest)
+            kind = picture_format(data)
+            image, size = _open(data, kind, shortest)
         image.load()
         exif, gps = _exif(image, data)
         image = _as_rgb(image)
@@ -105,7 +90,7 @@ def open_photo(source, shortest: int | None = None) -> Photo:
         raise MediaError(name, refusal.stage, str(refusal)) from None
     except Exception as error:  # on damaged bytes Pillow raises a dozen types, OSError and SyntaxError among them
         found = " ".join(str(error).split()) or type(error).__name__
-        raise MediaError(name, "decode", f"a damaged {kind}picture: {found}") from error
+        raise MediaError(name, "decode", f"a damaged {kind} picture: {found}") from error
     if (orientation := exif.get(ORIENTATION)) in TURNS:
         image = image.transpose(TURNS[orientation])
         size = size[::-1] if orientation >= 5 else size
@@ -132,35 +117,10 @@ class _NoDecoder(_Refusal):
     stage = "read"  # for the file may be whole, and is worth another try on the next run
 
 
-def _kind(data):
-    """The format of a picture by its first bytes. Raises _Refusal, which says what the bytes look like."""
-    if not data:
-        raise _Refusal("empty file (0 bytes)")
-    for head, kind in HEADS.items():
-        if data.startswith(head):
-            return kind
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
-    if data[4:8] == b"ftyp":  # an ISO base media file: its brands, 4 bytes each
-        brands = {data[at : at + 4] for at in range(8, min(int.from_bytes(data[:4], "big"), 256), 4)}
-        if brands & {b"avif", b"avis"}:
-            return "AVIF"
-        if brands & HEIF_BRANDS:
-            return "HEIC"
-        raise _Refusal("a video, not a picture")
-    start = data[:4096].lstrip().lower()
-    for head, looks_like in STRANGERS.items():
-        if start.startswith(head):
-            raise _Refusal(looks_like)
-    if not data[:4096].strip(b"\0"):
-        raise _Refusal("zero bytes only, not a picture (an unfinished upload?)")
-    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in data[:512]):
-        raise _Refusal("plain text, not a picture")
-    raise _Refusal(f"not a picture of a known format; it begins with the bytes {data[:8].hex(' ')}")
-
-
 def _open(data, kind, shortest):
     """The PIL image, not decoded yet, set to be decoded reduced where that is allowed, and its full size."""
+    if kind is None:
+        raise _Refusal(stranger(data, "picture"))
     if kind == "HEIC":
         try:
             from pillow_heif import HeifImageFile as opener
@@ -199,11 +159,12 @@ def _refuse_zero_tail(data, kind, start):
 
 def _refuse_rotten_chunks(data):
     """Compare each chunk of a PNG with its own checksum; Pillow does so with the first ones alone."""
-    at = 8
-    while (end := at + 12 + int.from_bytes(data[at : at + 4], "big")) <= len(data):
+    at, kind = 8, b""
+    while kind != b"IEND" and (end := at + 12 + int.from_bytes(data[at : at + 4], "big")) <= len(data):
+        kind = data[at + 4 : at + 8]
         if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise _Refusal(f"a damaged PNG picture: the part at byte {at:,} does not match its checksum (bit rot?)")
-        at = len(data) if data[at + 4 : at + 8] == b"IEND" else end
+        at = end
 
 
 def _exif(image, data):

@@ -19,29 +19,10 @@ from dataclasses import dataclass
 from PIL import Image
 
 from ..errors import MediaError
+from .content import HEAD_BYTES, stranger, video_demuxer
 from .decoder import PyAVReader, VideoFacts, no_video
 from .patient import PatientFile
 
-DEMUXERS = (  # (offset, first bytes, FFmpeg's demuxer): no other is tried, so no playlist ever opens another file
-    *((4, box, "mov") for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")),
-    (0, b"\x1a\x45\xdf\xa3", "matroska"),
-    (8, b"AVI ", "avi"),
-    (0, b"\x00\x00\x01\xba", "mpeg"),
-    (0, b"FLV\x01", "flv"),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
-    (0, b"OggS", "ogg"),
-)
-STRANGERS = (  # (first bytes in lower case, what they are)
-    (b"#extm3u", "a playlist (HLS); the files that it names are not opened"),
-    (b"ffconcat", "a playlist (FFmpeg concat); the files that it names are not opened"),
-    (b"<!doctype html", "an HTML page (a download error page?)"),
-    (b"<html", "an HTML page (a download error page?)"),
-    (b"<", "an XML document (a DASH playlist?); the files that it names are not opened"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"\x89png", "a PNG picture"),
-    (b"gif8", "a GIF picture"),
-)
-PICTURE_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
 LONGEST_FRAME_S = 0.1  # where the frame rate varies, "half a frame" is half of this at most
 
 
@@ -60,55 +41,37 @@ def open_video(source) -> Video:
     Raises MediaError: stage "read" where the bytes cannot be had; "decode", "no decodable video: ...", for playlists,
     text, pictures, sound only, encrypted files, a missing table of contents, and codecs without a decoder here.
     """
-    name = source if isinstance(source, (str, os.PathLike)) else "the video given"
+    name, file = "the video given", None
     try:
         if isinstance(source, (bytes, bytearray, memoryview)):
             file = io.BytesIO(source)
+        elif hasattr(source, "read"):
+            file = source
         else:
-            file = source if hasattr(source, "read") else PatientFile(source)
-    except OSError as error:
-        raise MediaError(name, "read", f"cannot be read: {error.strerror or error}") from error
-    try:
+            name = source
+            file = PatientFile(source)
         return Video(_reader(file, name))
     except BaseException as error:
-        file.close()
+        if file:
+            file.close()
         if isinstance(error, OSError):
             raise MediaError(name, "read", f"cannot be read: {error.strerror or error}") from error
         raise
 
 
 def _reader(file, name):
-    size, head = file.seek(0, os.SEEK_END), (file.seek(0), file.read(4096))[1]
+    size_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
-    demuxer = _demuxer(head, name)
-    riff_bytes = int.from_bytes(head[4:8], "little") + 8 if demuxer == "avi" else 0
-    lost_bytes = max(0, riff_bytes - size)
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    demuxer = video_demuxer(head)
+    if demuxer is None:
+        raise no_video(name, stranger(head, "video"))
+    claimed_bytes = int.from_bytes(head[4:8], "little") + 8 if demuxer == "avi" else 0
     try:
-        return PyAVReader(file, demuxer, name, lost_bytes)
+        return PyAVReader(file, demuxer, name, max(0, claimed_bytes - size_bytes))
     except ImportError:
         return OpenCVReader(file, name)
-
-
-def _demuxer(head, name):
-    """FFmpeg's name for the container that begins with `head`. Raises MediaError, which says what it looks like."""
-    if not head:
-        raise no_video(name, "empty file (0 bytes)")
-    if head[4:8] == b"ftyp" and head[8:12] in PICTURE_BRANDS:
-        raise no_video(name, "a HEIC or AVIF picture")
-    for offset, start, demuxer in DEMUXERS:
-        if head.startswith(start, offset):
-            return demuxer
-    if head[:1] == head[188:189] == b"G":
-        return "mpegts"
-    text = head.lstrip().lower()
-    for start, looks_like in STRANGERS:
-        if text.startswith(start):
-            raise no_video(name, looks_like)
-    if not head.strip(b"\0"):
-        raise no_video(name, "zero bytes only (an unfinished upload?)")
-    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head[:512]):
-        raise no_video(name, "plain text")
-    raise no_video(name, f"not a video of a known format; it begins with the bytes {head[:8].hex(' ')}")
 
 
 class Video:
@@ -205,5 +168,4 @@ class OpenCVReader:
                 last_s = capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000
             frames = 0
         height, width = frame.shape[:2]
-        rotation = int(capture.get(self._cv2.CAP_PROP_ORIENTATION_META)) % 360
-        return VideoFacts(width, height, frames / rate if frames else last_s + 1 / rate, rotation=rotation)
+        return VideoFacts(width, height, frames / rate if frames else last_s + 1 / rate)

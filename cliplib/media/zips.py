@@ -100,7 +100,7 @@ def open_member(archive: str, name: str):
         raise MediaError(path, "read", why)
     if info.compress_type == zipfile.ZIP_STORED:
         file = open(archive, "rb")  # noqa: SIM115 - closed by the window
-        return _Window(file, _start(path, file, info), info.file_size)
+        return Window(file, _start(path, file, info), info.file_size)
     room = min(SPOOL_BYTES, shutil.disk_usage(tempfile.gettempdir()).free // 2)
     if info.file_size > room:
         why = f"it is compressed and unpacks to {info.file_size:,} bytes; there is room for {room:,}"
@@ -184,21 +184,24 @@ def _mtime_ns(info) -> int:
         return 0  # some programs write no date
 
 
-class _Window(io.RawIOBase):
-    """The part of a file from `start` on, `size` bytes long, as a file of its own."""
+class Window(io.RawIOBase):
+    """The part of an open `file` from `start` on, `size` bytes long, as a file of its own; closing it closes both."""
 
     def __init__(self, file, start: int, size: int):
-        self._file, self._start, self._size, self._at = file, start, size, 0
+        self._file, self._start, self.size, self._at = file, start, size, 0
+
+    def _read_at(self, offset, size):
+        self._file.seek(self._start + offset)
+        return self._file.read(size)
 
     def read(self, size=-1):
-        left = max(0, self._size - self._at)
-        self._file.seek(self._start + self._at)
-        data = self._file.read(left if size is None or size < 0 else min(size, left))
+        left = max(0, self.size - self._at)
+        data = self._read_at(self._at, left if size is None or size < 0 else min(size, left))
         self._at += len(data)
         return data
 
     def seek(self, offset, whence=os.SEEK_SET):
-        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence])
+        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence])
         return self._at
 
     def tell(self):
