@@ -5,6 +5,7 @@ Frame rates and frame counts in headers are not used: they lie (1000 fps, negati
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import struct
@@ -63,23 +64,26 @@ class PyAVReader:
     def __init__(self, file, demuxer: str, name, lost_bytes: int = 0):
         import av
 
-        self._av, self.file, self.name, self.lost_bytes, self._waiting = av, file, name, lost_bytes, None
+        self._av, self.file, self.demuxer, self.name, self.lost_bytes = av, file, demuxer, name, lost_bytes
+        self._rewind()
+        self.zero_s = (self.container.start_time or 0) / 1e6 if demuxer in CLOCK_STARTS_ANYWHERE else 0.0
+        self.pixel_aspect = self.stream.sample_aspect_ratio
+        self.reformatter = av.video.reformatter.VideoReformatter()  # one for all frames, for it is slow to set up
+        self.duration_s = self._duration_s()
+        self.turn, self.size = self._look()
+
+    def _rewind(self):
+        """Open the file at its beginning; to seek there misses some first key frames, and fails in damaged files."""
+        self.file.seek(0)
+        options = {"buffer_size": BUFFER_BYTES, "metadata_errors": "replace"}
         try:
-            self.container = av.open(file, format=demuxer, buffer_size=BUFFER_BYTES, metadata_errors="replace")
-        except av.error.FFmpegError as error:
+            self.container = self._av.open(self.file, format=self.demuxer, **options)
+        except self._av.error.FFmpegError as error:
             cut = "its table of contents is missing or damaged (an unfinished upload?)"
-            raise no_video(name, cut if demuxer == "mov" else f"a damaged file ({error.strerror})") from error
-        try:
-            self.zero_s = (self.container.start_time or 0) / 1e6 if demuxer in CLOCK_STARTS_ANYWHERE else 0.0
-            self.stream = self._video_stream()
-            self.stream.thread_type = "AUTO"
-            self.pixel_aspect = self.stream.sample_aspect_ratio
-            self.reformatter = av.video.reformatter.VideoReformatter()  # one for all frames, for it is slow to set up
-            self.duration_s = self._duration_s()
-            self.turn, self.size = self._look()
-        except BaseException:
-            self.container.close()
-            raise
+            why = cut if self.demuxer == "mov" else f"a damaged file ({error.strerror})"
+            raise no_video(self.name, why) from error
+        self.stream = self._video_stream()
+        self.stream.thread_type = "AUTO"
 
     @property
     def facts(self) -> VideoFacts:
@@ -94,21 +98,23 @@ class PyAVReader:
     def shots(self, start_s: float):
         """All frames from the key frame before `start_s` on, as (time_s, length_s, function that makes the image)."""
         shots, self._waiting = self._waiting, None  # of the first pass the first frame is decoded already
-        if shots is None or start_s > 0:
-            self._seek(start_s)
+        if start_s > 0:
+            shots = self._decode_from(start_s)
+        if shots is None:
+            self._rewind()
             shots = self._decode()
-            first = next(shots, None)
-            if start_s > 0 and (first is None or first[0] > start_s):  # a damaged table of contents led too far
-                self._seek(0)
-                shots = self._decode()
-            elif first is not None:
-                shots = itertools.chain([first], shots)
         for time_s, length_s, frame in shots:
             yield time_s, length_s, functools.partial(self._upright, frame)
 
-    def _seek(self, time_s):
-        offset = int((time_s + self.zero_s) / self.stream.time_base) if time_s else (self.stream.start_time or 0)
-        self.container.seek(offset, stream=self.stream, backward=True)
+    def _decode_from(self, start_s):
+        """`_decode` from the key frame before `start_s`; None where that is not found."""
+        try:
+            self.container.seek(int((start_s + self.zero_s) / self.stream.time_base), stream=self.stream)
+        except self._av.error.FFmpegError:
+            return None
+        shots = self._decode()
+        first = next(shots, None)
+        return itertools.chain([first], shots) if first and first[0] <= start_s else None
 
     def _video_stream(self):
         """The first video stream that can be decoded and is no cover picture."""
@@ -136,14 +142,18 @@ class PyAVReader:
     def _duration_s(self):
         """When the last stream ends, as the headers say it; else as the packets do."""
         stream, container = self.stream, self.container
-        ends_s = [(container.duration or 0) / 1e6]
+        end_s = (container.duration or 0) / 1e6
         if stream.duration:
-            ends_s.append(float((stream.duration + (stream.start_time or 0)) * stream.time_base) - self.zero_s)
-        if 0 < max(ends_s) < WEEK_S:
-            return max(ends_s)
-        ends = [_end(packet) for packet in container.demux(stream)]  # recorded live, or a header that lies
-        self._seek(0)
-        return max(ends, default=0) * float(stream.time_base) - self.zero_s
+            told_s = float((stream.duration + (stream.start_time or 0)) * stream.time_base) - self.zero_s
+            end_s = max(end_s, told_s)
+        if 0 < end_s < WEEK_S:
+            return end_s
+        end = 0
+        with contextlib.suppress(self._av.error.FFmpegError):  # recorded live, or a header that lies
+            for packet in container.demux(stream):
+                end = max(end, _end(packet))
+        self._rewind()
+        return end * float(stream.time_base) - self.zero_s
 
     def _upright(self, frame):
         """The PIL RGB image that a player shows for a PyAV frame: pixels made square, turned upright."""
@@ -155,10 +165,10 @@ class PyAVReader:
 
     def _decode(self):
         """Every frame from here on as (time_s, length_s, frame). MediaError at the end where some are missing."""
-        tick_s, shown_s, damaged_at_s = float(self.stream.time_base), 0.0, []
-        reached = dict.fromkeys(range(len(self.container.streams)), 0)  # the last end in each stream, in its own ticks
+        ticks_s = [float(stream.time_base or 0) for stream in self.container.streams]
+        tick_s, shown_s, reached_s, damaged_at_s = ticks_s[self.stream.index], 0.0, 0.0, []
         for packet in self._packets():
-            reached[packet.stream_index] = max(reached[packet.stream_index], _end(packet))
+            reached_s = max(reached_s, _end(packet) * ticks_s[packet.stream_index] - self.zero_s)
             if not shown_s and packet.has_sidedata("encryption_info"):  # else it would be decoded to rubbish
                 raise no_video(self.name, ENCRYPTED)
             try:
@@ -174,8 +184,7 @@ class PyAVReader:
                 if time_s > self.duration_s:
                     self.duration_s = shown_s
                 yield time_s, length_s, frame
-        ends_s = [end * float(self.container.streams[index].time_base or 0) for index, end in reached.items()]
-        self._complain(shown_s, max(ends_s) - self.zero_s, damaged_at_s)
+        self._complain(shown_s, reached_s, damaged_at_s)
 
     def _packets(self):
         """The packets of the video and of the sound: a file that was cut ends early in both, a short video in one."""

@@ -134,8 +134,9 @@ class TestTimes:
             assert opened.facts.duration_s == pytest.approx(5.2, abs=0.1)
 
     def test_count_from_the_start_where_the_clock_starts_anywhere(self):
-        data = made("mpegts", steady(2, start_s=100))
-        assert sampled(data) == pytest.approx([0.0, 1.0], abs=1e-3)
+        with open_video(made("mpegts", steady(4, start_s=100))) as opened:
+            for start_s, times in ((0.0, [0, 1, 2, 3]), (0.0, [0, 1, 2, 3]), (1.4, [1.4, 2.4, 3.4])):
+                assert [frame.time_s for frame in opened.sample(start_s=start_s)] == pytest.approx(times, abs=1e-3)
 
     def test_the_frame_is_the_one_of_its_time(self):
         with open_video(made("mp4", steady(4))) as opened:
@@ -300,6 +301,11 @@ def encrypted():
     return made("mp4", steady(1), options=keys)
 
 
+def clusters_gone():
+    """Recorded live, so that its length has to be looked for, and a place in it cannot be sought."""
+    return made("webm", steady(2, 10), options={"live": "1"}).replace(b"\x1f\x43\xb6\x75", b"\xff\x43\xb6\x75", 1)
+
+
 def pictures_gone():
     data = noisy("mp4")
     kept = data.index(b"mdat") + 4
@@ -313,6 +319,7 @@ class TestNoVideo:
             pytest.param(lambda: noisy("mov")[:9000], "table of contents is missing", id="18-no-contents"),
             pytest.param(sound_only, "sound only", id="32-sound-only"),
             pytest.param(encrypted, "encrypted", id="32-encrypted"),
+            pytest.param(clusters_gone, "none of its frames can be decoded", id="32-clusters-gone"),
             pytest.param(pictures_gone, "none of its frames can be decoded", id="32-pictures-gone"),
         ],
     )
