@@ -69,8 +69,8 @@ def open_photo(source, shortest: int | None = None) -> Photo:
     A JPEG with a short side of four times `shortest` pixels or more is decoded reduced, to twice that or more: much
     faster, and after resizing to `shortest` within 1 % of a standard deviation. EXIF orientation is applied. Any mode
     becomes RGB: wide grey values are scaled, transparency lies on white; of an animation the first frame is taken.
-    Raises MediaError: stage "read" where the bytes cannot be had or their decoder is not installed, "decode" where they
-    are no whole picture of a known format or have more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`).
+    Raises MediaError: stage "read" where the bytes, their decoder or the memory cannot be had, "decode" where they are
+    no whole picture of a known format or have more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`).
     """
     name, kind, data = "the picture given", "PIL", None
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -88,6 +88,8 @@ def open_photo(source, shortest: int | None = None) -> Photo:
         image = _as_rgb(image)
     except _Refusal as refusal:
         raise MediaError(name, refusal.stage, str(refusal)) from None
+    except MemoryError:
+        raise MediaError(name, "read", "too little memory to decode it; close what else runs, then try again") from None
     except Exception as error:  # on damaged bytes Pillow raises a dozen types, OSError and SyntaxError among them
         found = " ".join(str(error).split()) or type(error).__name__
         raise MediaError(name, "decode", f"a damaged {kind} picture: {found}") from error

@@ -213,6 +213,15 @@ class TestContent:
         report = update(tmp_path, Store(tmp_path / ".cliplib", MODEL), StubEncoder(), progress=False)
         assert (report.indexed, report.skipped) == (1, [])
 
+    def test_too_little_memory_is_not_held_against_the_file(self, monkeypatch):
+        def load(image):
+            raise MemoryError
+
+        monkeypatch.setattr(photo.JpegImageFile, "load", load)
+        with pytest.raises(MediaError, match="too little memory") as caught:
+            open_photo(encoded(noise(), "JPEG"))
+        assert caught.value.stage == "read"
+
     def test_a_file_that_cannot_be_read_is_told_from_one_that_cannot_be_decoded(self, tmp_path):
         with pytest.raises(MediaError) as caught:
             open_photo(tmp_path / "absent.jpg")
