@@ -19,7 +19,6 @@ import time
 import zipfile
 import zlib
 from collections import Counter
-from typing import NamedTuple
 
 from ..errors import MediaError
 
@@ -32,14 +31,6 @@ CHUNK = 2**20
 OWN_MARK = "cliplib-pack.json"  # an archive with this member is a pack of cliplib, see `pack`
 
 
-class Member(NamedTuple):
-    """A file in an archive: its name, its unpacked size in bytes, its date as nanoseconds since 1970 (local time)."""
-
-    name: str
-    size: int
-    mtime_ns: int
-
-
 def split(path) -> tuple[str, str] | None:
     """The archive and the member's name that a path such as "t.zip!/a.jpg" means; None for any other path."""
     text = os.fspath(path).replace(os.sep, "/")
@@ -47,12 +38,13 @@ def split(path) -> tuple[str, str] | None:
     return (found["archive"], found["member"]) if found and os.path.isfile(found["archive"]) else None
 
 
-def members(archive) -> tuple[list[Member], list[tuple[str, str]]]:
-    """What may be read of an archive, and (name, reason) of what may not: encrypted members and links, names that lead
-    out of the archive or that two members have, and what would unpack to far more than it is.
+def members(archive) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]:
+    """What may be read of an archive, as (name, unpacked bytes, date in ns since 1970, taken as local time), and as
+    (name, reason) what may not: encrypted members and links, names that lead out of the archive or that two members
+    have, and what would unpack to far more than it is.
 
-    Raises OSError where it cannot be read, and MediaError where it is no sound archive. Folders, hidden files and the
-    packs of cliplib itself are left out.
+    Folders, hidden files and the packs of cliplib itself are left out. Raises OSError where it cannot be read, and
+    MediaError where it is no sound archive.
     """
     infos, named = _directory(archive)
     if OWN_MARK in named:
@@ -68,7 +60,7 @@ def members(archive) -> tuple[list[Member], list[tuple[str, str]]]:
         if reason := _refusal(info) if named[name] else "two members have this name":
             refused[name] = reason
         else:
-            good.append(Member(name, info.file_size, _mtime_ns(info)))
+            good.append((name, info.file_size, _mtime_ns(info)))
     return good, list(refused.items())
 
 
