@@ -39,7 +39,7 @@ class MediaFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What a walk saw: files, sorted by path; problems, with stage "walk"; folders that could not be read; JSON files.
+    """What a walk saw: files, sorted by path; problems, with stage "walk"; folders (archives) not read; JSON files.
 
     What the index knows of a path that is among the problems, or below an unread folder, is neither confirmed nor gone.
     """

@@ -187,7 +187,7 @@ def _exif(image, data):
 def _as_rgb(image):
     if image.mode.startswith("I") or image.mode == "F":
         return _from_wide(image)
-    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+    if image.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in image.info:
         white = Image.new("RGB", image.size, "white")
         for top in range(0, image.height, STRIP_ROWS):  # in strips, for copies of a large picture would not fit
             strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height))).convert("RGBA")

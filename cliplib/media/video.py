@@ -52,7 +52,7 @@ def open_video(source) -> Video:
             file = PatientFile(source)
         return Video(_reader(file, name))
     except BaseException as error:
-        if file:
+        if file is not None:
             file.close()
         if isinstance(error, OSError):
             raise MediaError(name, "read", f"cannot be read: {error.strerror or error}") from error
