@@ -54,7 +54,7 @@ OPENERS = {  # the classes themselves: a multi-picture JPEG (MPO) opens as the J
 class Photo:
     """A picture upright as RGB, perhaps reduced; `width` and `height` are its own, upright, in pixels.
 
-    `exif` is what the camera wrote, see `exif.facts`.
+    `exif` is what the camera wrote, see `exif.facts`: `taken_at` "YYYY-MM-DDTHH:MM:SS" by its clock, and more.
     """
 
     image: Image.Image
@@ -69,8 +69,9 @@ def open_photo(source, shortest: int | None = None) -> Photo:
     A JPEG with a short side of four times `shortest` pixels or more is decoded reduced, to twice that or more: much
     faster, and after resizing to `shortest` within 1 % of a standard deviation. EXIF orientation is applied. Any mode
     becomes RGB: wide grey values are scaled, transparency lies on white; of an animation the first frame is taken.
-    Raises MediaError: stage "read" where the bytes, their decoder or the memory cannot be had, "decode" where they are
-    no whole picture of a known format or have more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`).
+    Raises MediaError: stage "read" where the bytes cannot be had, "decode" where they are no whole picture of a known
+    format or have more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`); where a decoder or memory is wanting,
+    "read", so that another run tries again.
     """
     name, kind, data = "the picture given", "PIL", None
     if isinstance(source, (bytes, bytearray, memoryview)):

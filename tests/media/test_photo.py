@@ -339,8 +339,8 @@ class TestFacts:
         exif = Image.Exif()
         exif.get_ifd(0x8769).update({tag: value for tag, value in tags.items() if tag != 0x0132})
         exif.update({tag: value for tag, value in tags.items() if tag == 0x0132})
-        told = open_photo(encoded(quadrants(), "JPEG", exif=exif)).exif
-        assert (told["taken_at"], told["taken_from"]) == (taken_at, "exif" if taken_at else None)
+        photo = open_photo(encoded(quadrants(), "JPEG", exif=exif))
+        assert (photo.exif["taken_at"], photo.exif["taken_from"]) == (taken_at, "exif" if taken_at else None)
 
     def test_reads_the_date_of_an_iphone_heic(self, media):
         photo = open_photo(media / "photos/IMG_2682.heic")
