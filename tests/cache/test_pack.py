@@ -1,5 +1,6 @@
 """The class pack: what is in it, what is not, that it opens without its folder and cannot be written."""
 
+import errno
 import io
 import json
 import shutil
@@ -11,8 +12,9 @@ from PIL import Image
 import cliplib
 from cliplib.cache import rows
 from cliplib.errors import CacheError, LibraryError
+from cliplib.media import files, patient
 from cliplib.media.zips import OWN_MARK
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.libraries import FileAround, draw_picture, draw_video, save_random_clip
 from tests.takeouts import picture, save_photo
 
 
@@ -77,20 +79,59 @@ class TestSaving:
 
     @pytest.mark.parametrize(
         ("options", "told"),
-        [({"paths": ["nowhere.jpg"]}, "not in the index, for example 'nowhere.jpg'"), ({"pictures": "all"}, "can be")],
+        [
+            ({"paths": ["nowhere.jpg"]}, "not in the index, for example 'nowhere.jpg'"),
+            ({"pictures": "all"}, "can be"),
+            ({"file": "class.pack"}, r"'class.pack'.*\.zip"),
+        ],
     )
     def test_what_cannot_be_is_refused(self, library, tmp_path, options, told):
         with pytest.raises(LibraryError, match=told):
-            library.save_pack(tmp_path / "class.zip", **options)
+            library.save_pack(tmp_path / options.pop("file", "class.zip"), **options)
         assert not list(tmp_path.iterdir())
 
     def test_a_file_that_is_gone_is_left_out_and_said(self, library, weights, tmp_path):
         shutil.copytree(library.root, tmp_path / "copy")
         copy = cliplib.Library(tmp_path / "copy", model=weights, device="cpu", precision="fp32")
         (tmp_path / "copy" / "a.jpg").unlink()
-        with pytest.warns(UserWarning, match="a.jpg is not in the pack: .*No such file"):
+        with pytest.warns(UserWarning, match="a.jpg is not in the pack: .*No such file") as warned:
             file = copy.save_pack(tmp_path / "class.zip")
+        assert warned[0].filename == __file__
         assert "photos/one/b.png" in members(file) and "photos/a.jpg" not in members(file)
+
+    def test_an_original_that_cannot_be_read_to_its_end_is_left_out(self, library, tmp_path, monkeypatch):
+        class Breaks(FileAround):
+            def __init__(self, file):
+                self.file = file
+
+            def read(self, size=-1):
+                if self.file.tell():
+                    raise OSError(errno.EIO, "Input/output error")
+                return self.file.read(1000)
+
+        def open_file(path, **options):
+            file = files.open_file(path, **options)
+            return Breaks(file) if str(path).endswith("v.mp4") else file
+
+        monkeypatch.setattr(files, "RETRY_WAITS_S", (0, 0))
+        monkeypatch.setattr("cliplib.cache.pack.open_file", open_file, raising=False)
+        monkeypatch.setattr(patient, "open_file", open_file)
+        with pytest.warns(UserWarning, match="v.mp4 is not in the pack: .*Input/output error"):
+            inside = members(library.save_pack(tmp_path / "class.zip", pictures="originals"))
+        assert "photos/v.mp4" not in inside and "photos/a.jpg" in inside
+
+    def test_fault_3_a_disk_that_fills_up_is_no_fault_of_a_picture(self, library, tmp_path, monkeypatch, recwarn):
+        real = zipfile.ZipFile.open
+
+        def fills_up(archive, member, *rest, **options):
+            if getattr(member, "filename", member).startswith("photos/"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real(archive, member, *rest, **options)
+
+        monkeypatch.setattr(zipfile.ZipFile, "open", fills_up)
+        with pytest.raises(CacheError, match="No space left on device; nothing was changed"):
+            library.save_pack(tmp_path / "class.zip")
+        assert not recwarn.list and not list(tmp_path.iterdir())
 
     def test_a_disk_that_refuses_is_said(self, library, tmp_path):
         with pytest.raises(CacheError, match="could not save .*nothing was changed"):
@@ -121,6 +162,18 @@ class TestOpening:
         hits = pack.similar("a.jpg", k=1, threshold=-1)
         (copy,) = pack.copy_to(hits, tmp_path / "out")
         assert copy.read_bytes() == (library.root / hits[0].path).read_bytes()
+
+    def test_pictures_of_an_archive_too(self, weights, tmp_path):
+        original = draw_picture(tmp_path / "a.jpg", 1)
+        (tmp_path / "photos").mkdir()
+        with zipfile.ZipFile(tmp_path / "photos" / "Takeout.ZIP", "w") as archive:
+            archive.write(original, "one/a.jpg")
+        own = cliplib.Library(tmp_path / "photos", model=weights, device="cpu", precision="fp32")
+        own.index(progress=False)
+        pack = opened(own.save_pack(tmp_path / "class.zip", pictures="originals"), weights)
+        assert pack.photos() == ["Takeout.ZIP/one/a.jpg"]
+        (copy,) = pack.copy_to(pack.search("a dog", threshold=-1), tmp_path / "out")
+        assert copy.read_bytes() == original.read_bytes()
 
     def test_nothing_is_written_beside_it_and_indexing_is_refused(self, library, weights, tmp_path):
         file = library.save_pack(tmp_path / "class.zip")
