@@ -67,7 +67,7 @@ def save(
     if pictures not in PICTURES:
         raise LibraryError(f"pictures is {pictures!r}: it can be {', '.join(map(repr, PICTURES))}")
     rows = _chosen(library.store.rows, paths, places)
-    names = pa.array(map(_name, rows["path"].to_pylist()), pa.string())
+    packed = rows_.with_column(rows, "path", map(_name, rows["path"].to_pylist()))
     judged = len(library.judgements.frame())
     model = dict(library.store.model)
     if Path(model["name"]).is_absolute():  # a checkpoint: whose folder it lies in is nobody's business
@@ -77,8 +77,7 @@ def save(
     def write(target) -> None:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(OWN_MARK, json.dumps(about, indent=1))
-            renamed = rows.set_column(0, rows.schema.field("path"), names)
-            archive.writestr("index.parquet", rows_.to_parquet(renamed, {"cliplib": MAGIC}))
+            archive.writestr("index.parquet", rows_.to_parquet(packed, {"cliplib": MAGIC}))
             if judged:
                 with tempfile.TemporaryDirectory() as folder:
                     archive.write(library.judgements.save(Path(folder) / JUDGEMENTS), JUDGEMENTS)
@@ -99,8 +98,7 @@ def _chosen(rows: pa.Table, paths: Iterable[str] | None, places: bool) -> pa.Tab
             raise LibraryError(f"{len(unknown)} paths are not in the index, for example {min(unknown)!r}")
         rows = rows.filter(pc.is_in(rows["path"], pa.array(sorted(chosen), pa.string()))).combine_chunks()
     for name in () if places else PRIVATE:
-        at = rows.column_names.index(name)
-        rows = rows.set_column(at, rows.schema.field(name), pa.nulls(rows.num_rows, rows_.COLUMNS[name]))
+        rows = rows_.with_column(rows, name, [None] * rows.num_rows)
     return rows
 
 

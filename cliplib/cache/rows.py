@@ -94,13 +94,16 @@ def keys(rows: pa.Table) -> list[tuple[str, float | None]]:
     return list(zip(rows["digest"].to_pylist(), rows["time_s"].to_pylist(), strict=True))
 
 
+def with_column(rows: pa.Table, name: str, values) -> pa.Table:
+    """The rows with other values (n, or an Arrow array of them) in one of `COLUMNS`."""
+    at = rows.column_names.index(name)
+    return rows.set_column(at, rows.schema.field(at), pa.array(values, COLUMNS[name]))
+
+
 def of_files(rows: pa.Table, files: list) -> pa.Table:
     """The same rows as if of other files with the same content: `files` have `path`, `size` and `mtime_ns`."""
     for name in ("path", "size", "mtime_ns"):
-        at = rows.column_names.index(name)
-        rows = rows.set_column(
-            at, rows.schema.field(at), pa.array([getattr(file, name) for file in files], COLUMNS[name])
-        )
+        rows = with_column(rows, name, [getattr(file, name) for file in files])
     return rows
 
 

@@ -82,9 +82,10 @@ def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
 
 
 def whole(rows: pa.Table, model: dict, name: str) -> pa.Table:
-    """The rows of an index that was carried here; CacheError where one of them may not be believed, TypeError where
-    `model` does not say what made them.
+    """The rows of an index that was carried here; CacheError where one of them may not be believed, ValueError where
+    texts are no UTF-8, TypeError where `model` does not say what made them.
     """
+    rows.validate(full=True)
     if not (isinstance(model["dim"], int) and isinstance(model["model_id"], str) and isinstance(model["name"], str)):
         raise TypeError("dim must be a number, model_id and name texts")
     rows, refused = rows_.checked(rows, model["dim"], name)

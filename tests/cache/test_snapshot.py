@@ -64,6 +64,12 @@ class TestDamage:
         snapshot.save(tmp_path / "a.parquet", table, [b"j", None], MODEL)
         assert pd.read_parquet(tmp_path / "a.parquet")["thumbnail"].tolist() == [b"j", None]
 
+    def test_paths_that_are_no_text_are_refused(self, tmp_path):
+        odd = pa.chunked_array([pa.array([b"\xff.jpg"], pa.binary()).view(pa.string())])
+        file = snapshot.save(tmp_path / "a.parquet", make(["a"])[0].set_column(0, "path", odd), [b"j"], MODEL)
+        with pytest.raises(CacheError, match="a.parquet is not a sound index"):
+            snapshot.load(file)
+
     def test_a_missing_file_is_named(self, file):
         with pytest.raises(CacheError, match=f"cannot read .*{file.name}"):
             snapshot.load(file)
