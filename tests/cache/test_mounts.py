@@ -24,8 +24,9 @@ colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
 
 @pytest.fixture
 def table(monkeypatch, tmp_path):
-    """A mount table to write."""
+    """A mount table to write, and a machine that has noted nothing yet."""
     monkeypatch.setattr(mounts, "MOUNT_TABLE", tmp_path / "mounts")
+    monkeypatch.setattr(mounts, "NOTE", tmp_path / "note.txt")
     return tmp_path / "mounts"
 
 
@@ -127,8 +128,7 @@ class TestNotes:
             index(*photos)
         assert not list(photos[1].glob("manifest*"))
 
-    def test_a_note_that_a_full_disk_cut_short_harms_no_other(self, table, tmp_path, monkeypatch):
-        monkeypatch.setattr(mounts, "NOTE", tmp_path / "note.txt")
+    def test_a_note_that_a_full_disk_cut_short_harms_no_other(self, table, tmp_path):
         table.write_text(f"a {tmp_path}/a fuse.drive rw 0 0\n")
         mounts.note(tmp_path / "a" / "manifest-1.json", 1)
         with open(mounts.NOTE, "a") as notes:
@@ -137,8 +137,7 @@ class TestNotes:
         assert mounts.unflushed(tmp_path / "a") == {"manifest-1.json": 1, "manifest-2.json": 2}
         assert mounts.confirm(tmp_path / "a") == 2
 
-    def test_a_flush_confirms_only_what_lies_below_its_mount(self, table, tmp_path, monkeypatch):
-        monkeypatch.setattr(mounts, "NOTE", tmp_path / "note.txt")
+    def test_a_flush_confirms_only_what_lies_below_its_mount(self, table, tmp_path):
         table.write_text(f"a {tmp_path}/a fuse.drive rw 0 0\nb {tmp_path}/ab fuse.drive rw 0 0\n")
         for name, rows in (("a", 1), ("ab", 2)):
             mounts.note(tmp_path / name / "manifest-1.json", rows)

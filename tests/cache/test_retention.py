@@ -9,7 +9,7 @@ import pytest
 from cliplib.cache import manifest, mounts, retention
 from cliplib.cache.store import Store
 from tests import colab as stand_ins
-from tests.cache.test_store import MODEL, add, paths
+from tests.cache.test_store import MODEL, add, fill, paths
 
 faults = stand_ins.faults  # a fixture
 
@@ -66,8 +66,7 @@ class TestDeleteOld:
     def test_another_writers_state_stays_before_it_is_confirmed(self, folder):
         mine, theirs = Store(folder, MODEL), Store(folder, MODEL)
         add(theirs, ["t"])
-        for i in range(12):
-            add(mine, [f"p{i}"])
+        fill(mine, 12)
         an_hour_passes(folder)
         mine.compact()
         assert len(paths(Store(folder, MODEL))) == 13
@@ -76,8 +75,7 @@ class TestDeleteOld:
         mine, theirs = Store(folder, MODEL), Store(folder, MODEL)
         add(theirs, ["t"])
         faults.order("open", newest(folder, "manifest*"), errno.EIO)
-        for i in range(12):
-            add(mine, [f"p{i}"])
+        fill(mine, 12)
         mounts.confirm(folder.parent)
         an_hour_passes(folder)
         mine.compact()
@@ -94,9 +92,7 @@ class TestDeleteOld:
         assert not (folder / ".part-1.parquet.tmp").exists()
 
     def test_a_file_that_cannot_be_deleted_stops_nothing(self, folder, monkeypatch):
-        first = Store(folder, MODEL)
-        for i in range(12):
-            add(first, [f"p{i}"])
+        first = fill(Store(folder, MODEL), 12)
         mounts.confirm(folder.parent)
         an_hour_passes(folder)
 

@@ -14,11 +14,11 @@ from cliplib.cache import manifest, mounts, staging
 from cliplib.cache.staging import save_back, stage
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError, LibraryError
-from cliplib.index.update import update
 from cliplib.media.files import find_media
 from tests import colab as stand_ins
+from tests.cache.test_mounts import index
 from tests.libraries import draw_picture
-from tests.torture import MODEL, StubEncoder, keys, random_rows
+from tests.torture import MODEL, keys, random_rows
 
 colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
 
@@ -147,10 +147,6 @@ class TestStage:
         index(tmp_path / "local", tmp_path / "cache" / "stub")
         report = index(tmp_path / "photos", tmp_path / "cache" / "stub")
         assert (report.unchanged, report.encoded) == (3, 0)
-
-
-def index(root, cache):
-    return update(root, Store(cache, MODEL), StubEncoder(), progress=False)
 
 
 @pytest.fixture

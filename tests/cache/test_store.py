@@ -34,6 +34,13 @@ def add(target, paths, gone=(), failures=None, thumbs=True, **columns):
     return new
 
 
+def fill(target, parts):
+    """So many checkpoints of one row each: p0, p1 ..."""
+    for i in range(parts):
+        add(target, [f"p{i}"])
+    return target
+
+
 def paths(target):
     return sorted(target.rows["path"].to_pylist())
 
@@ -114,8 +121,7 @@ class TestLoad:
 
     def test_refresh_sees_what_came_during_a_compaction(self, folder):
         mine, theirs = Store(folder, MODEL), Store(folder, MODEL)
-        for i in range(9):
-            add(mine, [f"p{i}"])
+        fill(mine, 9)
         add(theirs, ["t"])
         mine.compact()
         assert mine.refresh() and "t" in paths(mine)
@@ -195,9 +201,7 @@ class TestCompact:
         assert again.thumbnail(("xp07", None)) == b"p07"
 
     def test_deletes_only_what_no_recent_manifest_names(self, folder):
-        first = Store(folder, MODEL)
-        for i in range(12):
-            add(first, [f"p{i}"])
+        first = fill(Store(folder, MODEL), 12)
         for file in folder.iterdir():
             os.utime(file, (1, 1))
         first.compact()
@@ -207,9 +211,7 @@ class TestCompact:
         assert paths(Store(folder, MODEL)) == sorted(f"p{i}" for i in range(12))
 
     def test_a_writer_that_knew_the_old_parts_loses_nothing(self, folder):
-        first = Store(folder, MODEL)
-        for i in range(12):
-            add(first, [f"p{i}"])
+        first = fill(Store(folder, MODEL), 12)
         slow = Store(folder, MODEL)
         first.compact()
         add(slow, ["late"], gone=["p3"])
@@ -245,8 +247,7 @@ class TestThumbnails:
     @pytest.mark.parametrize(("owner", "call"), [(pq, "read_table"), (pq.ParquetFile, "read_row_group")])
     def test_fault_4_merging_keeps_pictures_that_need_a_second_try(self, folder, monkeypatch, owner, call):
         first, real, calls = Store(folder, MODEL), getattr(owner, call), []
-        for i in range(9):
-            add(first, [f"p{i}"])
+        fill(first, 9)
 
         def fails_every_other_time(*given, **options):
             calls.append(given)
