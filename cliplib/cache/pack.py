@@ -58,8 +58,9 @@ def save(
 
     `paths`: the photos and videos that go in (None: all). `pictures`: "previews" (photos of at most 1,024 pixels,
     without the camera's data), "thumbnails" (nothing larger than the tiles), or "originals" (videos too, as they are).
-    Where and with what a picture was taken goes in with `places` alone, or inside originals. Raises LibraryError for an
-    unknown path or choice, CacheError when the disk refuses.
+    Where and with what a picture was taken goes in with `places` alone, or inside originals. What lay in an archive as
+    "a.zip!/b.jpg" is "a.zip/b.jpg" in the pack. Raises LibraryError for an unknown path or choice, and for a `file`
+    that is not named .zip; CacheError when the disk refuses.
     """
     file = Path(file).expanduser()
     if file.suffix.lower() != ".zip":

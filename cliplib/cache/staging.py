@@ -163,8 +163,8 @@ def save_back(cache: str | Path, to: str | Path) -> int:
 
     The other way round it brings a cache from Drive to the local disk. What is in `to` already stays and is merged, as
     with two writers. Parts go first, then the manifests that name them, so that an end in the middle leaves what was
-    there. Returns the bytes copied. Raises CacheError when there is no cache, a part of it is damaged, or `to` refuses.
-    On a mount the copy is only written until `flush`.
+    there. On a mount the copy is only written until `flush`. Returns the bytes copied. Raises CacheError when there is
+    no cache, a part of it is damaged, the folder around `to` is not there, or `to` refuses.
     """
     cache, to = Path(cache), Path(to)
     folders = sorted({file.parent for file in cache.glob("*/manifest*.json")})
