@@ -47,14 +47,8 @@ ADVICE = {
         "Drive is busy, the folder is huge, or a file was read too often today (a quota)",
         "wait a minute and run the cell again; stage() reads each file once only; a quota ends within a day",
     ),
-    "no space left": (
-        "the session's disk or your Drive is full",
-        "free some space, and empty the bin of Drive",
-    ),
-    "read-only file system": (
-        "Drive was mounted read-only, as is the default here",
-        "drive.mount(readonly=False)",
-    ),
+    "no space left": ("the session's disk or your Drive is full", "free some space, and empty the bin of Drive"),
+    "read-only file system": ("Drive was mounted read-only, as is the default here", "drive.mount(readonly=False)"),
 }
 OTHERWISE = (
     "the permission was not given, or Google Drive has a fault",
