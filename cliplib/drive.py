@@ -9,10 +9,10 @@ A session with a read-only mount: `mount`, `check_folder`, `stage` the photos, i
 """
 
 import itertools
-import tempfile
 from pathlib import Path
 
 from .cache import mounts
+from .cache.durable import writable
 from .cache.mounts import on_colab
 from .cache.staging import Staged, save_back, stage
 from .errors import LibraryError
@@ -22,48 +22,34 @@ __all__ = ["MOUNT_POINT", "Staged", "check_folder", "explain", "flush", "mount",
 
 MOUNT_POINT = "/content/drive"
 # What google.colab and the mount say, in lower case; what it means; what to do.
-ADVICE = [
-    (
-        "domain policy",
+ADVICE = {
+    "domain policy": (
         "your school or company does not allow Drive in Colab",
         "ask its administrator, use a private account, or upload some photos into the session",
     ),
-    (
-        "credential propagation",
+    "credential propagation": (
         "the window for permission was closed, refused or blocked",
         "run the cell again and allow every access it asks for; allow third-party cookies for Colab",
     ),
-    (
-        "timeout",
+    "timeout": (
         "Drive did not answer in time; folders with thousands of entries at the top of My Drive do that",
         "run the cell again, it often works then; move loose files of My Drive into folders",
     ),
-    (
-        "must not already contain files",
+    "must not already contain files": (
         "something was saved in the mount's folder before Drive was mounted",
         "move those files away, or restart the session, then mount first",
     ),
-    (
-        "transport endpoint",
+    "transport endpoint": (
         "the mount went stale: the program behind it has ended",
         "call drive.mount() again; if that does not help, Runtime > Disconnect and delete runtime, then mount",
     ),
-    (
-        "input/output error",
+    "input/output error": (
         "Drive is busy, the folder is huge, or a file was read too often today (a quota)",
         "wait a minute and run the cell again; stage() reads each file once only; a quota ends within a day",
     ),
-    (
-        "no space left",
-        "the session's disk or your Drive is full",
-        "free some space, and empty the bin of Drive",
-    ),
-    (
-        "read-only file system",
-        "Drive was mounted read-only, as is the default here",
-        "drive.mount(readonly=False)",
-    ),
-]
+    "no space left": ("the session's disk or your Drive is full", "free some space, and empty the bin of Drive"),
+    "read-only file system": ("Drive was mounted read-only, as is the default here", "drive.mount(readonly=False)"),
+}
 OTHERWISE = (
     "the permission was not given, or Google Drive has a fault",
     "run the cell again and allow every access; allow third-party cookies for Colab; or upload some photos instead",
@@ -73,7 +59,7 @@ OTHERWISE = (
 def explain(error: object) -> str:
     """What a message of google.colab or of the mount means, and what to do; for an exception or its text."""
     text = str(error).lower()
-    meaning, remedy = next((advice[1:] for advice in ADVICE if advice[0] in text), OTHERWISE)
+    meaning, remedy = next((advice for said, advice in ADVICE.items() if said in text), OTHERWISE)
     return f"It means: {meaning}. What to do: {remedy}"
 
 
@@ -96,10 +82,9 @@ def mount(readonly: bool = True, mount_point: str = MOUNT_POINT) -> Path:
 
 
 def _mount(mount_point: str, force: bool, readonly: bool) -> None:
+    drive = _colab_drive()
     try:
-        _colab_drive().mount(mount_point, force_remount=force, readonly=readonly)
-    except LibraryError:
-        raise
+        drive.mount(mount_point, force_remount=force, readonly=readonly)
     except Exception as error:  # google.colab raises ValueError, OSError and its own MessageError
         raise LibraryError(f"Google Drive could not be mounted at {mount_point}: {error}. {explain(error)}") from error
 
@@ -166,11 +151,9 @@ def _serves(folder: Path, readonly: bool) -> bool:
     """Whether a folder can be read from now, and written to where that is wanted."""
     try:
         _read_from(folder)
-        if not readonly:
-            tempfile.TemporaryFile(dir=folder).close()
-        return True
     except OSError:
         return False
+    return readonly or writable(folder)
 
 
 def _read_from(folder: Path) -> int:
@@ -185,10 +168,11 @@ def _read_from(folder: Path) -> int:
         try:
             with open(item, "rb") as file:
                 file.read(16)
-        except OSError as error:
-            failure = error
-        if failure is None or failure.errno not in PASSING:
             return len(entries)
+        except OSError as error:
+            if error.errno not in PASSING:
+                return len(entries)
+            failure = error
     if failure:
         raise failure
     return len(entries)

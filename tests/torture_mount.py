@@ -153,8 +153,9 @@ def _index(root: Path, cache: Path, history: dict[str, set]) -> None:
     commit = here._commit
 
     def noted(state, new_rows):
+        known = here._state.known
         commit(state, new_rows)
-        (head,) = here._state.heads
+        (head,) = here._state.known - known
         history[head] = keys(here.rows)
 
     here._commit = noted

@@ -4,8 +4,11 @@ import errno
 import hashlib
 import os
 import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
+
+from ..errors import CacheError
 
 
 def write_durably(target: Path, write: Callable) -> tuple[int, str]:
@@ -13,7 +16,7 @@ def write_durably(target: Path, write: Callable) -> tuple[int, str]:
 
     Raises OSError when the disk refuses; what had the name before is untouched then, and the neighbour is gone.
     """
-    temporary = target.with_name(f".{target.name}.tmp")
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")  # another may write the same file now
     try:
         with open(temporary, "wb") as file:
             hashing = _Hashing(file)
@@ -26,6 +29,15 @@ def write_durably(target: Path, write: Callable) -> tuple[int, str]:
         temporary.unlink(missing_ok=True)
         raise
     return hashing.size, hashing.sha256.hexdigest()
+
+
+def save_file(file: Path, write: Callable) -> Path:
+    """`write_durably` a file that a person named; CacheError when the disk refuses."""
+    try:
+        write_durably(file, write)
+    except OSError as error:
+        raise CacheError(f"could not save {file}: {error.strerror or error}; nothing was changed") from error
+    return file
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..errors import CacheError
 from ..media.files import patiently
@@ -27,7 +26,6 @@ class State:
     dead: dict[str, set[str]] = field(default_factory=dict)  # paths by part
     failures: dict[str, dict] = field(default_factory=dict)  # size, mtime_ns, stage, reason by path
     dropped: set[str] = field(default_factory=set)  # parts merged into others
-    heads: list[str] = field(default_factory=list)  # manifests that no other names as a parent
     known: set[str] = field(default_factory=set)  # manifests that the next one makes obsolete
 
 
@@ -40,37 +38,38 @@ class Folding:
         self.folded: dict[str, bool] = {}  # manifests by id; whether they, or all before them, were whole
 
     def state(self) -> State:
-        """All heads folded: the union of their parts less the dead rows."""
+        """All heads folded: the union of their parts less the dead rows. CacheError as `manifest.files`."""
+        believed, known = self._manifests()
+        state, heads = State(known=known), manifest.heads(believed)
+        entries = {entry["name"]: entry for ident in heads for entry in believed[ident]["parts"]}
+        with ThreadPoolExecutor(READERS) as pool:  # one thread decodes the embeddings of a part
+            self.read.update(zip(entries, pool.map(self._read_part, entries.values()), strict=True))
+        for ident in heads:
+            self._fold(ident, believed, state)
+        state.entries = {name: state.entries[name] for name in sorted(state.entries.keys() - state.dropped)}
+        for name in state.entries:
+            dead = pa.array(list(state.dead.get(name, ())), pa.string())
+            state.live[name], _ = rows_.without(self.read[name], dead)
+        state.live = rows_.without_doubles(state.live)
+        return state
+
+    def _manifests(self) -> tuple[dict[str, dict], set[str]]:
+        """The manifests to fold, by id, and the ids of all that the next one makes obsolete."""
         bodies, damaged = manifest.read_all(self.folder)
         self.problems += [f"{name} is damaged and was passed over" for name in damaged]
         for ident in [i for i, body in bodies.items() if body["model"].get("model_id") != self.model["model_id"]]:
             body = bodies.pop(ident)
-            self.problems.append(
-                f"{manifest.file_name(body)} is of model {body['model'].get('name')!r}, not {self.model['name']!r}"
-            )
+            made_by = f"of model {body['model'].get('name')!r}, not {self.model['name']!r}"
+            self.problems.append(f"{manifest.file_name(body)} is {made_by}")
         believed = manifest.believed(bodies, manifest.part_sizes(self.folder))
-        missing = {ident: bodies[ident] for ident in bodies.keys() - believed.keys()}
+        missing = {ident: body for ident, body in bodies.items() if ident not in believed}
         for ident in manifest.heads(bodies):
             if ident in missing:
-                name = manifest.file_name(bodies[ident])
-                self.problems.append(
-                    f"{name} names parts that are not there whole, perhaps not yet; it was passed over"
-                )
+                why = "names parts that are not there whole, perhaps not yet; it was passed over"
+                self.problems.append(f"{manifest.file_name(bodies[ident])} {why}")
         # What a new manifest names is over for good, so one whose parts may still come is not named.
         young = time.time_ns() - KEPT_SECONDS * 10**9
-        known = believed.keys() | {ident for ident, body in missing.items() if body["created_ns"] < young}
-        state = State(heads=manifest.heads(believed), known=known)
-        entries = {entry["name"]: entry for ident in state.heads for entry in believed[ident]["parts"]}
-        with ThreadPoolExecutor(READERS) as pool:  # one thread decodes the embeddings of a part
-            self.read.update(zip(entries, pool.map(self._read_part, entries.values()), strict=True))
-        for ident in state.heads:
-            self._fold(ident, believed, state)
-        for name in sorted(set(state.entries) - state.dropped):
-            dead, rows = pa.array(sorted(state.dead.get(name, ())), pa.string()), self.read[name]
-            state.live[name] = rows.filter(pc.invert(pc.is_in(rows["path"], dead))) if len(dead) else rows
-        state.entries = {name: state.entries[name] for name in state.live}
-        state.live = rows_.without_doubles(state.live)
-        return state
+        return believed, believed.keys() | {ident for ident, body in missing.items() if body["created_ns"] < young}
 
     def _fold(self, ident: str, bodies: dict, into: State) -> bool:
         """Add a manifest to a state: whole, or what is sound of it and the generations before; whether one was whole.
@@ -90,8 +89,8 @@ class Folding:
         if whole:
             into.dropped.update(body["dropped"])
         else:
-            earlier = manifest.before(body, bodies)
-            self.folded[ident] = max((self._fold(one, bodies, into) for one in earlier), default=False)
+            for earlier in manifest.before(body, bodies):
+                self.folded[ident] |= self._fold(earlier, bodies, into)
         if whole or not self.folded[ident]:
             for part, paths in body["dead"].items():
                 into.dead.setdefault(part, set()).update(paths)
@@ -100,12 +99,11 @@ class Folding:
 
     def _read_part(self, entry: dict) -> pa.Table | None:
         try:
-            data = patiently((self.folder / Path(entry["name"]).name).read_bytes)
+            data = patiently((self.folder / entry["name"]).read_bytes)
             if hashlib.sha256(data).hexdigest() != entry["sha256"]:
                 raise CacheError(f"{entry['name']} does not match its checksum ({len(data)} bytes of {entry['size']})")
-            rows, said = rows_.checked(
-                rows_.from_parquet(data, entry["name"], intact=True)[0], self.model["dim"], entry["name"]
-            )
+            rows, _ = rows_.from_parquet(data, entry["name"], intact=True)
+            rows, said = rows_.checked(rows, self.model["dim"], entry["name"])
         except (OSError, CacheError) as error:
             self.problems.append(f"{error}; the next index() encodes its files again")
             return None

@@ -9,16 +9,18 @@ its parts are there.
 import contextlib
 import hashlib
 import json
+import os
 import time
 import uuid
 from pathlib import Path
 
+from ..errors import CacheError
 from ..media.files import patiently
 
 FORMAT = 1
 
 
-def new(model: dict, parents: list[str], parts: list[dict], dead: dict, dropped: list[str], failures: dict) -> dict:
+def new(model: dict, parents: set[str], parts: list[dict], dead: dict, dropped: set[str], failures: dict) -> dict:
     """The body of a new manifest, with an id and the time of its making."""
     return {
         "format": FORMAT,
@@ -43,25 +45,48 @@ def to_bytes(body: dict) -> bytes:
     return json.dumps({"sha256": _sum(body), "body": body}, indent=1, sort_keys=True).encode()
 
 
-def read(file: Path) -> dict | None:
-    """The body of a manifest file, or None when it is not, byte for byte, what was written."""
+def files(folder: Path) -> list[Path]:
+    """The manifest files of a cache, by time; none where the folder is not there.
+
+    CacheError where it cannot be listed: `glob` would take that for an empty cache.
+    """
     try:
-        data = patiently(file.read_bytes)
+        names = patiently(lambda: os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CacheError(
+            f"the cache {folder} cannot be listed: {error.strerror or error}. If it lies on a mount, mount it anew"
+        ) from error
+    return sorted(folder / name for name in names if name.startswith("manifest") and name.endswith(".json"))
+
+
+def read(file: Path) -> dict | None:
+    """The body of a manifest file, or None when it is not, byte for byte, what was written. Raises OSError."""
+    data = patiently(file.read_bytes)
+    try:
         outer = json.loads(data)
         body = outer["body"]
-        return body if body["format"] == FORMAT and outer["sha256"] == _sum(body) and to_bytes(body) == data else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = body["format"] == FORMAT and outer["sha256"] == _sum(body) and to_bytes(body) == data
+        inside = all(name == os.path.basename(name) for name in files_named(body))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    return body if sound and inside else None
 
 
 def read_all(folder: Path) -> tuple[dict[str, dict], list[str]]:
-    """Sound manifests by id, and the names of the files that are not sound.
+    """Sound manifests by id, and the names of the files that are not sound. CacheError as `files`.
 
     A copy under another name, such as Drive's "manifest (1).json", has the id of its original and counts once.
     """
     sound, damaged = {}, []
-    for file in sorted(folder.glob("manifest*.json")):
-        body = read(file)
+    for file in files(folder):
+        try:
+            body = read(file)
+        except FileNotFoundError:  # another session has deleted it meanwhile
+            continue
+        except OSError:
+            body = None
         if body is None:
             damaged.append(file.name)
         else:

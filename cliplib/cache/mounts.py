@@ -6,11 +6,15 @@ machine then reads on the mount has come from Drive, and is confirmed. Mounting 
 nothing: it may answer from the machine's own copy (google.colab's forced remount kills the program that uploads).
 """
 
+import contextlib
 import json
 import os
 import re
 import sys
 from pathlib import Path
+
+from ..errors import CacheError
+from .durable import write_durably
 
 MOUNT_TABLE = Path("/proc/mounts")
 NOTE = Path("~/.cache/cliplib/unflushed.txt")
@@ -42,12 +46,23 @@ def mount_of(folder: str | Path) -> str | None:
 
 
 def note(file: Path, rows: int) -> None:
-    """Note, where `file` lies on a mount, that a manifest with so many new rows is about to be written there."""
-    if mount_of(file.parent) is not None:
-        target = NOTE.expanduser()
+    """Note, where `file` lies on a mount, that a manifest with so many new rows is about to be written there.
+
+    CacheError when this machine's own disk refuses.
+    """
+    if mount_of(file.parent) is None:
+        return
+    target = NOTE.expanduser()
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(target, "a", encoding="ascii") as notes:
-            notes.write(json.dumps([os.path.realpath(file), rows]) + "\n")
+            # The line ends before it begins, so that one which a full disk cut short spoils no other.
+            notes.write("\n" + json.dumps([os.path.realpath(file), rows]))
+    except OSError as error:
+        raise CacheError(
+            f"could not note in {target} what is written to the mount: {error.strerror or error}. What was saved "
+            "before is intact. Free some space on this machine's own disk, and run index() again."
+        ) from error
 
 
 def unflushed(folder: str | Path) -> dict[str, int]:
@@ -62,9 +77,7 @@ def confirm(mount_point: str | Path) -> int:
     noted = _notes()
     left = [entry for entry in noted if not entry[0].startswith(below)]
     if len(left) < len(noted):
-        fresh = NOTE.expanduser().with_suffix(".new")
-        fresh.write_text("".join(json.dumps(entry) + "\n" for entry in left), encoding="ascii")
-        os.replace(fresh, NOTE.expanduser())
+        write_durably(NOTE.expanduser(), lambda file: file.write("\n".join(map(json.dumps, left)).encode("ascii")))
     return len(noted) - len(left)
 
 
@@ -89,6 +102,11 @@ def outlook(folder: str | Path, rows: int) -> tuple[int, str]:
 
 def _notes() -> list[list]:
     try:
-        return [json.loads(line) for line in NOTE.expanduser().read_text("ascii").splitlines()]
+        lines = NOTE.expanduser().read_text("ascii").splitlines()
     except FileNotFoundError:
         return []
+    noted = []
+    for line in lines:
+        with contextlib.suppress(ValueError):  # empty, or cut short: then its manifest was never written
+            noted.append(json.loads(line))
+    return noted

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
 import tempfile
 import warnings
 import zipfile
@@ -26,12 +28,13 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from ..errors import CacheError, LibraryError, MediaError
-from ..media.files import open_file, read_bytes
+from ..media.files import read_bytes
+from ..media.patient import PatientFile
 from ..media.photo import open_photo
 from ..media.zips import OWN_MARK
 from . import rows as rows_
-from .durable import write_durably
-from .snapshot import check_model
+from .durable import save_file
+from .snapshot import check_model, whole
 
 if TYPE_CHECKING:
     from ..library import Library
@@ -41,7 +44,7 @@ MAGIC = "cliplib pack 1"
 PICTURES = ("thumbnails", "previews", "originals")
 PREVIEW_EDGE = 1024  # pixels
 PRIVATE = ("latitude", "longitude", "camera", "content_id")
-CHUNK = 2**20
+SPOOLED = 2**24  # a picture of so many bytes waits in memory; a larger one in a temporary file
 
 
 def save(
@@ -55,23 +58,27 @@ def save(
 
     `paths`: the photos and videos that go in (None: all). `pictures`: "previews" (photos of at most 1,024 pixels,
     without the camera's data), "thumbnails" (nothing larger than the tiles), or "originals" (videos too, as they are).
-    Where and with what a picture was taken goes in with `places` alone, or inside originals. Raises LibraryError for an
-    unknown path or choice, CacheError when the disk refuses.
+    Where and with what a picture was taken goes in with `places` alone, or inside originals. What lay in an archive as
+    "a.zip!/b.jpg" is "a.zip/b.jpg" in the pack. Raises LibraryError for an unknown path or choice, and for a `file`
+    that is not named .zip; CacheError when the disk refuses.
     """
+    file = Path(file).expanduser()
+    if file.suffix.lower() != ".zip":
+        raise LibraryError(f"a pack cannot be named {file.name!r}: name it with .zip, else it cannot be opened")
     if pictures not in PICTURES:
         raise LibraryError(f"pictures is {pictures!r}: it can be {', '.join(map(repr, PICTURES))}")
     rows = _chosen(library.store.rows, paths, places)
+    packed = rows_.with_column(rows, "path", map(_name, rows["path"].to_pylist()))
     judged = len(library.judgements.frame())
     model = dict(library.store.model)
     if Path(model["name"]).is_absolute():  # a checkpoint: whose folder it lies in is nobody's business
         model["name"] = Path(model["name"]).name
-    about = {"magic": MAGIC, "model": model, "rows": rows.num_rows, "pictures": pictures}
-    about["judgements"] = judged
+    about = {"magic": MAGIC, "model": model, "rows": rows.num_rows, "pictures": pictures, "judgements": judged}
 
     def write(target) -> None:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(OWN_MARK, json.dumps(about, indent=1))
-            archive.writestr("index.parquet", rows_.to_parquet(rows, {"cliplib": MAGIC}))
+            archive.writestr("index.parquet", rows_.to_parquet(packed, {"cliplib": MAGIC}))
             if judged:
                 with tempfile.TemporaryDirectory() as folder:
                     archive.write(library.judgements.save(Path(folder) / JUDGEMENTS), JUDGEMENTS)
@@ -79,13 +86,9 @@ def save(
                 if jpeg := library.store.thumbnail(key):
                     archive.writestr(f"thumbs/{number}.jpg", jpeg)
             if pictures != "thumbnails":
-                _add_pictures(archive, library.root, rows, pictures)
+                _add_pictures(archive, library.root, rows, pictures == "originals")
 
-    try:
-        write_durably(Path(file), write)
-    except OSError as error:
-        raise CacheError(f"could not save {file}: {error.strerror or error}; nothing was changed") from error
-    return Path(file)
+    return save_file(file, write)
 
 
 def _chosen(rows: pa.Table, paths: Iterable[str] | None, places: bool) -> pa.Table:
@@ -96,26 +99,35 @@ def _chosen(rows: pa.Table, paths: Iterable[str] | None, places: bool) -> pa.Tab
             raise LibraryError(f"{len(unknown)} paths are not in the index, for example {min(unknown)!r}")
         rows = rows.filter(pc.is_in(rows["path"], pa.array(sorted(chosen), pa.string()))).combine_chunks()
     for name in () if places else PRIVATE:
-        at = rows.column_names.index(name)
-        rows = rows.set_column(at, rows.schema.field(name), pa.nulls(rows.num_rows, rows_.COLUMNS[name]))
+        rows = rows_.with_column(rows, name, [None] * rows.num_rows)
     return rows
 
 
-def _add_pictures(archive, root, rows, pictures):
-    wanted = rows if pictures == "originals" else rows.filter(pc.equal(rows["kind"], "image"))
+def _name(path: str) -> str:
+    """What a file is called in a pack, where no member may be called as if it lay in another archive."""
+    return re.sub(r"(?i)(\.zip)!/", r"\1/", path)
+
+
+def _add_pictures(archive: zipfile.ZipFile, root: Path, rows: pa.Table, originals: bool) -> None:
+    """Add previews of the photos, or all originals; what cannot be read to its end is left out with a warning."""
+    wanted = rows if originals else rows.filter(pc.equal(rows["kind"], "image"))
     for path in wanted["path"].unique().to_pylist():
-        try:
-            if pictures == "previews":
-                archive.writestr(f"photos/{path}", preview(root / path))
+        with tempfile.SpooledTemporaryFile(SPOOLED) as copy:
+            try:
+                if originals:
+                    with PatientFile(root / path) as source:
+                        shutil.copyfileobj(source, copy)
+                else:
+                    copy.write(_preview(root / path))
+            except (OSError, MediaError) as error:
+                warnings.warn(f"{path} is not in the pack: {getattr(error, 'reason', error)}", stacklevel=7)
                 continue
-            with open_file(root / path) as source, archive.open(f"photos/{path}", "w", force_zip64=True) as copy:
-                while chunk := source.read(CHUNK):
-                    copy.write(chunk)
-        except (OSError, MediaError) as error:
-            warnings.warn(f"{path} is not in the pack: {getattr(error, 'reason', error)}", stacklevel=6)
+            copy.seek(0)
+            with archive.open(f"photos/{_name(path)}", "w", force_zip64=True) as member:
+                shutil.copyfileobj(copy, member)
 
 
-def preview(source) -> bytes:
+def _preview(source) -> bytes:
     """A JPEG of at most `PREVIEW_EDGE` pixels, upright, with nothing in it but the picture."""
     image = open_photo(read_bytes(source), PREVIEW_EDGE // 2).image
     image.thumbnail((PREVIEW_EDGE, PREVIEW_EDGE), Image.Resampling.LANCZOS)
@@ -128,7 +140,7 @@ def open_pack(kind: type[Library], file: str | Path, options: dict) -> Library:
     """`Library.open_pack`."""
     file = Path(file).expanduser()
     store = PackStore(file)
-    options.setdefault("model", store.model.get("name", "ViT-B/32"))
+    options.setdefault("model", store.model["name"])
     library = kind(file.parent, cache=store.folder, **options)
     library.root, library.store = store.path("photos"), store
     check_model(library, store.model, file.name)
@@ -152,18 +164,14 @@ class PackStore:
         self._scratch = tempfile.TemporaryDirectory(prefix="cliplib-pack-", ignore_cleanup_errors=True)
         self.folder = Path(self._scratch.name)
         try:
-            self.about = about = json.loads(self.read(OWN_MARK))
-            self.model, made = about["model"], about["magic"] == MAGIC
-            sound = made and isinstance(self.model["dim"], int) and isinstance(self.model["model_id"], str)
+            self.about = json.loads(self.read(OWN_MARK))
+            if self.about["magic"] != MAGIC:
+                raise CacheError(f"{file.name} is a pack that this version of cliplib cannot read")
+            self.model = self.about["model"]
+            rows, _ = rows_.from_parquet(self.read("index.parquet"), file.name)
+            self.rows = whole(rows, self.model, file.name).combine_chunks()
         except (ValueError, KeyError, TypeError) as error:
             raise CacheError(f"{file.name} is no pack saved by library.save_pack(): {error!r:.100}") from error
-        if not sound:
-            raise CacheError(f"{file.name} is a pack that this version of cliplib cannot read")
-        rows, _ = rows_.from_parquet(self.read("index.parquet"), file.name)
-        rows, refused = rows_.checked(rows, self.model["dim"], file.name)
-        if refused:
-            raise CacheError(f"refused: {'; '.join(refused)}")
-        self.rows = rows.combine_chunks()
         self._number = {key: number for number, key in enumerate(rows_.keys(self.rows))}
 
     def path(self, name: str) -> Path:

@@ -8,32 +8,34 @@ import contextlib
 import time
 from pathlib import Path
 
+from ..errors import CacheError
 from . import manifest, mounts
 
 KEPT_GENERATIONS = 4
 KEPT_SECONDS = 3600
 
 
-def delete_old(folder: Path, heads: list[str]) -> set[str]:
-    """Delete the manifests of a cache that need not be kept, then files that no other names; `heads` stay.
+def delete_old(folder: Path) -> None:
+    """Delete the manifests of a cache that need not be kept, then files that no other names.
 
-    The names of the manifests that are left.
+    Nothing is deleted while one of the manifests cannot be read, for the files that it names may be needed.
     """
+    try:
+        bodies = {file: manifest.read(file) for file in reversed(manifest.files(folder))}
+    except (OSError, CacheError):
+        return
     waiting, sizes = mounts.unflushed(folder), manifest.part_sizes(folder)
-    bodies = {file: manifest.read(file) for file in sorted(folder.glob("manifest*.json"), reverse=True)}
     sound = {body["id"]: body for body in bodies.values() if body is not None}
     lasting = {ident: body for ident, body in sound.items() if manifest.file_name(body) not in waiting}
-    kept, needed, left = {*heads, *manifest.loaded_from(lasting, sizes)}, set(), set()
+    kept, needed = {*manifest.heads(sound), *manifest.loaded_from(lasting, sizes)}, set()
     for generation, (file, body) in enumerate(bodies.items()):
         if body and generation >= KEPT_GENERATIONS and _is_old(file) and body["id"] not in kept:
             _delete(file)
-        else:
-            needed |= manifest.files_named(body) if body else set()
-            left.add(file.name)
+        elif body:
+            needed |= manifest.files_named(body)
     for file in [*folder.glob("part-*.parquet"), *folder.glob("thumbs-*.parquet"), *folder.glob(".*.tmp")]:
         if file.name not in needed and _is_old(file):
             _delete(file)
-    return left
 
 
 def _is_old(file: Path) -> bool:

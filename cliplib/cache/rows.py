@@ -4,8 +4,6 @@ One row is a photo or a sampled video frame. Embeddings are `fixed_size_list<flo
 DuckDB, Polars and Ray read as they are, and which turns into a NumPy matrix without a copy.
 """
 
-from pathlib import PurePosixPath
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,6 +31,9 @@ COLUMNS = {
 }
 KINDS = ("image", "frame")
 UNIT_TOLERANCE = 1e-3  # how far a stored row's norm may be from 1
+# A path that is empty, absolute or of another drive, or has "." or ".." among its parts, or a NUL; Arrow looks at a
+# million of them at once.
+UNSAFE = r"(?s)^$|^[/\\]|^.:|\x00|(^|[/\\])\.\.?([/\\]|$)"
 BOMB_RATIO = 50  # embeddings hardly compress: more than this, and over 256 MB, is no index
 
 
@@ -49,13 +50,17 @@ def empty(dim: int) -> pa.Table:
 
 def table(records: list[dict], embeddings: np.ndarray) -> pa.Table:
     """Rows from n dicts with the keys of `COLUMNS` (a missing key is null) and their embeddings, float32 (n, d)."""
-    n, dim = embeddings.shape
-    if len(records) != n:
-        raise ValueError(f"{len(records)} records but {n} embeddings")
-    columns = [pa.array([record.get(name) for record in records], kind) for name, kind in COLUMNS.items()]
+    if len(records) != len(embeddings):
+        raise ValueError(f"{len(records)} records but {len(embeddings)} embeddings")
+    return of_columns({name: [record.get(name) for record in records] for name in COLUMNS}, embeddings)
+
+
+def of_columns(columns: dict[str, list], embeddings: np.ndarray) -> pa.Table:
+    """Rows from the n values of each of `COLUMNS`, and their embeddings, float32 (n, d)."""
+    want = schema(embeddings.shape[1])
     flat = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).reshape(-1))
-    columns.append(pa.FixedSizeListArray.from_arrays(flat, type=schema(dim).field("embedding").type))
-    return pa.Table.from_arrays(columns, schema=schema(dim))
+    vectors = pa.FixedSizeListArray.from_arrays(flat, type=want.field("embedding").type)
+    return pa.Table.from_arrays([*(pa.array(columns[c], kind) for c, kind in COLUMNS.items()), vectors], schema=want)
 
 
 def matrix(rows: pa.Table) -> np.ndarray:
@@ -89,13 +94,16 @@ def keys(rows: pa.Table) -> list[tuple[str, float | None]]:
     return list(zip(rows["digest"].to_pylist(), rows["time_s"].to_pylist(), strict=True))
 
 
+def with_column(rows: pa.Table, name: str, values) -> pa.Table:
+    """The rows with other values (n, or an Arrow array of them) in one of `COLUMNS`."""
+    at = rows.column_names.index(name)
+    return rows.set_column(at, rows.schema.field(at), pa.array(values, COLUMNS[name]))
+
+
 def of_files(rows: pa.Table, files: list) -> pa.Table:
     """The same rows as if of other files with the same content: `files` have `path`, `size` and `mtime_ns`."""
     for name in ("path", "size", "mtime_ns"):
-        at = rows.column_names.index(name)
-        rows = rows.set_column(
-            at, rows.schema.field(at), pa.array([getattr(file, name) for file in files], COLUMNS[name])
-        )
+        rows = with_column(rows, name, [getattr(file, name) for file in files])
     return rows
 
 
@@ -143,7 +151,8 @@ def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table
         rows = rows.cast(pa.schema(zip(rows.column_names, plain, strict=True)))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CacheError(f"{name} is not a sound Parquet file: {str(error).splitlines()[0]}") from error
-    return rows, {k.decode(): v.decode("utf-8", "replace") for k, v in (about.metadata or {}).items()}
+    metadata = (about.metadata or {}).items()
+    return rows, {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in metadata}
 
 
 def _text_bytes(texts: pa.ChunkedArray) -> int:
@@ -152,21 +161,18 @@ def _text_bytes(texts: pa.ChunkedArray) -> int:
     return sum(pc.sum(length).as_py() or 0 for length in lengths)
 
 
-# What every unsafe path has, and hardly any other, so that a million paths are looked at without a million calls.
-MAYBE_UNSAFE = r"(?s)^$|^[./]|^.:|\.\.|\\|\x00"
-
-
 def unsafe_paths(paths: pa.ChunkedArray) -> list[str]:
-    """Those of `paths` (strings) that `is_safe_path` refuses, each once."""
-    odd = paths.filter(pc.match_substring_regex(paths, MAYBE_UNSAFE))
-    return [path for path in odd.unique().to_pylist() if not is_safe_path(path)]
+    """Those of `paths` (strings) that could lead out of the library, each once, see `UNSAFE`."""
+    return paths.filter(pc.match_substring_regex(paths, UNSAFE)).unique().to_pylist()
 
 
-def is_safe_path(path: str) -> bool:
-    """Whether a stored path stays inside the library: relative, no `..`, no drive letter, no NUL."""
-    parts = PurePosixPath(path).parts
-    unsafe = not parts or path.startswith(("/", "\\")) or ".." in path.replace("\\", "/").split("/")
-    return not unsafe and "\0" not in path and parts[0][1:2] != ":"
+def without(rows: pa.Table, paths: pa.Array) -> tuple[pa.Table, set[str]]:
+    """The rows of other paths than `paths` (strings), and those of `paths` that had rows; the same table for none."""
+    if not len(paths):
+        return rows, set()
+    among = pc.is_in(rows["path"], paths)
+    found = set(rows["path"].filter(among).unique().to_pylist())
+    return (rows.filter(pc.invert(among)) if found else rows), found
 
 
 def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
@@ -175,14 +181,13 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     Raises CacheError when the columns are not those of an index, or the embeddings have another width than `dim`. Rows
     with a path that leaves the library, or an embedding that is not finite and of length one, are left out and said.
     """
-    want = schema(dim)
-    if rows.column_names != want.names:
-        raise CacheError(f"{name} has the columns {rows.column_names}; an index has {want.names}")
+    if rows.column_names != [*COLUMNS, "embedding"]:
+        raise CacheError(f"{name} has the columns {rows.column_names}; an index has {[*COLUMNS, 'embedding']}")
     got = rows.schema.field("embedding").type
-    if not pa.types.is_fixed_size_list(got) or got.list_size != dim:
-        raise CacheError(f"{name} holds embeddings of type {got}; this model's are {want.field('embedding').type}")
+    if not pa.types.is_fixed_size_list(got) or got.list_size != dim or dim < 1:
+        raise CacheError(f"{name} holds embeddings of type {got}; this model's have {dim} numbers")
     try:
-        rows = rows.cast(want)
+        rows = rows.cast(schema(dim))
     except (pa.ArrowException, ValueError) as error:
         raise CacheError(f"{name} has columns of the wrong type: {error}") from error
     if rows["embedding"].null_count or any(rows[c].null_count for c in ("path", "kind", "digest", "size", "mtime_ns")):
@@ -191,25 +196,23 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     unit = np.abs(norms - 1) <= UNIT_TOLERANCE  # false for NaN as well
     unit &= pc.is_in(rows["kind"], pa.array(KINDS)).to_numpy(zero_copy_only=False)
-    unsafe = unsafe_paths(rows["path"])
     problems = []
     if not unit.all():
-        problems.append(
-            f"{name}: {int((~unit).sum())} rows of no known kind, or with embeddings that are no unit vectors, left out"
-        )
-    if unsafe:
-        problems.append(
-            f"{name}: {len(unsafe)} paths lead outside the library and were left out, for example {unsafe[0]!r}"
-        )
-        unit &= ~pc.is_in(rows["path"], pa.array(unsafe)).to_numpy(zero_copy_only=False)
-    return (rows if unit.all() else rows.filter(pa.array(unit))), problems
+        odd = f"{(~unit).sum()} rows of no known kind, or with embeddings that are no unit vectors"
+        problems.append(f"{name}: {odd}, left out")
+        rows = rows.filter(pa.array(unit))
+    if unsafe := unsafe_paths(rows["path"]):
+        odd = f"{len(unsafe)} paths lead outside the library and were left out, for example {unsafe[0]!r}"
+        problems.append(f"{name}: {odd}")
+        rows, _ = without(rows, pa.array(unsafe))
+    return rows, problems
 
 
 def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     """The tables, each path in one only: two writers may index one file; its latest version (by mtime) stays."""
     if len(tables) < 2:
         return tables
-    shared = pc.value_counts(pa.chunked_array([t["path"].unique() for t in tables.values()] or [[]], pa.string()))
+    shared = pc.value_counts(pa.chunked_array([t["path"].unique() for t in tables.values()], pa.string()))
     shared = shared.filter(pc.greater(shared.field("counts"), 1)).field("values")
     if not len(shared):
         return tables
@@ -221,5 +224,5 @@ def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     kept = {}
     for name, rows in tables.items():
         lost = pa.array([path for path, (_, _, winner) in best.items() if winner != name], pa.string())
-        kept[name] = rows.filter(pc.invert(pc.is_in(rows["path"], lost)))
+        kept[name], _ = without(rows, lost)
     return kept

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from ..errors import CacheError
 from . import rows as rows_
-from .durable import write_durably
+from .durable import save_file
 
 if TYPE_CHECKING:
     from ..library import Library
@@ -33,26 +33,16 @@ MAGIC = "cliplib index 1"
 SUFFIXES = (".parquet", ".pkl", ".pickle")
 PLACEHOLDER = b"the sha256 of all the other bytes of this file".ljust(64, b".")  # as long as the checksum itself
 MOST_OPCODES = 100_000  # before the embeddings, and for every 4 bytes from there on one more
-OPCODES = {  # all that pickle protocol 4 needs for dicts, lists, strings, numbers and bytes
-    *("PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINGET", "LONG_BINGET", "NONE", "NEWTRUE", "NEWFALSE"),
-    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
-    *(
-        "SHORT_BINBYTES",
-        "BINBYTES",
-        "BINBYTES8",
-        "EMPTY_LIST",
-        "APPEND",
-        "APPENDS",
-        "EMPTY_DICT",
-        "SETITEM",
-        "SETITEMS",
-    ),
-}
+OPCODES = set(  # all that pickle protocol 4 needs for dicts, lists, strings, numbers and bytes
+    "PROTO FRAME STOP MARK MEMOIZE BINGET LONG_BINGET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT "  # noqa: SIM905
+    "SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8 "
+    "EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS".split()
+)
 
 
 def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dict) -> Path:
     """Write rows, their thumbnails (in row order) and what made them to a new file; its suffix chooses the format."""
-    file = Path(file)
+    file = Path(file).expanduser()
     if file.suffix == ".parquet":
         table = rows.append_column("thumbnail", pa.array(jpegs, pa.binary()))
         data = rows_.to_parquet(table, {"cliplib": MAGIC, "model": json.dumps(model), "sha256": PLACEHOLDER})
@@ -69,16 +59,12 @@ def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dic
         data = pickle.dumps(body, protocol=4)
     else:
         raise CacheError(f"cannot save an index as {file.name!r}: name it with one of {', '.join(SUFFIXES)}")
-    try:
-        write_durably(file, lambda out: out.write(_with_checksum(data)))
-    except OSError as error:
-        raise CacheError(f"could not save {file}: {error.strerror or error}; nothing was changed") from error
-    return file
+    return save_file(file, lambda out: out.write(_with_checksum(data)))
 
 
 def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
     """Rows, their thumbnails in row order, and what made them. CacheError for anything but a sound snapshot."""
-    file = Path(file)
+    file = Path(file).expanduser()
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -86,20 +72,26 @@ def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
     read = _from_parquet if data[:4] == b"PAR1" else _from_pickle
     try:
         table, model = read(data, file.name)
-        if not (
-            isinstance(model["dim"], int) and isinstance(model["model_id"], str) and isinstance(model["name"], str)
-        ):
-            raise TypeError("dim must be a number, model_id and name texts")
+        jpegs = pc.cast(table["thumbnail"], pa.binary()).to_pylist()
+        return whole(table.drop_columns(["thumbnail"]), model, file.name), jpegs, model
     except CacheError:
         raise
-    except Exception as error:  # what a stranger's file holds where a text or a list should be raises nearly anything
-        raise CacheError(f"{file.name} is not a sound index saved by cliplib: {error!r:.200}") from error
-    jpegs = table["thumbnail"]
-    table = table.drop_columns(["thumbnail"])
-    checked, problems = rows_.checked(table, model["dim"], file.name)
-    if problems:
-        raise CacheError(f"refused: {'; '.join(problems)}")
-    return checked, pc.cast(jpegs, pa.binary()).to_pylist(), model
+    except Exception as error:  # what a damaged or a stranger's file holds raises nearly anything
+        why = f"neither Parquet nor a pickle, or cut short? {error!r:.200}"
+        raise CacheError(f"{file.name} is not a sound index saved by cliplib ({why})") from error
+
+
+def whole(rows: pa.Table, model: dict, name: str) -> pa.Table:
+    """The rows of an index that was carried here; CacheError where one of them may not be believed, ValueError where
+    texts are no UTF-8, TypeError where `model` does not say what made them.
+    """
+    rows.validate(full=True)
+    if not (isinstance(model["dim"], int) and isinstance(model["model_id"], str) and isinstance(model["name"], str)):
+        raise TypeError("dim must be a number, model_id and name texts")
+    rows, refused = rows_.checked(rows, model["dim"], name)
+    if refused:
+        raise CacheError(f"refused: {'; '.join(refused)}")
+    return rows
 
 
 def _with_checksum(data: bytes) -> bytes:
@@ -118,9 +110,9 @@ def _check_sum(data: bytes, said: str, name: str) -> None:
 def open_library(kind: type[Library], file: str | Path, root: str | Path | None, options: dict) -> Library:
     """`Library.load`."""
     rows, jpegs, about = load(file)
-    options.setdefault("model", about.get("name", "ViT-B/32"))
+    options.setdefault("model", about["name"])
     options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
-    library = kind(Path(file).parent if root is None else root, **options)
+    library = kind(Path(file).expanduser().parent if root is None else root, **options)
     check_model(library, about, file)
     thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
     library.store.checkpoint(rows, thumbs, set(), library.store.failures)
@@ -132,7 +124,7 @@ def check_model(library: Library, about: dict, file: str | Path) -> None:
     encoder = library.encoder
     if encoder.model_id != about["model_id"]:
         raise CacheError(
-            f"{file} was made with {about.get('name')!r} ({about['model_id'][:12]}), but {encoder.name!r} "
+            f"{file} was made with {about['name']!r} ({about['model_id'][:12]}), but {encoder.name!r} "
             f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or index "
             "again"
         )
@@ -148,30 +140,20 @@ def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
 
 def _from_pickle(data: bytes, name: str) -> tuple[pa.Table, dict]:
     _check_opcodes(data, name)
-    try:
-        body = _Builtins(io.BytesIO(data)).load()
-    except Exception as error:  # a damaged pickle raises nearly anything
-        raise CacheError(f"{name} is neither a Parquet nor a pickle index, or it is cut short: {error}") from error
+    body = _Builtins(io.BytesIO(data)).load()
     _check_sum(data, body["sha256"], name)
     return _table_of(body, len(data)), body["model"]
 
 
 def _check_opcodes(data: bytes, name: str) -> None:
     """Raise CacheError where a pickle could do more than build lists, texts and numbers in proportion to its size."""
-    try:
-        for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
-            if opcode.name not in OPCODES:
-                raise CacheError(
-                    f"refused {name}: {opcode.name} at byte {position}, which no index needs; no code was run"
-                )
-            if count > MOST_OPCODES + position // 4:  # an empty list is one byte in the file, and 64 in memory
-                raise CacheError(f"refused {name}: it holds more things than an index of its size could; a bomb?")
-            if opcode.name == "LONG1" and not -(2**63) <= argument < 2**63:  # such numbers can all have one hash
-                raise CacheError(f"refused {name}: a number beyond 64 bits at byte {position}; no code was run")
-    except CacheError:
-        raise
-    except Exception as error:  # a damaged pickle raises nearly anything
-        raise CacheError(f"{name} is neither a Parquet nor a pickle index, or it is cut short: {error}") from error
+    for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
+        if opcode.name not in OPCODES:
+            raise CacheError(f"refused {name}: {opcode.name} at byte {position}, which no index needs; no code was run")
+        if count > MOST_OPCODES + position // 4:  # an empty list is one byte in the file, and 64 in memory
+            raise CacheError(f"refused {name}: it holds more things than an index of its size could; a bomb?")
+        if opcode.name == "LONG1" and not -(2**63) <= argument < 2**63:  # such numbers can all have one hash
+            raise CacheError(f"refused {name}: a number beyond 64 bits at byte {position}; no code was run")
 
 
 class _Builtins(pickle.Unpickler):
@@ -192,9 +174,5 @@ def _table_of(body: dict, size: int) -> pa.Table:
     # One long string that the pickle names a million times is small in the file and huge in a table.
     if sum(len(v) for values in columns.values() for v in values if isinstance(v, str | bytes)) > 4 * size:
         raise ValueError("texts far larger than the file")
-    records = [
-        dict(zip(rows_.COLUMNS, values, strict=True))
-        for values in zip(*(columns[c] for c in rows_.COLUMNS), strict=True)
-    ]
-    rows = rows_.table(records, np.frombuffer(embedding, "<f4").reshape(n, dim))
+    rows = rows_.of_columns(columns, np.frombuffer(embedding, "<f4").reshape(n, dim))
     return rows.append_column("thumbnail", pa.array(columns["thumbnail"], pa.binary()))

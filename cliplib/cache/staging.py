@@ -9,7 +9,8 @@ import hashlib
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -34,14 +35,12 @@ class Staged:
     copied: int
     unchanged: int
     size_bytes: int
-    problems: list[MediaError] = field(default_factory=list)
+    problems: list[MediaError]
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.copied} files copied, {self.unchanged} unchanged, {_shown(self.size_bytes)}, in {self.folder}",
-            *(f"  not copied {problem}" for problem in self.problems),
-        ]
-        return "\n".join(lines)
+        size = tqdm.format_sizeof(self.size_bytes, "B")
+        done = f"{self.copied} files copied, {self.unchanged} unchanged, {size}, in {self.folder}"
+        return "\n".join([done, *(f"  not copied {problem}" for problem in self.problems)])
 
     __repr__ = __str__
 
@@ -51,9 +50,8 @@ def stage(folder: str | Path, to: str | Path, max_bytes: int = 20 * 10**9, progr
 
     Archives that hold some are copied whole, and Takeout's JSON files too. What is there already with the same size and
     time is not copied again; nothing that is gone from `folder` is deleted in `to`. The files in `to` never have more
-    than `max_bytes` together. A file that cannot be read is a problem
-    of the report. Raises LibraryError, before anything is copied, when the folder is not there, has more than
-    `max_bytes`, or the disk has too little room.
+    than `max_bytes` together. A file that cannot be read is a problem of the report. Raises LibraryError, before
+    anything is copied, when the folder is not there, has more than `max_bytes`, or the disk has too little room.
     """
     folder, to = Path(os.path.realpath(folder)), Path(os.path.realpath(to))
     if to == folder or folder in to.parents or to in folder.parents:
@@ -65,40 +63,36 @@ def stage(folder: str | Path, to: str | Path, max_bytes: int = 20 * 10**9, progr
     todo = [file for file in files if there.get(file.path) != file[2:]]
     _check_room(folder, to, files, there, todo, max_bytes)
     passing.mkdir(parents=True)
-    problems = list(listing.problems)
-    try:
-        with (
-            ThreadPoolExecutor(THREADS, "cliplib-stage") as pool,
-            tqdm(
-                total=sum(f.size for f in todo), desc="Copying", unit="B", unit_scale=True, disable=not progress
-            ) as bar,
-        ):
-            copies = {pool.submit(_copy, folder, to, passing / str(i), file): file for i, file in enumerate(todo)}
-            try:
-                for copy in as_completed(copies):
-                    problems += copy.result()
-                    bar.update(copies[copy].size)
-            finally:
-                pool.shutdown(cancel_futures=True)
-    finally:
-        shutil.rmtree(passing, ignore_errors=True)
-    failed = {problem.path for problem in problems[len(listing.problems) :]}
-    size_bytes = sum(file.size for file in files if file.path not in failed)
-    return Staged(to, len(todo) - len(failed), len(files) - len(todo), size_bytes, problems)
+    failed: list[MediaError] = []
+    options = {"desc": "Copying", "unit": "B", "unit_scale": True, "disable": not progress}
+    with ThreadPoolExecutor(THREADS) as pool, tqdm(total=sum(file.size for file in todo), **options) as bar:
+        copies = {pool.submit(_copy, folder, to, passing / str(i), file): file for i, file in enumerate(todo)}
+        try:
+            for copy in as_completed(copies):
+                failed += copy.result()
+                bar.update(copies[copy].size)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            shutil.rmtree(passing, ignore_errors=True)
+    lost = {problem.path for problem in failed}
+    size_bytes = sum(file.size for file in files if file.path not in lost)
+    return Staged(to, len(todo) - len(lost), len(files) - len(todo), size_bytes, [*listing.problems, *failed])
 
 
 def _on_disk(folder: Path, listing: Listing) -> list[MediaFile]:
     """The files to copy: what the walk listed, and for members of an archive the archive itself."""
-    files = {file.path: file for file in listing.files}
-    members = {path for path in (*files, *listing.jsons) if zips.split(folder / path)}
-    archives = {os.path.relpath(zips.split(folder / path)[0], folder) for path in members}
-    for path in sorted({*archives, *listing.jsons} - members):
+    inside = {path: zips.split(folder / path) for path in (*(file.path for file in listing.files), *listing.jsons)}
+    archives = {os.path.relpath(found[0], folder) for found in inside.values() if found}
+    files = [file for file in listing.files if not inside[file.path]]
+    for path in sorted({*archives, *listing.jsons}):
+        if inside.get(path):
+            continue
         try:
             facts = patiently(lambda path=path: os.stat(folder / path))
-            files[path] = MediaFile(path, "", facts.st_size, facts.st_mtime_ns)
+            files.append(MediaFile(path, "", facts.st_size, facts.st_mtime_ns))
         except OSError as error:
             listing.problems.append(MediaError(path, "walk", f"its size cannot be read: {error.strerror or error}"))
-    return [file for path, file in files.items() if path not in members]
+    return files
 
 
 def _found(to: Path) -> dict[str, tuple[int, int]]:
@@ -113,13 +107,14 @@ def _found(to: Path) -> dict[str, tuple[int, int]]:
 
 def _check_room(folder, to, files, there, todo, max_bytes) -> None:
     """LibraryError where the files would not fit under the cap or on the disk."""
+    shown = partial(tqdm.format_sizeof, suffix="B")
     others = there.keys() - {file.path for file in files}
     mine = sum(file.size for file in files)
     total = mine + sum(there[path][0] for path in others)
     if total > max_bytes:
         raise LibraryError(
-            f"{folder} has {len(files)} files of {_shown(mine)} together, and {to} has {len(others)} others; "
-            f"of these {_shown(total)} at most {_shown(int(max_bytes))} may be staged. "
+            f"{folder} has {len(files)} files of {shown(mine)} together, and {to} has {len(others)} others; "
+            f"of these {shown(total)} at most {shown(max_bytes)} may be staged. "
             "Stage one of its folders, empty the other, or give a larger max_bytes"
         )
     replaced = sum(there[file.path][0] for file in todo if file.path in there)
@@ -127,7 +122,7 @@ def _check_room(folder, to, files, there, todo, max_bytes) -> None:
     free = shutil.disk_usage(next(parent for parent in (to, *to.parents) if parent.is_dir())).free
     if need > free:
         raise LibraryError(
-            f"the disk of {to} has {_shown(free)} free, and {len(todo)} files need {_shown(need)} with what must stay "
+            f"the disk of {to} has {shown(free)} free, and {len(todo)} files need {shown(need)} with what must stay "
             "free for models. Nothing was copied: stage one of its folders, or index it where it is"
         )
 
@@ -139,11 +134,9 @@ def _copy(folder: Path, to: Path, passing: Path, file: MediaFile) -> list[MediaE
     def once():
         left = file.size
         with open(folder / file.path, "rb") as source, open(passing, "wb") as sink:
-            while chunk := source.read(CHUNK_BYTES):
+            while left >= 0 and (chunk := source.read(min(CHUNK_BYTES, left + 1))):
+                sink.write(chunk[:left])  # not one byte more than was counted against the cap
                 left -= len(chunk)
-                if left < 0:  # not one byte more than was counted against the cap
-                    break
-                sink.write(chunk)
         if left:
             raise MediaError(file.path, "read", "its size changes; is it still being uploaded? Stage again later")
         os.utime(passing, ns=(file.mtime_ns, file.mtime_ns))
@@ -154,16 +147,15 @@ def _copy(folder: Path, to: Path, passing: Path, file: MediaFile) -> list[MediaE
         patiently(once)
         os.replace(passing, target)
         return []
-    except OSError as error:
+    except (OSError, MediaError) as error:
         passing.unlink(missing_ok=True)
+        if isinstance(error, MediaError):
+            return [error]
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise LibraryError(
                 f"the disk of {to} is full. What was copied whole stays; free some space, and stage() goes on from it"
             ) from error
         return [MediaError(file.path, "read", f"cannot be copied: {error.strerror or error}")]
-    except MediaError as error:
-        passing.unlink(missing_ok=True)
-        return [error]
 
 
 def save_back(cache: str | Path, to: str | Path) -> int:
@@ -171,38 +163,40 @@ def save_back(cache: str | Path, to: str | Path) -> int:
 
     The other way round it brings a cache from Drive to the local disk. What is in `to` already stays and is merged, as
     with two writers. Parts go first, then the manifests that name them, so that an end in the middle leaves what was
-    there. Returns the bytes copied. Raises CacheError when there is no cache, a part of it is damaged, or `to` refuses.
-    On a mount the copy is only written until `flush`.
+    there. On a mount the copy is only written until `flush`. Returns the bytes copied. Raises CacheError when there is
+    no cache, a part of it is damaged, the folder around `to` is not there, or `to` refuses.
     """
     cache, to = Path(cache), Path(to)
     folders = sorted({file.parent for file in cache.glob("*/manifest*.json")})
     if not folders:
         raise CacheError(f"there is no cache in {cache}: run index() first, and give library.cache")
-    return sum(_save_one(folder, to / folder.name) for folder in folders)
+    if not os.path.isdir(to.parent):  # Path.is_dir raises on a mount that went stale
+        raise CacheError(
+            f"there is no folder {to.parent} for the cache: make it first; if it is on Drive, is the drive mounted?"
+        )
+    try:
+        return sum(_save_one(folder, to / folder.name) for folder in folders)
+    except OSError as error:
+        raise CacheError(
+            f"could not save the cache in {to}: {error.strerror or error}. What was there before is intact, and so is "
+            f"{cache}. If Drive is mounted read-only, drive.mount(readonly=False); then save again"
+        ) from error
 
 
 def _save_one(folder: Path, to: Path) -> int:
     """Copy what the heads of one cache name, and the heads; the bytes copied."""
-    bodies = manifest.read_all(folder)[0]
-    heads, copied = manifest.heads(bodies), 0
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-        for ident in heads:
-            new_rows = 0
-            for part in bodies[ident]["parts"]:
-                part_bytes = _carry(folder, to, part)
-                new_rows += part["rows"] if part_bytes else 0
-                copied += part_bytes + (_carry(folder, to, part["thumbs"], needed=False) if "thumbs" in part else 0)
-            name = manifest.file_name(bodies[ident])
-            if not (to / name).exists():
-                mounts.note(to / name, new_rows)
-                copied += _put(to / name, manifest.to_bytes(bodies[ident]))
-        delete_old(to, manifest.heads(manifest.read_all(to)[0]))
-    except OSError as error:
-        raise CacheError(
-            f"could not save the cache in {to}: {error.strerror or error}. What was there before is intact, and so is "
-            f"{folder}. If Drive is mounted read-only, drive.mount(readonly=False); then save again"
-        ) from error
+    bodies, copied = manifest.believed(manifest.read_all(folder)[0], manifest.part_sizes(folder)), 0
+    to.mkdir(parents=True, exist_ok=True)
+    for ident in manifest.heads(bodies):
+        new_rows, name = 0, manifest.file_name(bodies[ident])
+        for part in bodies[ident]["parts"]:
+            part_bytes = _carry(folder, to, part)
+            new_rows += part["rows"] if part_bytes else 0
+            copied += part_bytes + (_carry(folder, to, part["thumbs"], needed=False) if "thumbs" in part else 0)
+        if not (to / name).exists():
+            mounts.note(to / name, new_rows)
+            copied += _put(to / name, manifest.to_bytes(bodies[ident]))
+    delete_old(to)
     return copied
 
 
@@ -211,25 +205,19 @@ def _carry(folder: Path, to: Path, entry: dict, needed: bool = True) -> int:
 
     One that is not what was saved is left behind, and where it is `needed` that is a CacheError.
     """
-    name = Path(entry["name"]).name
-    target = to / name
+    source, target = folder / entry["name"], to / entry["name"]
     if target.exists() and target.stat().st_size == entry["size"]:
         return 0
     try:
-        data = patiently((folder / name).read_bytes)
+        data = patiently(source.read_bytes)
     except FileNotFoundError:
         data = b""
     if hashlib.sha256(data).hexdigest() == entry["sha256"]:
         return _put(target, data)
     if needed:
-        raise CacheError(f"{folder / name} is damaged, and was not copied: run index() to mend it, then save again")
+        raise CacheError(f"{source} is damaged, and was not copied: run index() to mend it, then save again")
     return 0
 
 
 def _put(target: Path, data: bytes) -> int:
     return patiently(lambda: write_durably(target, lambda file: file.write(data)))[0]
-
-
-def _shown(size_bytes: int) -> str:
-    unit, name = next(((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")) if size_bytes >= u), (1, "bytes"))
-    return f"{size_bytes / unit:.{1 if unit > 1 else 0}f} {name}"

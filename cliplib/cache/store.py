@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..errors import CacheError
 from ..media.files import patiently
@@ -45,19 +44,16 @@ class Store:
     def _read(self) -> None:
         self._rows: pa.Table | None = None
         self._thumbs: Thumbs | None = None
-        self._manifests = self._manifests_there()
+        self._manifests = set(manifest.files(self.folder))
         folding = Folding(self.folder, self.model)
         self._state, self.problems = folding.state(), folding.problems
 
     def refresh(self) -> bool:
         """Read again if another writer has added to the cache since it was read; whether one had."""
-        changed = self._manifests_there() != self._manifests
+        changed = set(manifest.files(self.folder)) != self._manifests
         if changed:
             self._read()
         return changed
-
-    def _manifests_there(self) -> set[str]:
-        return {file.name for file in self.folder.glob("manifest*.json")}
 
     @property
     def rows(self) -> pa.Table:
@@ -81,8 +77,8 @@ class Store:
 
     def _packs(self) -> Thumbs:
         if self._thumbs is None:
-            self._thumbs = Thumbs([self.folder / Path(entry["name"]).name for entry in self.thumb_files()])
-            self.problems.extend(self._thumbs.problems)
+            self._thumbs = Thumbs([self.folder / entry["name"] for entry in self.thumb_files()])
+            self.problems += [text for text in self._thumbs.problems if text not in self.problems]
         return self._thumbs
 
     # writing
@@ -93,17 +89,16 @@ class Store:
 
         `failures` replaces those on record. Raises CacheError, with the state before intact, when the disk refuses.
         """
-        doomed = pa.array(sorted(gone | set(new["path"].unique().to_pylist())), pa.string())
-        state = State(failures=failures, dropped=set())
+        doomed = pa.array([*gone, *new["path"].unique().to_pylist()], pa.string())
+        state = State(failures=failures)
         for name, rows in self._state.live.items():
-            hit = pc.is_in(rows["path"], doomed)
-            alive = rows.filter(pc.invert(hit)) if pc.any(hit).as_py() else rows
-            if alive.num_rows:
-                state.live[name], state.entries[name] = alive, self._state.entries[name]
-                dead = self._state.dead.get(name, set()) | set(rows["path"].filter(hit).to_pylist())
-                state.dead |= {name: dead} if dead else {}
-            else:
+            alive, died = rows_.without(rows, doomed)
+            if not alive.num_rows:
                 state.dropped.add(name)
+                continue
+            state.live[name], state.entries[name] = alive, self._state.entries[name]
+            if dead := self._state.dead.get(name, set()) | died:
+                state.dead[name] = dead
         if new.num_rows:
             self._add_part(state, new, thumbs.items)
         self._commit(state, new.num_rows)
@@ -113,7 +108,8 @@ class Store:
         if len(self._state.live) > MANY_PARTS:
             self._merge()
         if len(self._manifests) > MANY_PARTS:
-            self._manifests = delete_old(self.folder, self._state.heads)
+            delete_old(self.folder)
+            self._manifests &= set(manifest.files(self.folder))  # not what came meanwhile: `refresh` has yet to see it
 
     def _merge(self) -> None:
         total = sum(rows.num_rows for rows in self._state.live.values())
@@ -137,12 +133,12 @@ class Store:
 
     def _commit(self, state: State, new_rows: int) -> None:
         parts = list(state.entries.values())
-        body = manifest.new(self.model, self._state.known, parts, state.dead, sorted(state.dropped), state.failures)
+        body = manifest.new(self.model, self._state.known, parts, state.dead, state.dropped, state.failures)
         name = manifest.file_name(body)
         mounts.note(self.folder / name, new_rows)
         self._write(name, lambda file: file.write(manifest.to_bytes(body)))
-        self._manifests.add(name)
-        state.heads, state.known = [body["id"]], self._state.known | {body["id"]}
+        self._manifests.add(self.folder / name)
+        state.known = self._state.known | {body["id"]}
         self._state, self._rows, self._thumbs = state, None, None
 
     def _write(self, name: str, write: Callable) -> dict:

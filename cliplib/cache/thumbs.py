@@ -5,11 +5,14 @@ results reads no more than it shows.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from ..media.files import patiently
 
 SCHEMA = pa.schema([("digest", pa.string()), ("time_s", pa.float64()), ("jpeg", pa.binary())])
 GROUP_ROWS = 32  # about 250 KB
@@ -23,13 +26,8 @@ def write_pack(file, thumbs: Iterable[tuple[Key, bytes]]) -> None:
     options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
     with pq.ParquetWriter(file, SCHEMA, **options) as writer:
         while group := list(islice(items, GROUP_ROWS)):
-            columns = [
-                [digest for (digest, _), _ in group],
-                [time_s for (_, time_s), _ in group],
-                [jpeg for _, jpeg in group],
-            ]
-            arrays = [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
+            rows = [{"digest": digest, "time_s": time_s, "jpeg": jpeg} for (digest, time_s), jpeg in group]
+            writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
 class Thumbs:
@@ -40,7 +38,8 @@ class Thumbs:
         self.problems: list[str] = []
         for file in files:
             try:
-                keys = pq.read_table(file, columns=["digest", "time_s"], page_checksum_verification=True)
+                read = partial(pq.read_table, file, columns=["digest", "time_s"], page_checksum_verification=True)
+                keys = patiently(read)
             except (OSError, pa.ArrowException) as error:
                 self.problems.append(f"{file.name}: its thumbnails cannot be read ({error})")
                 continue
@@ -49,14 +48,7 @@ class Thumbs:
 
     def get(self, key: Key) -> bytes | None:
         """The JPEG of a key, or None where there is none or its pack is damaged."""
-        if key not in self._where:
-            return None
-        path, row = self._where[key]
-        try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                return file.read_row_group(row // GROUP_ROWS, columns=["jpeg"])["jpeg"][row % GROUP_ROWS].as_py()
-        except (OSError, pa.ArrowException, IndexError):
-            return None
+        return next((jpeg for _, jpeg in self.among([key])), None)
 
     def among(self, keys: Iterable[Key]) -> Iterator[tuple[Key, bytes]]:
         """Those of `keys` that have a JPEG, with it, pack by pack; one row group at a time is read and in memory."""
@@ -66,11 +58,11 @@ class Thumbs:
                 path, row = self._where[key]
                 places.setdefault(path, []).append((row, key))
         for path, found in places.items():
+            found.sort(key=lambda place: place[0])
             try:
-                with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                    found.sort(key=lambda place: place[0])
+                with patiently(partial(pq.ParquetFile, path, page_checksum_verification=True)) as file:
                     for group, members in groupby(found, key=lambda place: place[0] // GROUP_ROWS):
-                        jpegs = file.read_row_group(group, columns=["jpeg"])["jpeg"]
+                        jpegs = patiently(partial(file.read_row_group, group, columns=["jpeg"]))["jpeg"]
                         yield from ((key, jpegs[row % GROUP_ROWS].as_py()) for row, key in members)
             except (OSError, pa.ArrowException, IndexError):
                 continue  # a damaged pack has no pictures to give

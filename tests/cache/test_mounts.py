@@ -24,8 +24,9 @@ colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
 
 @pytest.fixture
 def table(monkeypatch, tmp_path):
-    """A mount table to write."""
+    """A mount table to write, and a machine that has noted nothing yet."""
     monkeypatch.setattr(mounts, "MOUNT_TABLE", tmp_path / "mounts")
+    monkeypatch.setattr(mounts, "NOTE", tmp_path / "note.txt")
     return tmp_path / "mounts"
 
 
@@ -121,17 +122,22 @@ class TestReport:
 
 
 class TestNotes:
-    def test_a_manifest_is_noted_before_it_is_written(self, photos, monkeypatch):
-        def refuse(*_):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(mounts, "note", refuse)
-        with pytest.raises(OSError, match="No space"):
+    def test_fault_3_a_manifest_is_noted_before_it_is_written(self, photos, faults):
+        faults.order("open", mounts.NOTE, errno.ENOSPC)
+        with pytest.raises(CacheError, match=r"could not note .*unflushed.txt.*: No space.*this machine's own disk"):
             index(*photos)
         assert not list(photos[1].glob("manifest*"))
 
-    def test_a_flush_confirms_only_what_lies_below_its_mount(self, table, tmp_path, monkeypatch):
-        monkeypatch.setattr(mounts, "NOTE", tmp_path / "note.txt")
+    def test_a_note_that_a_full_disk_cut_short_harms_no_other(self, table, tmp_path):
+        table.write_text(f"a {tmp_path}/a fuse.drive rw 0 0\n")
+        mounts.note(tmp_path / "a" / "manifest-1.json", 1)
+        with open(mounts.NOTE, "a") as notes:
+            notes.write('\n["/a/mani')
+        mounts.note(tmp_path / "a" / "manifest-2.json", 2)
+        assert mounts.unflushed(tmp_path / "a") == {"manifest-1.json": 1, "manifest-2.json": 2}
+        assert mounts.confirm(tmp_path / "a") == 2
+
+    def test_a_flush_confirms_only_what_lies_below_its_mount(self, table, tmp_path):
         table.write_text(f"a {tmp_path}/a fuse.drive rw 0 0\nb {tmp_path}/ab fuse.drive rw 0 0\n")
         for name, rows in (("a", 1), ("ab", 2)):
             mounts.note(tmp_path / name / "manifest-1.json", rows)
@@ -172,6 +178,15 @@ class TestFault5:
         monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_ino), fsync(handle)))
         durable.write_durably(tmp_path / "x", lambda file: file.write(b"1"))
         assert synced == [(tmp_path / "x").stat().st_ino, tmp_path.stat().st_ino]
+
+    def test_two_that_save_one_file_at_once_leave_it_whole(self, tmp_path):
+        def another_saves_meanwhile(file):
+            file.write(b"1")
+            durable.write_durably(tmp_path / "x", lambda other: other.write(b"22"))
+            file.write(b"1")
+
+        durable.write_durably(tmp_path / "x", another_saves_meanwhile)
+        assert (tmp_path / "x").read_bytes() == b"11" and len(list(tmp_path.iterdir())) == 1
 
     @pytest.mark.parametrize("number, stops", [(errno.EIO, True), (errno.EINVAL, False), (errno.EACCES, False)])
     def test_a_mount_that_cannot_do_that_is_no_fault(self, tmp_path, monkeypatch, number, stops):

@@ -1,13 +1,17 @@
 """What a machine that died leaves on a mount: which state loads, and what may be deleted before."""
 
+import errno
 import os
 import time
 
 import pytest
 
-from cliplib.cache import mounts, retention
+from cliplib.cache import manifest, mounts, retention
 from cliplib.cache.store import Store
-from tests.cache.test_store import MODEL, add, paths
+from tests import colab as stand_ins
+from tests.cache.test_store import MODEL, add, fill, paths
+
+faults = stand_ins.faults  # a fixture
 
 
 @pytest.fixture
@@ -39,10 +43,10 @@ class TestDeleteOld:
         add(first, ["a", "b"], mtime_ns=3)  # takes the place of all rows
         add(first, ["c"])
         an_hour_passes(folder)
-        left = retention.delete_old(folder, first._state.heads)
-        assert confirmed <= {file.name for file in folder.iterdir()} and len(left) == 2
+        retention.delete_old(folder)
+        assert confirmed <= {file.name for file in folder.iterdir()} and len(manifest.files(folder)) == 2
         mounts.confirm(folder.parent)
-        retention.delete_old(folder, first._state.heads)
+        retention.delete_old(folder)
         assert not confirmed & {file.name for file in folder.iterdir()}
         assert paths(Store(folder, MODEL)) == ["a", "b", "c"]
 
@@ -56,22 +60,39 @@ class TestDeleteOld:
         third = Store(folder, MODEL)
         add(third, ["c"])
         an_hour_passes(folder)
-        retention.delete_old(folder, third._state.heads)
+        retention.delete_old(folder)
         assert before <= {file.name for file in folder.iterdir()}
+
+    def test_another_writers_state_stays_before_it_is_confirmed(self, folder):
+        mine, theirs = Store(folder, MODEL), Store(folder, MODEL)
+        add(theirs, ["t"])
+        fill(mine, 12)
+        an_hour_passes(folder)
+        mine.compact()
+        assert len(paths(Store(folder, MODEL))) == 13
+
+    def test_nothing_is_deleted_while_a_manifest_cannot_be_read(self, folder, faults):
+        mine, theirs = Store(folder, MODEL), Store(folder, MODEL)
+        add(theirs, ["t"])
+        faults.order("open", newest(folder, "manifest*"), errno.EIO)
+        fill(mine, 12)
+        mounts.confirm(folder.parent)
+        an_hour_passes(folder)
+        mine.compact()
+        faults.orders.clear()
+        assert len(paths(Store(folder, MODEL))) == 13
 
     def test_half_written_files_go_after_an_hour(self, folder):
         add(Store(folder, MODEL), ["a"])
         (folder / ".part-1.parquet.tmp").write_bytes(b"x")
-        retention.delete_old(folder, [])
+        retention.delete_old(folder)
         assert (folder / ".part-1.parquet.tmp").exists()
         an_hour_passes(folder)
-        retention.delete_old(folder, [])
+        retention.delete_old(folder)
         assert not (folder / ".part-1.parquet.tmp").exists()
 
     def test_a_file_that_cannot_be_deleted_stops_nothing(self, folder, monkeypatch):
-        first = Store(folder, MODEL)
-        for i in range(12):
-            add(first, [f"p{i}"])
+        first = fill(Store(folder, MODEL), 12)
         mounts.confirm(folder.parent)
         an_hour_passes(folder)
 

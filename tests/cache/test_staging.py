@@ -2,9 +2,9 @@
 
 import errno
 import os
+import random
 import shutil
 import threading
-import time
 import zipfile
 
 import pytest
@@ -14,11 +14,11 @@ from cliplib.cache import manifest, mounts, staging
 from cliplib.cache.staging import save_back, stage
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError, LibraryError
-from cliplib.index.update import update
 from cliplib.media.files import find_media
 from tests import colab as stand_ins
+from tests.cache.test_mounts import index
 from tests.libraries import draw_picture
-from tests.torture import MODEL, StubEncoder, keys
+from tests.torture import MODEL, keys, random_rows
 
 colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
 
@@ -67,7 +67,7 @@ class TestStage:
         assert (tmp_path / "local" / "p0.jpg").read_bytes() == b"new"
 
     def test_more_than_the_cap_is_refused_before_anything_is_copied(self, source, tmp_path):
-        with pytest.raises(LibraryError, match=r"6 files of 6.0 kB.*at most 999 bytes.*Stage one of its folders"):
+        with pytest.raises(LibraryError, match=r"6 files of 6.00kB.*at most 999B.*Stage one of its folders"):
             stage(source, tmp_path / "local", max_bytes=999, progress=False)
         assert not (tmp_path / "local").exists()
         with pytest.raises(LibraryError, match="Stage one of its folders"):
@@ -77,7 +77,7 @@ class TestStage:
     def test_what_was_staged_before_counts_against_the_cap(self, source, tmp_path):
         stage(source, tmp_path / "local", progress=False)
         (source / "p0.jpg").rename(source / "q0.jpg")
-        with pytest.raises(LibraryError, match=r"local has 1 others; of these 7.0 kB"):
+        with pytest.raises(LibraryError, match=r"local has 1 others; of these 7.00kB"):
             stage(source, tmp_path / "local", max_bytes=6500, progress=False)
 
     def test_a_file_that_grows_while_it_is_copied_never_passes_the_cap(self, source, tmp_path, monkeypatch):
@@ -98,7 +98,7 @@ class TestStage:
     def test_a_disk_without_room_is_refused(self, source, tmp_path, monkeypatch):
         usage = shutil.disk_usage(tmp_path)._replace(free=staging.LEFT_FREE_BYTES + 5999)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-        with pytest.raises(LibraryError, match=r"has 1.1 GB free, and 6 files need .* Nothing was copied"):
+        with pytest.raises(LibraryError, match=r"has 1.07GB free, and 6 files need .* Nothing was copied"):
             stage(source, tmp_path / "local", progress=False)
         assert not (tmp_path / "local").exists()
 
@@ -131,20 +131,14 @@ class TestStage:
             stage(source, source / "copy", progress=False)
 
     def test_small_files_are_read_side_by_side(self, source, tmp_path, monkeypatch):
-        together, most, lock, copy = [0], [0], threading.Lock(), staging._copy
+        copy, all_six = staging._copy, threading.Barrier(6)
 
-        def slow(*arguments):
-            with lock:
-                together[0] += 1
-                most[0] = max(most[0], together[0])
-            time.sleep(0.2)
-            with lock:
-                together[0] -= 1
+        def waits_for_the_others(*arguments):
+            all_six.wait(timeout=10)  # raises where they come one after another
             return copy(*arguments)
 
-        monkeypatch.setattr(staging, "_copy", slow)
-        stage(source, tmp_path / "local", progress=False)
-        assert most[0] == 6
+        monkeypatch.setattr(staging, "_copy", waits_for_the_others)
+        assert stage(source, tmp_path / "local", progress=False).copied == 6
 
     def test_the_index_of_the_copy_is_the_index_of_the_folder(self, tmp_path):
         for i in range(3):
@@ -153,10 +147,6 @@ class TestStage:
         index(tmp_path / "local", tmp_path / "cache" / "stub")
         report = index(tmp_path / "photos", tmp_path / "cache" / "stub")
         assert (report.unchanged, report.encoded) == (3, 0)
-
-
-def index(root, cache):
-    return update(root, Store(cache, MODEL), StubEncoder(), progress=False)
 
 
 @pytest.fixture
@@ -226,6 +216,21 @@ class TestSaveBack:
         pack.unlink()
         save_back(local[1], tmp_path / "saved")
         assert Store(tmp_path / "saved" / "stub", MODEL).rows.num_rows == 3
+
+    def test_a_state_whose_part_never_came_keeps_no_other_from_being_saved(self, local, tmp_path):
+        mine, theirs = Store(local[1] / "stub", MODEL), Store(local[1] / "stub", MODEL)
+        parts = set(theirs.folder.glob("part-*"))
+        theirs.checkpoint(random_rows(random.Random(0), ["t"]), {}, set(), {})
+        (never,) = set(theirs.folder.glob("part-*")) - parts
+        never.unlink()
+        mine.checkpoint(random_rows(random.Random(1), ["m"]), {}, set(), {})
+        save_back(local[1], tmp_path / "saved")
+        assert keys(Store(tmp_path / "saved" / "stub", MODEL).rows) == keys(mine.rows)
+
+    def test_fault_6_a_drive_that_is_not_mounted_is_not_made_up(self, local, tmp_path):
+        with pytest.raises(CacheError, match=r"no folder .*Photos.*is the drive mounted"):
+            save_back(local[1], tmp_path / "drive" / "Photos" / ".cliplib")
+        assert not (tmp_path / "drive").exists()
 
     def test_without_a_cache_it_says_so(self, tmp_path):
         with pytest.raises(CacheError, match=r"no cache in .*: run index\(\) first"):
