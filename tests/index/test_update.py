@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cliplib.cache import rows
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError, LibraryError, MediaError
+from cliplib.index.pipeline import Finished
 from cliplib.index.update import update
 from cliplib.media.files import find_media
 from cliplib.models.encoder import Encoder
@@ -72,6 +74,19 @@ def rebuild(root, encoder, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(root, copy, ignore=shutil.ignore_patterns(".cliplib"))
     return run(copy, encoder)[2]
+
+
+def cut(source, target):
+    """The first two thirds of a video, in a container that can be read to where it ends."""
+    import av
+
+    with av.open(str(source)) as whole, av.open(str(target), "w") as copy:
+        stream = copy.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    os.truncate(target, target.stat().st_size * 2 // 3)
 
 
 class TestFirstRun:
@@ -170,6 +185,16 @@ class TestSecondRun:
         assert report.indexed == 12 and report.encoded == 7
         assert {f"twin{i}.jpg" for i in range(5)} <= set(table["path"].to_pylist())
 
+    def test_a_copy_of_what_a_changed_file_was_has_its_thumbnail_though_its_part_dies(self, root, encoder):
+        run(root, encoder)
+        draw_picture(root / "late.jpg", 60)
+        run(root, encoder)  # a part of one row
+        shutil.copy(root / "late.jpg", root / "old.jpg")
+        draw_picture(root / "late.jpg", 61)
+        _, _, table = run(root, encoder)
+        store = open_store(root, encoder)
+        assert all(store.thumbnail(key) for key in rows.keys(table))
+
     def test_a_moved_file_keeps_its_thumbnail_when_its_part_dies(self, root, encoder):
         for name in ("sub", "b.png", "c.webp"):
             shutil.rmtree(root / name) if name == "sub" else (root / name).unlink()
@@ -185,6 +210,14 @@ class TestSecondRun:
         assert report.indexed == 1 and report.frames >= 5
         assert set(table["every_s"].to_pylist()) == {None, 0.5}
         assert run(root, encoder)[1] == 0
+
+    def test_a_moved_video_keeps_its_sampling(self, root, encoder):
+        _, _, before = run(root, encoder, every_s=0.5)
+        (root / "sub" / "v.mp4").rename(root / "w.mp4")
+        os.utime(root / "w.mp4", (1, 1))
+        report, encoded, table = run(root, encoder)
+        assert (report.moved, report.removed, encoded) == (1, 0, 0)
+        assert sorted(filter(None, table["every_s"].to_pylist())) == sorted(filter(None, before["every_s"].to_pylist()))
 
 
 class TestFailures:
@@ -204,22 +237,32 @@ class TestFailures:
         second, _, _ = run(root, encoder)
         assert second.skipped == first.skipped != []
 
-    def test_fault_33_a_truncated_video_is_indexed_as_far_as_it_goes_and_reported(self, root, encoder, tmp_path):
-        import av
-
-        with av.open(str(root / "sub" / "v.mp4")) as source, av.open(str(root / "cut.mkv"), "w") as target:
-            stream = target.add_stream_from_template(source.streams.video[0])
-            for packet in source.demux(video=0):
-                if packet.dts is not None:
-                    packet.stream = stream
-                    target.mux(packet)
-        data = (root / "cut.mkv").read_bytes()
-        (root / "cut.mkv").write_bytes(data[: len(data) * 2 // 3])
+    def test_fault_33_a_truncated_video_is_indexed_as_far_as_it_goes_and_reported(self, root, encoder):
+        cut(root / "sub" / "v.mp4", root / "cut.mkv")
         report, _, table = run(root, encoder)
-        cut = [s for s in report.skipped if s.path == "cut.mkv"]
-        assert len(cut) == 1 and "cut.mkv" in table["path"].to_pylist()
+        assert [s.path for s in report.skipped] == ["cut.mkv"] and "cut.mkv" in table["path"].to_pylist()
         again, encoded, _ = run(root, encoder)
         assert encoded == 0 and again.skipped == report.skipped
+
+    def test_a_cut_video_is_encoded_again_at_another_interval(self, root, encoder):
+        cut(root / "sub" / "v.mp4", root / "cut.mkv")
+        run(root, encoder)
+        report, _, table = run(root, encoder, every_s=0.5)
+        assert [s.path for s in report.skipped] == ["cut.mkv"]
+        assert {row["every_s"] for row in table.to_pylist() if row["kind"] == "frame"} == {0.5}
+
+    def test_fault_4_a_video_that_could_not_be_read_to_its_end_is_tried_again(self, root, encoder):
+        def failing(reader, files):
+            for event in reader.read(files):
+                if event.file.kind == "image" or not getattr(event, "time_s", 1.0):
+                    yield event
+                elif isinstance(event, Finished):
+                    yield replace(event, error=MediaError("v.mp4", "read", "cannot be read: Input/output error"))
+
+        report, _, _ = run(root, encoder, read=failing)
+        assert [(s.path, s.stage) for s in report.skipped] == [("sub/v.mp4", "read")] and report.frames == 1
+        report, encoded, _ = run(root, encoder)
+        assert (report.skipped, report.indexed, report.unchanged) == ([], 1, 6) and encoded == report.frames > 2
 
     def test_an_unexpected_error_in_a_decoder_is_reported(self, root, encoder, monkeypatch):
         def explode(data, shortest):
@@ -291,14 +334,14 @@ class TestRemovals:
         assert len(after) == len(table)
         assert [(s.path, s.stage) for s in report.skipped] == [("sub", "walk")]
 
-    def test_fault_4_a_file_that_cannot_be_looked_at_keeps_its_row(self, root, encoder, monkeypatch):
+    @pytest.mark.parametrize("path", ["a.jpg", "sub"])
+    def test_fault_4_what_cannot_be_looked_at_keeps_its_rows(self, root, encoder, path):
         _, _, table = run(root, encoder)
         found = find_media(root)
-        problem = MediaError("a.jpg", "walk", "Input/output error")
-        blind = found._replace(files=[f for f in found.files if f.path != "a.jpg"], problems=[problem])
-        monkeypatch.setattr("cliplib.index.update.find_media", lambda root: blind)
-        report, _, after = run(root, encoder)
-        assert [s.path for s in report.skipped] == ["a.jpg"] and report.removed == 0 and len(after) == len(table)
+        seen = [file for file in found.files if not file.path.startswith(path)]
+        blind = found._replace(files=seen, problems=[MediaError(path, "walk", "Input/output error")])
+        report, _, after = run(root, encoder, listing=blind)
+        assert [s.path for s in report.skipped] == [path] and report.removed == 0 and len(after) == len(table)
 
 
 class TestInterruption:
@@ -321,6 +364,26 @@ class TestInterruption:
         assert saved >= sum(calls[:2]) > 0  # the batch in hand was finished
         report, _, _ = run(root, encoder)
         assert report.unchanged == saved and report.indexed == 67 - saved
+
+    def test_ctrl_c_keeps_what_was_read_of_moved_files(self, root, encoder):
+        def reading(reader, files):
+            for event in reader.read(files):
+                asked.append(event.file.path)
+                yield event
+                if len(asked) == stop_after:
+                    raise KeyboardInterrupt
+
+        _, _, table = run(root, encoder)
+        (root / "sub").rename(root / "other")
+        asked, stop_after = [], 2
+        with pytest.raises(KeyboardInterrupt):
+            run(root, encoder, read=reading)
+        moved, stop_after = set(asked), None
+        paths = set(open_store(root, encoder).rows["path"].to_pylist())
+        assert moved <= paths and len(paths) == 7  # no file is there twice
+        report, encoded, after = run(root, encoder, read=reading)
+        assert not moved & set(asked[2:]) and (report.moved, report.removed, encoded) == (2, 0, 0)
+        assert len(after) == len(table)
 
     def test_fault_3_a_full_disk_keeps_the_old_index(self, root, encoder, monkeypatch):
         _, _, table = run(root, encoder)
