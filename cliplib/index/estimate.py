@@ -7,13 +7,12 @@ bytes, whichever was steadier.
 
 from __future__ import annotations
 
-import queue
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from ..cache.store import Store
 from ..media.files import MediaFile, find_media
 from .companions import Companions
 from .pipeline import READERS, Reader, Sample
-from .plan import plan
+from .plan import EVERY_S, plan
 
 DRAWN = 2000  # files of a kind that a trial may draw
 BLOCK_S = 1.0  # photos overlap; what was done is counted in blocks of so many seconds
@@ -76,9 +75,6 @@ class Estimate:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return "".join(f"<p>{escape(line)}</p>" for line in str(self).split("\n"))
-
 
 def spoken(seconds: float) -> str:
     """A time as people say it, with two digits or so: "40 s", "12 min", "3 h 20 min", "2 days"."""
@@ -93,7 +89,7 @@ def spoken(seconds: float) -> str:
     return f"{round(minutes / 60 / 24)} days"
 
 
-def measure(root: Path, store: Store, encoder, seconds: float = 60.0, every_s: float = 1.0) -> Estimate:
+def measure(root: Path, store: Store, encoder, seconds: float) -> Estimate:
     """How long it will take to index what is new in `root`, after a trial of at most about `seconds`.
 
     Photos and videos get half of the time each; what the photos do not need, the videos get. The walk through the
@@ -107,7 +103,7 @@ def measure(root: Path, store: Store, encoder, seconds: float = 60.0, every_s: f
     parts = []
     for kind, share in (("image", 0.5 * seconds), ("video", seconds)):
         files = [file for file in todo if file.kind == kind]
-        trial = _Trial(root, encoder, every_s, companions, files)
+        trial = _Trial(root, encoder, companions, files)
         last = kind == "video" or len(files) == len(todo)
         trial.run(started + (0.92 * seconds if last else share), 0.0 if last else LEFTOVER_S)
         parts.append(trial.part())
@@ -117,7 +113,7 @@ def measure(root: Path, store: Store, encoder, seconds: float = 60.0, every_s: f
 class _Trial:
     """A run over files drawn at random, timed. It stands for the journal, too, which hears of each file twice."""
 
-    def __init__(self, root, encoder, every_s, companions, files: list[MediaFile]):
+    def __init__(self, root: Path, encoder, companions: Companions, files: list[MediaFile]):
         self.encoder, self.files = encoder, files
         self.drawn = random.Random(0).sample(files, min(DRAWN, len(files)))
         self.blocks: list[tuple[float, float, float]] = []  # seconds, files, bytes
@@ -129,7 +125,7 @@ class _Trial:
             self.copies |= {file.path} if same in seen else set()
             seen.add(same)
         self.here = threading.local()
-        self.reader = Reader(root, encoder.prepare, encoder.resolution, every_s, self.known, self, companions)
+        self.reader = Reader(root, encoder.prepare, encoder.resolution, EVERY_S, self.known, self, companions)
 
     def begin(self, path: str) -> None:
         self.here.path, self.here.began = path, time.monotonic()
@@ -161,32 +157,32 @@ class _Trial:
                 if filling:
                     began, files, size, filling = time.monotonic(), 0.0, 0.0, False
             if len(pixels) >= self.encoder.batch_size:
-                pixels = self._encoded(pixels)
+                self._encode(pixels)
             ended = time.monotonic()
             if files and ended - began >= BLOCK_S:
                 yield ended - began, files, size
                 began, files, size = ended, 0.0, 0.0
         waited_s = time.monotonic() - ended if files or last else 0.0  # for what the trial saw nothing of
-        self._encoded(pixels)
+        self._encode(pixels)
         if last is not None and last.time_s is not None:  # a part of a video is a part of a file
             part = min(1.0, (last.time_s + last.facts["every_s"]) / max(last.facts["duration_s"], 1e-3))
             files, size = files + part, size + part * last.file.size
         if files:
             yield time.monotonic() - began - waited_s, files, size
 
-    def _encoded(self, pixels: list) -> list:
-        """Encode what is there, on the clock; an empty list."""
+    def _encode(self, pixels: list) -> None:
+        """Encode what is there, on the clock, and let it go."""
         before = time.monotonic()
         if pixels:
             self.encoder.encode_images(pixels)
         self.encode_s += time.monotonic() - before
-        return []
+        pixels.clear()
 
     def part(self) -> Part:
         """What the trial says of all its files."""
         total = len(self.files), sum(file.size for file in self.files)
         if not self.files or not self.blocks:
-            seconds = 0.0 if not self.files else float("nan")
+            seconds = float("nan") if self.files else 0.0
             return Part(*total, seconds, seconds, seconds)
         blocks = np.array(self.blocks)
         rng = np.random.default_rng(0)
@@ -197,41 +193,28 @@ class _Trial:
         seconds = total[best] * blocks[:, 0].sum() / blocks[:, best + 1].sum()
         spread = SPREAD if len(blocks) > FEW_BLOCKS else FEW_SPREAD
         low, high = np.percentile(scaled[best], [5, 95]) if len(blocks) > FEW_BLOCKS else (seconds, seconds)
-        waited_s = max(0.0, self.wall_s - self.encode_s)
-        threads = 1 if video else READERS
-        reading = self.read_s / threads >= waited_s / 2
-        limit = "encoding" if self.encode_s > waited_s else "reading" if reading else "decoding"
-        tried = float(blocks[:, 1].sum())
-        return Part(*total, seconds, min(low, seconds) / spread, max(high, seconds) * spread, limit, tried)
+        range_s = min(low, seconds) / spread, max(high, seconds) * spread
+        return Part(*total, seconds, *range_s, self._limit(1 if video else READERS), float(blocks[:, 1].sum()))
+
+    def _limit(self, threads: int) -> str:
+        """What the time went into; reading and decoding are what the encoder waited for."""
+        waited_s = self.wall_s - self.encode_s
+        if self.encode_s > waited_s:
+            return "encoding"
+        return "reading" if self.read_s / threads >= waited_s / 2 else "decoding"
 
 
-def _until(events: Iterator, deadline: float, leftover_s: float) -> Iterator:
+def _until(events: Generator, deadline: float, leftover_s: float) -> Iterator:
     """The events that come before it is `deadline`. A read that goes on is waited for `leftover_s` more, for it would
     slow down the next trial; what takes longer ends by itself.
     """
-    ready, over = queue.Queue(maxsize=32), threading.Event()
-
-    def carry():
-        for event in events:
-            while not over.is_set():
-                try:
-                    ready.put(event, timeout=0.1)
-                    break
-                except queue.Full:
-                    continue
-            if over.is_set():
-                break
-        events.close()
-        over.set()
-
-    carrier = threading.Thread(target=carry, name="cliplib-trial", daemon=True)
-    carrier.start()
+    waiter = ThreadPoolExecutor(1, "cliplib-trial")
     try:
-        while (left_s := deadline - time.monotonic()) > 0 and not (over.is_set() and ready.empty()):
-            try:
-                yield ready.get(timeout=min(left_s, 0.05))
-            except queue.Empty:
-                continue
+        while (left_s := deadline - time.monotonic()) > 0:
+            coming = waiter.submit(next, events, None)
+            if not wait([coming], left_s).done or (event := coming.result()) is None:
+                break
+            yield event
     finally:
-        over.set()
-        carrier.join(leftover_s)
+        wait([waiter.submit(events.close)], leftover_s)
+        waiter.shutdown(wait=False)

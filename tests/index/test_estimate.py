@@ -29,7 +29,7 @@ def test_times_as_people_say_them(seconds, words):
     assert spoken(seconds) == words
 
 
-def test_in_words_and_as_a_page():
+def test_in_words():
     photos = Part(40_000, 120_000_000_000, 12_000, 10_000, 15_000, "reading", 500.0)
     estimate = Estimate(photos, Part(0, 0, 0.0, 0.0, 0.0), 58.0)
     assert str(estimate).split("\n") == [
@@ -37,7 +37,7 @@ def test_in_words_and_as_a_page():
         "Videos: nothing to do.",
         "Tried for 58 s; nothing was kept.",
     ]
-    assert estimate.seconds == 12_000 and "<p>Videos: nothing to do.</p>" in estimate._repr_html_()
+    assert estimate.seconds == 12_000
 
 
 class TestScaling:
