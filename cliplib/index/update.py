@@ -67,20 +67,23 @@ def update(
         )
     companions = Companions(root, listing, store.rows, motion_clips)
     todo = plan(listing, store, every_s, motion_clips)
+    copies = Copies(store, todo, every_s)
     with Presence(store.folder) as presence:
-        run = _Run(root, store, encoder, todo, Copies(store, todo, every_s), presence)
+        run = _Run(root, store, encoder, todo, copies, presence)
         with closing(Journal(store.folder)) as journal:
-            more = (every_s or EVERY_S, run.copies.known, journal, companions, journal.left_open())
-            with closing(read(Reader(root, encoder.prepare, encoder.resolution, *more), todo.todo)) as events:
+            suspects, sampled_s = journal.left_open(), every_s or EVERY_S
+            reader = Reader(
+                root, encoder.prepare, encoder.resolution, sampled_s, copies.known, journal, companions, suspects
+            )
+            with closing(read(reader, todo.todo)) as events:
                 run.take_in(events, progress)
         removed = run.remove_gone(confirm_removals)
         companions.redate(store)
         store.compact()
-    problems = [*store.problems, *presence.others, *companions.problems]
-    return _report(run, listing, companions, removed, problems, time.monotonic() - started)
+    return _report(run, listing, companions, removed, time.monotonic() - started)
 
 
-def _report(run: _Run, listing: Listing, companions: Companions, removed: int, problems: list[str], seconds: float):
+def _report(run: _Run, listing: Listing, companions: Companions, removed: int, seconds: float) -> IndexReport:
     """What a finished run did, and what the index holds now."""
     store, counts = run.store, run.counts
     written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
@@ -100,7 +103,7 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, p
         seconds=seconds,
         cache=str(store.folder),
         banner=run.encoder.banner,
-        problems=problems,
+        problems=[*store.problems, *run.presence.others, *companions.problems],
         written=written,
         outlook=outlook,
         sidecars=len(set(companions.sidecars.values())),
@@ -121,7 +124,8 @@ class _Run:
         self.unfinished: dict[str, list[tuple[Sample, np.ndarray]]] = {}  # by path
         self.ready: list[tuple[Sample, np.ndarray]] = []
         self.lost: set[str] = set()  # files with rows, whose new content cannot be decoded
-        self.failures = dict(todo.failed)
+        again = {file.path for file in todo.todo} & store.failures.keys()  # kept until they are settled
+        self.failures = todo.failed | {path: store.failures[path] for path in again}
         self.since_saved, self.saved_at = 0, time.monotonic()
 
     def take_in(self, events: Generator[Sample | Finished], progress: bool) -> None:
@@ -162,6 +166,7 @@ class _Run:
     def settle(self, done: Finished) -> None:
         """Count a finished file, and put its rows with those to be saved."""
         file, rows = done.file, self.unfinished.pop(done.file.path, [])
+        self.failures.pop(file.path, None)
         self.since_saved += 1
         if done.error:
             stage, reason = done.error.stage, done.error.reason

@@ -259,10 +259,17 @@ class TestFailures:
                 elif isinstance(event, Finished):
                     yield replace(event, error=MediaError("v.mp4", "read", "cannot be read: Input/output error"))
 
+        def stopping(reader, files):
+            yield from reader.read(files[:1])
+            raise KeyboardInterrupt
+
         report, _, _ = run(root, encoder, read=failing)
         assert [(s.path, s.stage) for s in report.skipped] == [("sub/v.mp4", "read")] and report.frames == 1
+        draw_picture(root / "new.jpg", 9)
+        with pytest.raises(KeyboardInterrupt):
+            run(root, encoder, read=stopping)  # after the photo, and before the video's turn
         report, encoded, _ = run(root, encoder)
-        assert (report.skipped, report.indexed, report.unchanged) == ([], 1, 6) and encoded == report.frames > 2
+        assert (report.skipped, report.indexed, report.unchanged) == ([], 1, 7) and encoded == report.frames > 2
 
     def test_an_unexpected_error_in_a_decoder_is_reported(self, root, encoder, monkeypatch):
         def explode(data, shortest):
