@@ -27,6 +27,7 @@ DRAWN = 2000  # files of a kind that a trial may draw
 BLOCK_S = 1.0  # photos overlap; what was done is counted in blocks of so many seconds
 REDRAWN = 500  # bootstrap draws
 SPREAD = 1.1  # the range is widened by so much, for mounts are faster and slower by the hour
+SHARE = 0.92  # of the time that is allowed; the rest is for what is in hand then
 LEFTOVER_S = 3.0  # so long is waited for photos that are still being read when the videos' turn has come
 FEW_BLOCKS, FEW_SPREAD = 3, 2.0  # with fewer blocks than that, by so much
 
@@ -35,8 +36,7 @@ FEW_BLOCKS, FEW_SPREAD = 3, 2.0  # with fewer blocks than that, by so much
 class Part:
     """The photos or the videos: how many there are to do, and how long that will take, `low_s` to `high_s` seconds.
 
-    `limit` is what the time goes into: "reading", "decoding" or "encoding"; `tried` how many the trial did. Seconds are
-    NaN where it did none.
+    `limit` is what the time goes into: "reading", "decoding" or "encoding". Seconds are NaN where none could be tried.
     """
 
     files: int
@@ -45,7 +45,6 @@ class Part:
     low_s: float
     high_s: float
     limit: str = ""
-    tried: float = 0.0
 
     def __str__(self) -> str:
         size = f"{self.files:,} files, {self.bytes / 1e9:.2f} GB"
@@ -101,13 +100,40 @@ def measure(root: Path, store: Store, encoder, seconds: float) -> Estimate:
     started = time.monotonic()
     encoder.encode_images([np.zeros((encoder.resolution, encoder.resolution, 3), np.uint8)])  # the first is slower
     parts = []
-    for kind, share in (("image", 0.5 * seconds), ("video", seconds)):
+    for kind, share in (("image", 0.5), ("video", SHARE)):
         files = [file for file in todo if file.kind == kind]
-        trial = _Trial(root, encoder, companions, files)
         last = kind == "video" or len(files) == len(todo)
-        trial.run(started + (0.92 * seconds if last else share), 0.0 if last else LEFTOVER_S)
-        parts.append(trial.part())
+        trial = _Trial(root, encoder, companions, files)
+        trial.run(started + seconds * (SHARE if last else share), 0.0 if last else LEFTOVER_S)
+        limit = limit_of(trial.wall_s, trial.encode_s, trial.read_s / (READERS if kind == "image" else 1))
+        parts.append(scaled(files, trial.blocks, limit))
     return Estimate(*parts, time.monotonic() - started)
+
+
+def scaled(files: list[MediaFile], blocks: list[tuple[float, float, float]], limit: str) -> Part:
+    """What a trial says of all `files`; its `blocks` are (seconds, files, bytes)."""
+    total = len(files), sum(file.size for file in files)
+    if not blocks:
+        seconds = float("nan") if files else 0.0
+        return Part(*total, seconds, seconds, seconds)
+    done = np.array(blocks)
+    draws = done[np.random.default_rng(0).integers(0, len(done), (REDRAWN, len(done)))].sum(axis=1)
+    times = [total[i] * draws[:, 0] / np.maximum(draws[:, i + 1], 1e-9) for i in (0, 1)]
+    by_bytes = np.std(times[1]) / np.mean(times[1]) < np.std(times[0]) / np.mean(times[0])
+    best = int(by_bytes or files[0].kind == "video")  # a trial sees few videos, of sizes that differ a hundredfold
+    seconds = total[best] * done[:, 0].sum() / done[:, best + 1].sum()
+    if len(done) <= FEW_BLOCKS:
+        return Part(*total, seconds, seconds / FEW_SPREAD, seconds * FEW_SPREAD, limit)
+    low_s, high_s = np.percentile(times[best], [5, 95])
+    return Part(*total, seconds, min(low_s, seconds) / SPREAD, max(high_s, seconds) * SPREAD, limit)
+
+
+def limit_of(wall_s: float, encode_s: float, read_s: float) -> str:
+    """What the time of a trial went into; reading and decoding are what the encoder waited for."""
+    waited_s = wall_s - encode_s
+    if encode_s > waited_s:
+        return "encoding"
+    return "reading" if read_s >= waited_s / 2 else "decoding"
 
 
 class _Trial:
@@ -139,28 +165,23 @@ class _Trial:
 
     def run(self, deadline: float, leftover_s: float) -> None:
         """Until all that was drawn is done, or it is `deadline` by the monotonic clock; see `_until`."""
-        started = time.monotonic()
-        self.blocks = list(self._blocks(_until(self.reader.read(self.drawn), deadline, leftover_s)))
-        self.wall_s = time.monotonic() - started
-
-    def _blocks(self, events: Iterator) -> Iterator[tuple[float, float, float]]:
-        ended = began = time.monotonic()
+        started = began = ended = time.monotonic()
         files, size, pixels, last = 0.0, 0.0, [], None
         # Of many photos the clock starts with the first that is there: at the end, too, others are half read.
         filling = len(self.drawn) > 4 * READERS and self.drawn[0].kind == "image"
-        for event in events:
+        for event in _until(self.reader.read(self.drawn), deadline, leftover_s):
             if isinstance(event, Sample):
                 pixels.append(event.pixels)
                 last = event
+            elif filling:
+                began, filling, last = time.monotonic(), False, None
             else:
                 files, size, last = files + 1, size + event.file.size, None
-                if filling:
-                    began, files, size, filling = time.monotonic(), 0.0, 0.0, False
             if len(pixels) >= self.encoder.batch_size:
                 self._encode(pixels)
             ended = time.monotonic()
             if files and ended - began >= BLOCK_S:
-                yield ended - began, files, size
+                self.blocks.append((ended - began, files, size))
                 began, files, size = ended, 0.0, 0.0
         waited_s = time.monotonic() - ended if files or last else 0.0  # for what the trial saw nothing of
         self._encode(pixels)
@@ -168,7 +189,8 @@ class _Trial:
             part = min(1.0, (last.time_s + last.facts["every_s"]) / max(last.facts["duration_s"], 1e-3))
             files, size = files + part, size + part * last.file.size
         if files:
-            yield time.monotonic() - began - waited_s, files, size
+            self.blocks.append((time.monotonic() - began - waited_s, files, size))
+        self.wall_s = time.monotonic() - started
 
     def _encode(self, pixels: list) -> None:
         """Encode what is there, on the clock, and let it go."""
@@ -177,31 +199,6 @@ class _Trial:
             self.encoder.encode_images(pixels)
         self.encode_s += time.monotonic() - before
         pixels.clear()
-
-    def part(self) -> Part:
-        """What the trial says of all its files."""
-        total = len(self.files), sum(file.size for file in self.files)
-        if not self.files or not self.blocks:
-            seconds = float("nan") if self.files else 0.0
-            return Part(*total, seconds, seconds, seconds)
-        blocks = np.array(self.blocks)
-        rng = np.random.default_rng(0)
-        draws = blocks[rng.integers(0, len(blocks), (REDRAWN, len(blocks)))].sum(axis=1)
-        scaled = [total[i] * draws[:, 0] / np.maximum(draws[:, i + 1], 1e-9) for i in (0, 1)]
-        video = self.files[0].kind == "video"  # a trial sees few, of sizes that differ a hundredfold: bytes tell more
-        best = 1 if video else int(np.argmin([np.std(s) / np.mean(s) for s in scaled]))
-        seconds = total[best] * blocks[:, 0].sum() / blocks[:, best + 1].sum()
-        spread = SPREAD if len(blocks) > FEW_BLOCKS else FEW_SPREAD
-        low, high = np.percentile(scaled[best], [5, 95]) if len(blocks) > FEW_BLOCKS else (seconds, seconds)
-        range_s = min(low, seconds) / spread, max(high, seconds) * spread
-        return Part(*total, seconds, *range_s, self._limit(1 if video else READERS), float(blocks[:, 1].sum()))
-
-    def _limit(self, threads: int) -> str:
-        """What the time went into; reading and decoding are what the encoder waited for."""
-        waited_s = self.wall_s - self.encode_s
-        if self.encode_s > waited_s:
-            return "encoding"
-        return "reading" if self.read_s / threads >= waited_s / 2 else "decoding"
 
 
 def _until(events: Generator, deadline: float, leftover_s: float) -> Iterator:

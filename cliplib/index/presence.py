@@ -71,12 +71,11 @@ class Presence:
 
 def _ended(host: str, pid: str) -> bool:
     """Whether this is a process of this machine that is gone; False where that cannot be told."""
-    if host != socket.gethostname() or os.name != "posix" or not pid.isdigit():
-        return False
     try:
-        os.kill(int(pid), 0)  # signal 0 only asks
+        if host == socket.gethostname() and os.name == "posix":
+            os.kill(int(pid), 0)  # signal 0 only asks
     except ProcessLookupError:
         return True
-    except (OSError, OverflowError):
+    except (OSError, ValueError, OverflowError):
         pass
     return False
