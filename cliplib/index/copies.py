@@ -25,18 +25,17 @@ class Copies:
         self.store, self.every_s = store, every_s
         self.waiting: list[Finished] = []
         self.left: set[str] = set()
-        self._digests: set[tuple[str, float | None]] = set()  # with the interval, where that matters
-        self._before: dict[str, str] = {}  # digests of the files of the plan, by path
+        facts = store.rows.select(["path", "digest", "every_s"])
+        asked = pa.array([*todo.gone, *(file.path for file in todo.todo)], pa.string())
+        named = facts.filter(pc.is_in(facts["path"], asked))
+        self._before = dict(zip(named["path"].to_pylist(), named["digest"].to_pylist(), strict=True))
         self._gone: dict[str, list[str]] = {}  # paths that are gone, by digest
-        asked = todo.gone | {file.path for file in todo.todo}
-        columns = (store.rows[c].to_pylist() for c in ("path", "digest", "every_s")) if todo.todo else ()
-        for path, digest, sampled in zip(*columns, strict=True):
-            if path not in store.failures:  # else it may be there in part only
-                self._digests.add((digest, sampled if every_s else None))
-            if path in asked:
-                self._before[path] = digest
-        for path in sorted(todo.gone & self._before.keys()):
+        for path in sorted(todo.gone):
             self._gone.setdefault(self._before[path], []).append(path)
+        # Contents, with the interval where that matters; a file that failed may be there in part only.
+        columns = (facts[c].to_pylist() for c in facts.column_names) if todo.todo else ()
+        whole = (row for row in zip(*columns, strict=True) if row[0] not in store.failures)
+        self._digests = {(digest, sampled if every_s else None) for _, digest, sampled in whole}
         # Where the rows and pictures of known content are, also of what this run replaces.
         self._tables, self._packs = [store.rows], {}
         self._note_packs()

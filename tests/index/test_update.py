@@ -332,9 +332,10 @@ class TestRemovals:
 
 
 class TestInterruption:
-    def test_ctrl_c_saves_what_is_finished_and_the_next_run_goes_on(self, root, encoder, monkeypatch):
+    @pytest.mark.parametrize("again", [False, True])
+    def test_ctrl_c_saves_what_is_finished_and_the_next_run_goes_on(self, root, encoder, monkeypatch, again):
         for i in range(60):
-            draw_picture(root / f"many{i:02d}.jpg", 100 + i)
+            draw_picture(root / f"many{i:02d}.jpg", 100 + i, size=(32, 24))
         whole, calls = encoder.encode_images, []
 
         def interrupted(images, batch_size=None):
@@ -343,9 +344,16 @@ class TestInterruption:
                 raise KeyboardInterrupt
             return whole(images, batch_size)
 
+        def impatient(reader, files):
+            try:
+                yield from reader.read(files)
+            finally:
+                if again:  # while the readers are waited for
+                    raise KeyboardInterrupt
+
         monkeypatch.setattr(encoder, "encode_images", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run(root, encoder)
+            run(root, encoder, read=impatient)
         monkeypatch.undo()
         saved = open_store(root, encoder).rows.num_rows
         assert saved >= sum(calls[:2]) > 0  # the batch in hand was finished
