@@ -78,12 +78,11 @@ class Companions:
         """Give the rows of a `Store` that have no date of their own what a sidecar tells that has come since."""
         if not self.sidecars:
             return
-        rows = store.rows
-        dateless = pc.and_(pc.equal(rows["taken_from"], "mtime"), pc.is_in(rows["path"], _strings(self.sidecars)))
-        rows = rows.filter(dateless)
+        rows, paths = store.rows, pa.array([*self.sidecars], pa.string())
+        rows = rows.filter(pc.and_(pc.equal(rows["taken_from"], "mtime"), pc.is_in(rows["path"], paths)))
         own = {row["path"]: row for row in rows.select(["path", *FILLED]).to_pylist()}
         told = {path: facts for path in own if "taken_at" in (facts := self.completed(path, own[path]))}
-        rows = rows.filter(pc.is_in(rows["path"], _strings(told)))
+        rows = rows.filter(pc.is_in(rows["path"], pa.array([*told], pa.string())))
         for name in ("taken_at", "taken_from", *FILLED):
             at, field = rows.column_names.index(name), rows.schema.field(name)
             values = [told[path][name] for path in rows["path"].to_pylist()]
@@ -102,10 +101,6 @@ class Companions:
             self.problems.append(f"{sidecar} tells nothing of {path}: {getattr(error, 'reason', error)}")
             self.sidecars.pop(path, None)  # said once
             return {}
-
-
-def _strings(items) -> pa.Array:
-    return pa.array(list(items), pa.string())
 
 
 def _stem(path: str) -> str:
