@@ -20,15 +20,14 @@ from ..errors import MediaError
 
 DEADLINE_S = {"image": 30, "video": 120}  # for a photo, and for the next sampled frame of a video
 TRIAL = """
-import sys
+import faulthandler, sys
 home, path, kind, deadline_s = sys.argv[1:]
-sys.path.insert(0, home)
-import faulthandler
-from cliplib.media.photo import open_photo
-from cliplib.media.video import open_video
 def watch():
     faulthandler.dump_traceback_later(float(deadline_s), exit=True)
 try:
+    sys.path.insert(0, home)
+    from cliplib.media.photo import open_photo
+    from cliplib.media.video import open_video
     watch()
     if kind == "image":
         open_photo(path)
@@ -39,9 +38,8 @@ try:
 except Exception:
     pass
 """
-HOME = (
-    Path(__file__).resolve().parents[2]
-)  # of cliplib: in a notebook only `sys.path` knows it, which no child inherits
+# Of cliplib. In Colab only the notebook's `sys.path` knows it, which no child inherits.
+HOME = Path(__file__).resolve().parents[2]
 
 
 class Journal:
