@@ -129,8 +129,6 @@ class Library:
         folder is gone or empty, or more than a fifth of the files are gone without `confirm_removals`. `elsewhere`: the
         `listing` and `read` of `update`, which `cluster` gives.
         """
-        if every_s is not None and not 0 < every_s < float("inf"):
-            raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
         self._asking = Asking(self)  # scores in hand keep the rows that they were made of
         self.store.refresh()
         options = {"motion_clips": motion_clips, **elsewhere}

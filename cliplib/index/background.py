@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ..cache.store import Store
-from ..errors import CliplibError
+from .pipeline import Reader
 from .report import IndexReport
 from .update import update
 
@@ -24,6 +25,7 @@ class Indexing:
         self.report: IndexReport | None = None
         self.error: Exception | None = None
         self._library, self._stop = library, threading.Event()
+        library.store  # noqa: B018 - loads the model here, lest two threads load it
         self._thread = threading.Thread(target=self._run, kwargs=options, name="cliplib-index", daemon=True)
         self._thread.start()
 
@@ -46,13 +48,20 @@ class Indexing:
 
     def _run(self, **options):
         library = self._library
-        store, encoder = Store(library.store.folder, library.store.model), _Interrupted(library.encoder, self._stop)
         try:
-            self.report = update(library.root, store, encoder, progress=False, **options)
+            store = Store(library.store.folder, library.store.model)
+            self.report = update(library.root, store, library.encoder, progress=False, read=self._read, **options)
         except KeyboardInterrupt:
             pass  # `stop` was called, and all that was finished is saved
-        except (CliplibError, OSError) as error:
+        except Exception as error:  # `wait` raises it; from a thread nobody would hear of it
             self.error = error
+
+    def _read(self, reader: Reader, files: list):
+        with closing(reader.read(files)) as events:
+            for event in events:
+                yield event
+                if self._stop.is_set():
+                    raise KeyboardInterrupt
 
     def __str__(self) -> str:
         if self.report:
@@ -62,19 +71,3 @@ class Indexing:
         return f"Indexing {state}; {len(self._library)} photos and frames can be searched so far."
 
     __repr__ = __str__
-
-
-class _Interrupted:
-    """An encoder that raises KeyboardInterrupt, once, when the run is to end."""
-
-    def __init__(self, encoder, stop: threading.Event):
-        self._encoder, self._stop, self._told = encoder, stop, False
-
-    def __getattr__(self, name):
-        return getattr(self._encoder, name)
-
-    def encode_images(self, images):
-        if self._stop.is_set() and not self._told:
-            self._told = True
-            raise KeyboardInterrupt
-        return self._encoder.encode_images(images)

@@ -44,21 +44,18 @@ class Companions:
 
     @cached_property
     def _known(self) -> dict[str, str]:
-        """Paths by content identifier, of the photos in the index."""
-        known = self._rows.filter(pc.is_valid(self._rows["content_id"]))
-        return dict(zip(known["content_id"].to_pylist(), known["path"].to_pylist(), strict=True))
+        """Paths by content identifier, of the photos that are in the index and still in the folder."""
+        known, here = self._rows.filter(pc.is_valid(self._rows["content_id"])), {file.path for file in self._files}
+        pairs = zip(known["content_id"].to_pylist(), known["path"].to_pylist(), strict=True)
+        return {ident: path for ident, path in pairs if path in here}
 
     def completed(self, path: str, facts: dict) -> dict:
         """The facts of a file, its sidecar's date and place where it has none itself; notes its content identifier."""
         if facts.get("content_id"):
             self._noted[facts["content_id"]] = path
-        placed = all(facts.get(name) is not None for name in FILLED)
-        told = {} if facts.get("taken_at") and placed else self._told(path)
-        if facts.get("taken_at"):
-            told = {name: told[name] for name in FILLED if name in told}
-        if placed:
-            told = {name: value for name, value in told.items() if name not in FILLED}
-        return facts | told
+        dated, placed = facts.get("taken_at"), all(facts.get(name) is not None for name in FILLED)
+        told = {} if dated and placed else self._told(path)
+        return facts | {name: value for name, value in told.items() if not (placed if name in FILLED else dated)}
 
     def photo_of(self, file: MediaFile) -> str | None:
         """The photo whose moving part a video is, or None; a video that cannot be opened is none's."""
@@ -81,17 +78,18 @@ class Companions:
         """Give the rows of a `Store` that have no date of their own what a sidecar tells that has come since."""
         if not self.sidecars:
             return
-        dateless = store.rows.filter(pc.equal(store.rows["taken_from"], "mtime"))
-        told = {path: self._told(path) for path in dateless["path"].unique().to_pylist() if path in self.sidecars}
-        dateless = dateless.filter(pc.is_in(dateless["path"], pa.array([p for p in told if told[p]], pa.string())))
-        paths = dateless["path"].to_pylist()
+        rows, paths = store.rows, pa.array([*self.sidecars], pa.string())
+        rows = rows.filter(pc.and_(pc.equal(rows["taken_from"], "mtime"), pc.is_in(rows["path"], paths)))
+        own = {row["path"]: row for row in rows.select(["path", *FILLED]).to_pylist()}
+        told = {path: facts for path in own if "taken_at" in (facts := self.completed(path, own[path]))}
+        rows = rows.filter(pc.is_in(rows["path"], pa.array([*told], pa.string())))
         for name in ("taken_at", "taken_from", *FILLED):
-            at, field = dateless.column_names.index(name), dateless.schema.field(name)
-            values = [told[path].get(name, old) for path, old in zip(paths, dateless[name].to_pylist(), strict=True)]
-            dateless = dateless.set_column(at, field, pa.array(values, field.type))
-        if dateless.num_rows:
-            thumbs = {key: jpeg for key in keys(dateless) if (jpeg := store.thumbnail(key)) is not None}
-            store.checkpoint(dateless, thumbs, set(), store.failures)
+            at, field = rows.column_names.index(name), rows.schema.field(name)
+            values = [told[path][name] for path in rows["path"].to_pylist()]
+            rows = rows.set_column(at, field, pa.array(values, field.type))
+        if rows.num_rows:
+            thumbs = {key: jpeg for key in keys(rows) if (jpeg := store.thumbnail(key)) is not None}
+            store.checkpoint(rows, thumbs, set(), store.failures)
 
     def _told(self, path: str) -> dict:
         sidecar = self.sidecars.get(path)
@@ -101,6 +99,7 @@ class Companions:
             return sidecar_facts(read_bytes(os.path.join(self.root, sidecar)))
         except (MediaError, ValueError) as error:
             self.problems.append(f"{sidecar} tells nothing of {path}: {getattr(error, 'reason', error)}")
+            self.sidecars.pop(path, None)  # said once
             return {}
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from ..cache import manifest
 from ..cache.store import Store
 from ..errors import LibraryError, MediaError
-from ..media.files import MediaFile, digest_of, find_media
+from ..media.files import Listing, digest_of, find_media
+from .plan import plan
 
 
 @dataclass(frozen=True)
@@ -34,64 +35,67 @@ class Finding:
     @property
     def advice(self) -> str:
         """What to run."""
-        if self.damage or self.changed or self.new:
-            return "run index(): it encodes what is damaged, changed or new, and nothing else"
+        run = "run index(): it encodes what is damaged, changed or new, and nothing else"
+        if self.damage:
+            return f"{run}; what stays damaged costs previews at most, and ends when you delete {self.cache} first"
+        if self.changed or self.new:
+            return run
         return "run index() to let the missing files go" if self.missing else "nothing to do"
 
     def __str__(self) -> str:
         lines = [f"{self.cache} ({self.model}): {self.rows} rows, {'sound' if self.sound else 'DAMAGED'}"]
-        lines += [f"  {text}" for text in self.damage]
+        lines += self.damage
         for name in ("missing", "changed", "new"):
-            paths = getattr(self, name)
-            lines += (
-                [f"  {len(paths)} {name}: {', '.join(paths[:5])}{' ...' if len(paths) > 5 else ''}"] if paths else []
-            )
-        return "\n".join([*lines, f"  {self.advice}"])
+            if paths := getattr(self, name):
+                lines.append(f"{len(paths)} {name}: {', '.join(paths[:5])}{' ...' if len(paths) > 5 else ''}")
+        return "\n  ".join([*lines, self.advice])
 
 
 def check(root: Path, cache: Path, by_content: bool = False) -> list[Finding]:
     """One finding for each cache of a library: every part against its checksum, every row against its file.
 
-    Files are compared by size and time of change, or `by_content` by reading them all. LibraryError when the folder
-    is not there or has no cache.
+    Files are compared by size and time of change, as `index` does it, or `by_content` by reading all that are indexed.
+    LibraryError when the folder is not there or has no cache.
     """
     folders = sorted({file.parent for file in cache.glob("*/manifest*.json")}) if cache.is_dir() else []
     if not folders:
         raise LibraryError(f"{root} has no index in {cache}: run index() first")
-    files = {file.path: file for file in find_media(root).files}
-    return [_examine(folder, root, files, by_content) for folder in folders]
+    listing = find_media(root)
+    return [_examine(folder, root, listing, by_content) for folder in folders]
 
 
-def _examine(folder: Path, root: Path, files: dict[str, MediaFile], by_content: bool) -> Finding:
+def _examine(folder: Path, root: Path, listing: Listing, by_content: bool) -> Finding:
     bodies, damaged = manifest.read_all(folder)
     if not bodies:
-        return Finding(
-            str(folder), "unknown", 0, [f"{name} is damaged, and there is no other manifest" for name in damaged]
-        )
+        damage = [f"{name} is damaged, and there is no other manifest" for name in damaged]
+        return Finding(str(folder), "unknown", 0, damage)
     store = Store(folder, max(bodies.values(), key=lambda body: body["created_ns"])["model"])
     damage = [*store.problems, *_damaged_thumbs(store)]
-    columns = (store.rows[name].to_pylist() for name in ("path", "size", "mtime_ns", "digest"))
-    indexed = {path: (size, mtime_ns, digest) for path, size, mtime_ns, digest in zip(*columns, strict=True)}
-    changed = [path for path, row in indexed.items() if path in files and _differs(root, files[path], row, by_content)]
+    digests = dict(zip(store.rows["path"].to_pylist(), store.rows["digest"].to_pylist(), strict=True))
+    differs = plan(listing, store, None)
+    todo = [file.path for file in differs.todo]
+    if by_content:
+        here = (file.path for file in listing.files if file.path in digests)
+        changed = [path for path in here if _content(root / path) != digests[path]]
+    else:
+        changed = sorted(path for path in todo if path in digests)
     return Finding(
         cache=str(folder),
         model=store.model["name"],
         rows=store.rows.num_rows,
         damage=damage,
-        missing=sorted(indexed.keys() - files.keys()),
-        changed=sorted(changed),
-        new=sorted(files.keys() - indexed.keys() - store.failures.keys()),
+        missing=sorted(differs.gone),
+        changed=changed,
+        new=sorted(path for path in todo if path not in digests),
     )
 
 
-def _differs(root: Path, file: MediaFile, row: tuple, by_content: bool) -> bool:
-    size, mtime_ns, digest = row
-    if not by_content:
-        return (size, mtime_ns) != (file.size, file.mtime_ns)
+def _content(file: Path) -> str | None:
+    """The digest of a file; None where it cannot be read."""
     try:
-        return digest_of(root / file.path) != digest
+        return digest_of(file)
     except MediaError:
-        return True
+        return None
 
 
 def _damaged_thumbs(store: Store) -> Iterator[str]:

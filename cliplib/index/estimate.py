@@ -7,13 +7,12 @@ bytes, whichever was steadier.
 
 from __future__ import annotations
 
-import queue
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +21,13 @@ from ..cache.store import Store
 from ..media.files import MediaFile, find_media
 from .companions import Companions
 from .pipeline import READERS, Reader, Sample
-from .plan import plan
+from .plan import EVERY_S, plan
 
 DRAWN = 2000  # files of a kind that a trial may draw
 BLOCK_S = 1.0  # photos overlap; what was done is counted in blocks of so many seconds
 REDRAWN = 500  # bootstrap draws
 SPREAD = 1.1  # the range is widened by so much, for mounts are faster and slower by the hour
+SHARE = 0.92  # of the time that is allowed; the rest is for what is in hand then
 LEFTOVER_S = 3.0  # so long is waited for photos that are still being read when the videos' turn has come
 FEW_BLOCKS, FEW_SPREAD = 3, 2.0  # with fewer blocks than that, by so much
 
@@ -36,8 +36,7 @@ FEW_BLOCKS, FEW_SPREAD = 3, 2.0  # with fewer blocks than that, by so much
 class Part:
     """The photos or the videos: how many there are to do, and how long that will take, `low_s` to `high_s` seconds.
 
-    `limit` is what the time goes into: "reading", "decoding" or "encoding"; `tried` how many the trial did. Seconds are
-    NaN where it did none.
+    `limit` is what the time goes into: "reading", "decoding" or "encoding". Seconds are NaN where none could be tried.
     """
 
     files: int
@@ -46,7 +45,6 @@ class Part:
     low_s: float
     high_s: float
     limit: str = ""
-    tried: float = 0.0
 
     def __str__(self) -> str:
         size = f"{self.files:,} files, {self.bytes / 1e9:.2f} GB"
@@ -76,9 +74,6 @@ class Estimate:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return "".join(f"<p>{escape(line)}</p>" for line in str(self).split("\n"))
-
 
 def spoken(seconds: float) -> str:
     """A time as people say it, with two digits or so: "40 s", "12 min", "3 h 20 min", "2 days"."""
@@ -93,7 +88,7 @@ def spoken(seconds: float) -> str:
     return f"{round(minutes / 60 / 24)} days"
 
 
-def measure(root: Path, store: Store, encoder, seconds: float = 60.0, every_s: float = 1.0) -> Estimate:
+def measure(root: Path, store: Store, encoder, seconds: float) -> Estimate:
     """How long it will take to index what is new in `root`, after a trial of at most about `seconds`.
 
     Photos and videos get half of the time each; what the photos do not need, the videos get. The walk through the
@@ -105,19 +100,46 @@ def measure(root: Path, store: Store, encoder, seconds: float = 60.0, every_s: f
     started = time.monotonic()
     encoder.encode_images([np.zeros((encoder.resolution, encoder.resolution, 3), np.uint8)])  # the first is slower
     parts = []
-    for kind, share in (("image", 0.5 * seconds), ("video", seconds)):
+    for kind, share in (("image", 0.5), ("video", SHARE)):
         files = [file for file in todo if file.kind == kind]
-        trial = _Trial(root, encoder, every_s, companions, files)
         last = kind == "video" or len(files) == len(todo)
-        trial.run(started + (0.92 * seconds if last else share), 0.0 if last else LEFTOVER_S)
-        parts.append(trial.part())
+        trial = _Trial(root, encoder, companions, files)
+        trial.run(started + seconds * (SHARE if last else share), 0.0 if last else LEFTOVER_S)
+        limit = limit_of(trial.wall_s, trial.encode_s, trial.read_s / (READERS if kind == "image" else 1))
+        parts.append(scaled(files, trial.blocks, limit))
     return Estimate(*parts, time.monotonic() - started)
+
+
+def scaled(files: list[MediaFile], blocks: list[tuple[float, float, float]], limit: str) -> Part:
+    """What a trial says of all `files`; its `blocks` are (seconds, files, bytes)."""
+    total = len(files), sum(file.size for file in files)
+    if not blocks:
+        seconds = float("nan") if files else 0.0
+        return Part(*total, seconds, seconds, seconds)
+    done = np.array(blocks)
+    draws = done[np.random.default_rng(0).integers(0, len(done), (REDRAWN, len(done)))].sum(axis=1)
+    times = [total[i] * draws[:, 0] / np.maximum(draws[:, i + 1], 1e-9) for i in (0, 1)]
+    by_bytes = np.std(times[1]) / np.mean(times[1]) < np.std(times[0]) / np.mean(times[0])
+    best = int(by_bytes or files[0].kind == "video")  # a trial sees few videos, of sizes that differ a hundredfold
+    seconds = total[best] * done[:, 0].sum() / done[:, best + 1].sum()
+    if len(done) <= FEW_BLOCKS:
+        return Part(*total, seconds, seconds / FEW_SPREAD, seconds * FEW_SPREAD, limit)
+    low_s, high_s = np.percentile(times[best], [5, 95])
+    return Part(*total, seconds, min(low_s, seconds) / SPREAD, max(high_s, seconds) * SPREAD, limit)
+
+
+def limit_of(wall_s: float, encode_s: float, read_s: float) -> str:
+    """What the time of a trial went into; reading and decoding are what the encoder waited for."""
+    waited_s = wall_s - encode_s
+    if encode_s > waited_s:
+        return "encoding"
+    return "reading" if read_s >= waited_s / 2 else "decoding"
 
 
 class _Trial:
     """A run over files drawn at random, timed. It stands for the journal, too, which hears of each file twice."""
 
-    def __init__(self, root, encoder, every_s, companions, files: list[MediaFile]):
+    def __init__(self, root: Path, encoder, companions: Companions, files: list[MediaFile]):
         self.encoder, self.files = encoder, files
         self.drawn = random.Random(0).sample(files, min(DRAWN, len(files)))
         self.blocks: list[tuple[float, float, float]] = []  # seconds, files, bytes
@@ -129,7 +151,7 @@ class _Trial:
             self.copies |= {file.path} if same in seen else set()
             seen.add(same)
         self.here = threading.local()
-        self.reader = Reader(root, encoder.prepare, encoder.resolution, every_s, self.known, self, companions)
+        self.reader = Reader(root, encoder.prepare, encoder.resolution, EVERY_S, self.known, self, companions)
 
     def begin(self, path: str) -> None:
         self.here.path, self.here.began = path, time.monotonic()
@@ -143,95 +165,53 @@ class _Trial:
 
     def run(self, deadline: float, leftover_s: float) -> None:
         """Until all that was drawn is done, or it is `deadline` by the monotonic clock; see `_until`."""
-        started = time.monotonic()
-        self.blocks = list(self._blocks(_until(self.reader.read(self.drawn), deadline, leftover_s)))
-        self.wall_s = time.monotonic() - started
-
-    def _blocks(self, events: Iterator) -> Iterator[tuple[float, float, float]]:
-        ended = began = time.monotonic()
+        started = began = ended = time.monotonic()
         files, size, pixels, last = 0.0, 0.0, [], None
         # Of many photos the clock starts with the first that is there: at the end, too, others are half read.
         filling = len(self.drawn) > 4 * READERS and self.drawn[0].kind == "image"
-        for event in events:
+        for event in _until(self.reader.read(self.drawn), deadline, leftover_s):
             if isinstance(event, Sample):
                 pixels.append(event.pixels)
                 last = event
+            elif filling:
+                began, filling, last = time.monotonic(), False, None
             else:
                 files, size, last = files + 1, size + event.file.size, None
-                if filling:
-                    began, files, size, filling = time.monotonic(), 0.0, 0.0, False
             if len(pixels) >= self.encoder.batch_size:
-                pixels = self._encoded(pixels)
+                self._encode(pixels)
             ended = time.monotonic()
             if files and ended - began >= BLOCK_S:
-                yield ended - began, files, size
+                self.blocks.append((ended - began, files, size))
                 began, files, size = ended, 0.0, 0.0
         waited_s = time.monotonic() - ended if files or last else 0.0  # for what the trial saw nothing of
-        self._encoded(pixels)
+        self._encode(pixels)
         if last is not None and last.time_s is not None:  # a part of a video is a part of a file
             part = min(1.0, (last.time_s + last.facts["every_s"]) / max(last.facts["duration_s"], 1e-3))
             files, size = files + part, size + part * last.file.size
         if files:
-            yield time.monotonic() - began - waited_s, files, size
+            self.blocks.append((time.monotonic() - began - waited_s, files, size))
+        self.wall_s = time.monotonic() - started
 
-    def _encoded(self, pixels: list) -> list:
-        """Encode what is there, on the clock; an empty list."""
+    def _encode(self, pixels: list) -> None:
+        """Encode what is there, on the clock, and let it go."""
         before = time.monotonic()
         if pixels:
             self.encoder.encode_images(pixels)
         self.encode_s += time.monotonic() - before
-        return []
-
-    def part(self) -> Part:
-        """What the trial says of all its files."""
-        total = len(self.files), sum(file.size for file in self.files)
-        if not self.files or not self.blocks:
-            seconds = 0.0 if not self.files else float("nan")
-            return Part(*total, seconds, seconds, seconds)
-        blocks = np.array(self.blocks)
-        rng = np.random.default_rng(0)
-        draws = blocks[rng.integers(0, len(blocks), (REDRAWN, len(blocks)))].sum(axis=1)
-        scaled = [total[i] * draws[:, 0] / np.maximum(draws[:, i + 1], 1e-9) for i in (0, 1)]
-        video = self.files[0].kind == "video"  # a trial sees few, of sizes that differ a hundredfold: bytes tell more
-        best = 1 if video else int(np.argmin([np.std(s) / np.mean(s) for s in scaled]))
-        seconds = total[best] * blocks[:, 0].sum() / blocks[:, best + 1].sum()
-        spread = SPREAD if len(blocks) > FEW_BLOCKS else FEW_SPREAD
-        low, high = np.percentile(scaled[best], [5, 95]) if len(blocks) > FEW_BLOCKS else (seconds, seconds)
-        waited_s = max(0.0, self.wall_s - self.encode_s)
-        threads = 1 if video else READERS
-        reading = self.read_s / threads >= waited_s / 2
-        limit = "encoding" if self.encode_s > waited_s else "reading" if reading else "decoding"
-        tried = float(blocks[:, 1].sum())
-        return Part(*total, seconds, min(low, seconds) / spread, max(high, seconds) * spread, limit, tried)
+        pixels.clear()
 
 
-def _until(events: Iterator, deadline: float, leftover_s: float) -> Iterator:
+def _until(events: Generator, deadline: float, leftover_s: float) -> Iterator:
     """The events that come before it is `deadline`. A read that goes on is waited for `leftover_s` more, for it would
     slow down the next trial; what takes longer ends by itself.
     """
-    ready, over = queue.Queue(maxsize=32), threading.Event()
-
-    def carry():
-        for event in events:
-            while not over.is_set():
-                try:
-                    ready.put(event, timeout=0.1)
-                    break
-                except queue.Full:
-                    continue
-            if over.is_set():
-                break
-        events.close()
-        over.set()
-
-    carrier = threading.Thread(target=carry, name="cliplib-trial", daemon=True)
-    carrier.start()
+    waiter = ThreadPoolExecutor(1, "cliplib-trial")
     try:
-        while (left_s := deadline - time.monotonic()) > 0 and not (over.is_set() and ready.empty()):
-            try:
-                yield ready.get(timeout=min(left_s, 0.05))
-            except queue.Empty:
-                continue
+        while (left_s := deadline - time.monotonic()) > 0:
+            coming = waiter.submit(next, events, None)
+            if not wait([coming], left_s).done or (event := coming.result()) is None:
+                break
+            yield event
     finally:
-        over.set()
-        carrier.join(leftover_s)
+        wait([waiter.submit(events.close)], leftover_s)
+        waiter.shutdown(wait=False)

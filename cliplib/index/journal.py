@@ -18,18 +18,28 @@ from pathlib import Path
 
 from ..errors import MediaError
 
-DEADLINE_S = {"image": 30, "video": 600}
+DEADLINE_S = {"image": 30, "video": 120}  # for a photo, and for the next sampled frame of a video
 TRIAL = """
-import sys
-from cliplib.media.photo import open_photo
-from cliplib.media.video import open_video
-if sys.argv[2] == "image":
-    open_photo(sys.argv[1])
-else:
-    with open_video(sys.argv[1]) as video:
-        for frame in video.sample():
-            pass
+import faulthandler, sys
+home, path, kind, deadline_s = sys.argv[1:]
+def watch():
+    faulthandler.dump_traceback_later(float(deadline_s), exit=True)
+try:
+    sys.path.insert(0, home)
+    from cliplib.media.photo import open_photo
+    from cliplib.media.video import open_video
+    watch()
+    if kind == "image":
+        open_photo(path)
+    else:
+        with open_video(path) as video:
+            for frame in video.sample():
+                watch()
+except Exception:
+    pass
 """
+# Of cliplib. In Colab only the notebook's `sys.path` knows it, which no child inherits.
+HOME = Path(__file__).resolve().parents[2]
 
 
 class Journal:
@@ -74,18 +84,16 @@ class Journal:
 
 
 def try_alone(path: Path, kind: str) -> None:
-    """Decode a file in a child process; MediaError when the child dies or does not end within `DEADLINE_S`.
+    """Decode a file in a child process; MediaError when the child dies, or takes longer than `DEADLINE_S`.
 
     A file that merely cannot be decoded is no matter here: the run will say so.
     """
-    deadline_s = DEADLINE_S[kind]
-    command = [sys.executable, "-c", TRIAL, str(path), kind]
-    try:
-        code = subprocess.run(command, timeout=deadline_s, capture_output=True, check=False).returncode
-    except subprocess.TimeoutExpired:
-        raise MediaError(path, "decode", f"decoding it alone did not end within {deadline_s} s") from None
-    if code < 0:
-        died = signal.Signals(-code).name
+    command = [sys.executable, "-c", TRIAL, str(HOME), str(path), kind, str(DEADLINE_S[kind])]
+    code = subprocess.run(command, capture_output=True, check=False).returncode
+    if code == 1:  # of the watch
+        raise MediaError(path, "decode", f"decoding it alone did not go on within {DEADLINE_S[kind]} s")
+    if code:
+        died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         raise MediaError(
             path, "decode", f"decoding it kills the process ({died}); it was tried again alone, and died again"
         )

@@ -20,11 +20,11 @@ RUBBISH_S = 86_400
 
 
 class Presence:
-    """This session's sign on a cache folder, while it lasts; `others` has a sentence for each other session seen."""
+    """This session's sign on a cache folder, while it lasts."""
 
     def __init__(self, folder: Path):
-        self.folder, self.since = Path(folder), time.time()
-        self.id = uuid.uuid4().hex[:12]
+        self.id, self.since = uuid.uuid4().hex[:12], time.time()
+        self.file = Path(folder) / f"writer-{self.id}.json"
         self._seen: dict[str, str] = {}
 
     @property
@@ -38,21 +38,18 @@ class Presence:
 
     def __exit__(self, *_):
         with contextlib.suppress(OSError):
-            self._file.unlink()
-
-    @property
-    def _file(self) -> Path:
-        return self.folder / f"writer-{self.id}.json"
+            self.file.unlink()
 
     def refresh(self) -> None:
         """Say "still here", and look for others; a warning for each that was not seen before."""
         about = {"id": self.id, "host": socket.gethostname(), "pid": os.getpid(), "since": self.since}
         with contextlib.suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(json.dumps(about | {"at": time.time()}))
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.file.write_text(json.dumps(about | {"at": time.time()}))
         with contextlib.suppress(OSError):
-            for file in self.folder.glob("writer-*.json"):
-                self._look_at(file)
+            for file in self.file.parent.glob("writer-*.json"):
+                with contextlib.suppress(OSError):  # one that cannot be read or deleted hides no other
+                    self._look_at(file)
 
     def _look_at(self, file: Path) -> None:
         try:
@@ -60,7 +57,7 @@ class Presence:
             who, host, pid = (str(about[name])[:64] for name in ("id", "host", "pid"))
             silent_s = abs(time.time() - float(about["at"]))  # a clock may be ahead
             since = time.strftime("%H:%M", time.localtime(float(about["since"])))
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):  # half-written or damaged
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # half-written or damaged
             who, host, pid, since, silent_s = "", "", "", "", max(SILENT_S, time.time() - file.stat().st_mtime)
         if silent_s > RUBBISH_S:
             file.unlink()
@@ -74,12 +71,11 @@ class Presence:
 
 def _ended(host: str, pid: str) -> bool:
     """Whether this is a process of this machine that is gone; False where that cannot be told."""
-    if host != socket.gethostname() or os.name != "posix" or not pid.isdigit():
-        return False
     try:
-        os.kill(int(pid), 0)  # signal 0 only asks
+        if host == socket.gethostname() and os.name == "posix":
+            os.kill(int(pid), 0)  # signal 0 only asks
     except ProcessLookupError:
         return True
-    except (OSError, OverflowError):
+    except (OSError, ValueError, OverflowError):
         pass
     return False

@@ -64,12 +64,10 @@ class IndexReport:
             f"{self.removed} removed. {self.encoded} encoded in {self.seconds:.1f} s.",
             f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
         ]
-        lines += [f"{self.outlook}."] if self.outlook else []
-        lines += [f"{self.beside}."] if self.beside else []
-        lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped] + [
-            f"  note: {text}" for text in self.problems
-        ]
-        return "\n".join([self.banner, *lines] if self.banner else lines)
+        lines += [f"{text}." for text in (self.outlook, self.beside) if text]
+        lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped]
+        lines += [f"  note: {text}" for text in self.problems]
+        return "\n".join([*filter(None, [self.banner]), *lines])
 
     __repr__ = __str__
 

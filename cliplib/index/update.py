@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
 from ..cache import mounts
 from ..cache import rows as rows_
 from ..cache.store import Store
-from ..errors import LibraryError
+from ..errors import LibraryError, QueryError
 from ..media.files import Listing, find_media
 from .companions import Companions
+from .copies import Copies
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
-from .plan import Plan, plan
+from .plan import EVERY_S, Plan, plan
 from .presence import Presence
 from .report import IndexReport, Skipped
 
@@ -53,6 +55,8 @@ def update(
     nothing is lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and
     the files to encode into events (`cluster` has them read elsewhere).
     """
+    if every_s is not None and not 0 < every_s < float("inf"):
+        raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
     started = time.monotonic()
     listing = listing or find_media(root)
     if not listing.files and store.rows.num_rows and not confirm_removals:
@@ -63,76 +67,71 @@ def update(
         )
     companions = Companions(root, listing, store.rows, motion_clips)
     todo = plan(listing, store, every_s, motion_clips)
+    copies = Copies(store, todo, every_s)
     with Presence(store.folder) as presence:
-        run = _Run(root, store, encoder, every_s or 1.0, todo, companions, presence)
-        run.encode_all(progress, read)
-        removed = run.finish(confirm_removals)
+        run = _Run(root, store, encoder, todo, copies, presence)
+        with closing(Journal(store.folder)) as journal:
+            suspects, sampled_s = journal.left_open(), every_s or EVERY_S
+            reader = Reader(
+                root, encoder.prepare, encoder.resolution, sampled_s, copies.known, journal, companions, suspects
+            )
+            with closing(read(reader, todo.todo)) as events:
+                run.take_in(events, progress)
+        removed = run.remove_gone(confirm_removals)
         companions.redate(store)
         store.compact()
-    problems = [*store.problems, *presence.others, *companions.problems]
-    return _report(run, listing, removed, problems, time.monotonic() - started)
+    return _report(run, listing, companions, removed, time.monotonic() - started)
 
 
-def _report(run: _Run, listing: Listing, removed: int, problems: list[str], seconds: float) -> IndexReport:
+def _report(run: _Run, listing: Listing, companions: Companions, removed: int, seconds: float) -> IndexReport:
     """What a finished run did, and what the index holds now."""
-    store = run.store
+    store, counts = run.store, run.counts
     written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
-    skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
     failures = sorted(store.failures.items())
+    skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
     skipped += [Skipped(path, f["stage"], f["reason"]) for path, f in failures if f["stage"] != "motion"]
     frames = pc.sum(pc.equal(store.rows["kind"], "frame")).as_py() or 0
     return IndexReport(
-        indexed=run.indexed,
-        unchanged=run.unchanged,
+        indexed=counts["encoded"] + counts["copied"],
+        unchanged=run.plan.unchanged + counts["touched"] + counts["moved"],
         removed=removed,
         skipped=skipped,
-        encoded=run.encoded,
-        moved=run.moved,
+        encoded=counts["encoded"],
+        moved=counts["moved"],
         photos=store.rows.num_rows - frames,
         frames=frames,
         seconds=seconds,
         cache=str(store.folder),
         banner=run.encoder.banner,
-        problems=problems,
+        problems=[*store.problems, *run.presence.others, *companions.problems],
         written=written,
         outlook=outlook,
-        sidecars=len(set(run.companions.sidecars.values())),
+        sidecars=len(set(companions.sidecars.values())),
         motion_clips=sum(f["stage"] == "motion" for _, f in failures),
     )
 
 
 class _Run:
-    """One run: events come in order and wait in `pending` for a batch; their rows wait in `ready` for a checkpoint."""
+    """One run. Events wait in `pending` for a batch, samples in `unfinished` for the end of their file, and then, with
+    their embeddings, in `ready` for a checkpoint; a file of known content waits in `copies`.
+    """
 
-    def __init__(self, root, store, encoder, every_s: float, todo: Plan, companions: Companions, presence: Presence):
-        self.root, self.store, self.encoder, self.every_s, self.plan = root, store, encoder, every_s, todo
-        self.companions, self.presence = companions, presence
-        self.before = store.rows  # a moved or copied file may need a row that this run replaces
-        self.indexed = self.encoded = self.moved = self.since_saved = 0
-        self.unchanged = todo.unchanged
-        self.saved_at = time.monotonic()
+    def __init__(self, root: Path, store: Store, encoder: Encoder, todo: Plan, copies: Copies, presence: Presence):
+        self.root, self.store, self.encoder, self.plan, self.copies = root, store, encoder, todo, copies
+        self.presence, self.before = presence, store.rows
+        self.counts = Counter()  # of files: "encoded", "copied", "moved", "touched"
         self.pending: list[Sample | Finished] = []
-        self.unfinished: dict[str, list[tuple[Sample, np.ndarray]]] = {}  # samples with their embeddings, by path
+        self.unfinished: dict[str, list[tuple[Sample, np.ndarray]]] = {}  # by path
         self.ready: list[tuple[Sample, np.ndarray]] = []
-        self.twins: list[Finished] = []  # files whose content is encoded already
         self.lost: set[str] = set()  # files with rows, whose new content cannot be decoded
-        self.failures = dict(todo.failed)
-        columns = (self.before[c].to_pylist() for c in ("path", "digest", "every_s")) if todo.todo else ()
-        whole = (row for row in zip(*columns, strict=True) if row[0] not in store.failures)
-        self.digests = {(digest, sampled) for _, digest, sampled in whole}
+        again = {file.path for file in todo.todo} & store.failures.keys()  # kept until they are settled
+        self.failures = todo.failed | {path: store.failures[path] for path in again}
+        self.since_saved, self.saved_at = 0, time.monotonic()
 
-    def known(self, digest: str, kind: str) -> bool:
-        """Whether this content needs no encoding. Called from the reading threads too."""
-        return (digest, self.every_s if kind == "video" else None) in self.digests
-
-    def encode_all(self, progress: bool, read: Callable) -> None:
-        """Encode the plan's files. Ctrl-C finishes the batch in hand and saves, then goes on to the caller."""
-        journal = Journal(self.store.folder)
-        encoder, suspects = self.encoder, journal.left_open()
-        more = (self.every_s, self.known, journal, self.companions, suspects)
-        events = read(Reader(self.root, encoder.prepare, encoder.resolution, *more), self.plan.todo)
+    def take_in(self, events: Generator[Sample | Finished], progress: bool) -> None:
+        """Encode the plan's files as they come. Ctrl-C finishes the batch in hand and saves, then goes on."""
+        files = len(self.plan.todo)
         try:
-            files = len(self.plan.todo)
             with tqdm(total=files, desc="Indexing", unit=" files", disable=not (progress and files)) as bar:
                 for event in events:
                     self.pending.append(event)
@@ -149,8 +148,6 @@ class _Run:
             self.encode()
             raise
         finally:
-            events.close()
-            journal.close()
             self.checkpoint()
 
     def encode(self) -> None:
@@ -169,6 +166,7 @@ class _Run:
     def settle(self, done: Finished) -> None:
         """Count a finished file, and put its rows with those to be saved."""
         file, rows = done.file, self.unfinished.pop(done.file.path, [])
+        self.failures.pop(file.path, None)
         self.since_saved += 1
         if done.error:
             stage, reason = done.error.stage, done.error.reason
@@ -176,66 +174,36 @@ class _Run:
             self.ready += rows
             if stage in ("decode", "motion") and not rows:
                 self.lost.add(file.path)
-        elif self.known(done.digest, file.kind):
-            self.twins.append(done)
+        elif self.copies.known(done.digest, file.kind):
+            self.counts[self.copies.take(done)] += 1
         else:
+            self.counts["encoded"] += 1
+            self.copies.add(done)
             self.ready += rows
-            self.digests.add((done.digest, self.every_s if file.kind == "video" else None))
-            self.indexed += 1
-            self.encoded += 1
 
     def checkpoint(self) -> None:
-        """Save the rows that are ready, and the failures."""
+        """Save the rows that are ready or known, and the failures."""
         self.presence.refresh()
-        if self.ready or self.lost or self.failures != self.store.failures:
+        waiting = self.copies.waiting
+        if self.ready or waiting or self.lost or self.failures != self.store.failures:
             vectors = np.array([vector for _, vector in self.ready], np.float32).reshape(-1, self.encoder.dim)
             thumbs = {(sample.digest, sample.time_s): sample.jpeg for sample, _ in self.ready}
-            self.store.checkpoint(
-                rows_.table([sample.row() for sample, _ in self.ready], vectors), thumbs, self.lost, self.failures
-            )
+            new = rows_.table([sample.row() for sample, _ in self.ready], vectors)
+            if waiting:
+                new = rows_.joined([new, self.copies.rows(new, thumbs)], self.encoder.dim)
+            self.store.checkpoint(new, thumbs, self.lost | self.copies.left, self.failures)
+            self.copies.saved(new)
         self.ready, self.lost, self.saved_at, self.since_saved = [], set(), time.monotonic(), 0
 
-    def finish(self, confirmed: bool) -> int:
-        """Give moved and copied files the rows of their content; drop those of files that are gone, and count these."""
-        if not self.twins and not self.plan.gone:
-            return 0
-        path_of = zip(self.before["digest"].to_pylist(), self.before["path"].to_pylist(), strict=True)
-        gone_with: dict[str, list[str]] = {}  # paths that are gone, by content
-        for digest, path in dict.fromkeys(pair for pair in path_of if pair[1] in self.plan.gone):
-            gone_with.setdefault(digest, []).append(path)
-        known = dict(zip(self.before["path"].to_pylist(), self.before["digest"].to_pylist(), strict=True))
-        came_from = set()
-        for twin in self.twins:
-            if twin.file.path not in known and gone_with.get(twin.digest):
-                came_from.add(gone_with[twin.digest].pop())
-        touched = sum(known.get(twin.file.path) == twin.digest for twin in self.twins)
-        self.moved = len(came_from)
-        self.unchanged += touched + self.moved
-        self.indexed += len(self.twins) - touched - self.moved
-        removed = self.plan.gone - came_from
-        refused = len(removed) > MANY_REMOVED * len(known) and not confirmed
-        new, thumbs = self._twin_rows()
-        if new.num_rows or (removed and not refused):
-            self.store.checkpoint(new, thumbs, came_from | (set() if refused else removed), self.failures)
-        if refused:
+    def remove_gone(self, confirmed: bool) -> int:
+        """Drop the rows of files that are gone, and count these; LibraryError where they are many."""
+        gone = self.plan.gone - self.copies.left
+        files = pc.count_distinct(self.before["path"]).as_py() if gone else 0
+        if len(gone) > MANY_REMOVED * files and not confirmed:
             raise LibraryError(
-                f"{len(removed)} of {len(known)} files are gone from {self.root}. Nothing was removed. "
+                f"{len(gone)} of {files} files are gone from {self.root}. Nothing was removed. "
                 "If a folder is not mounted, mount it; if they are really gone, run index(confirm_removals=True)"
             )
-        return len(removed)
-
-    def _twin_rows(self) -> tuple[pa.Table, dict]:
-        """Rows and thumbnails for the files whose content is encoded under another path."""
-        found = pa.concat_tables([self.store.rows, self.before])
-        found = found.filter(pc.is_in(found["digest"], pa.array([twin.digest for twin in self.twins], pa.string())))
-        columns = [found[c].to_pylist() for c in ("digest", "time_s", "every_s")]
-        positions: dict[str, dict[float | None, int]] = {}
-        for position, (digest, time_s, sampled) in enumerate(zip(*columns, strict=True)):
-            if sampled in (None, self.every_s):
-                positions.setdefault(digest, {})[time_s] = position
-        keys = [(digest, time_s) for digest in positions for time_s in positions[digest]]
-        thumbs = {key: jpeg for key in keys if (jpeg := self.store.thumbnail(key)) is not None}
-        pairs = [(twin.file, position) for twin in self.twins for position in positions[twin.digest].values()]
-        return rows_.of_files(
-            found.take(pa.array([p for _, p in pairs], pa.int64())), [file for file, _ in pairs]
-        ), thumbs
+        if gone:
+            self.store.checkpoint(self.before.slice(0, 0), {}, gone, self.failures)
+        return len(gone)

@@ -47,7 +47,7 @@ def read_checkpoint(path):
     try:
         with open(path, "rb") as file:
             head = file.read(9)
-        if zipfile.is_zipfile(path):
+        if head.startswith(b"PK\3\4"):  # by which torch tells a zip file, too
             with zipfile.ZipFile(path) as archive:
                 _check_entries(archive, os.path.getsize(path))
                 for name in archive.namelist():
@@ -60,7 +60,7 @@ def read_checkpoint(path):
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        elif head[:1] == b"\x80":  # the old format: pickles one after another, then the numbers
+        else:  # the old format: pickles one after another, then the numbers
             with open(path, "rb") as file:
                 for _ in range(5):
                     _check_pickle(file, os.path.getsize(path))

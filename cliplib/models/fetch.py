@@ -16,22 +16,21 @@ ANSWER_WITHIN_S = 4  # per address: a network that swallows packets must not hol
 HUB_FILE = "open_clip_model.safetensors"
 
 
-def fetch(name: str, address: str, repo: str, download_root=None) -> Path:
-    """The checkpoint of an openai/CLIP name: on disk already, from OpenAI's `address`, or the same weights from the
-    model hub's `repo`.
+def fetch(name: str, address: str, repo: str) -> Path:
+    """The checkpoint of an openai/CLIP name: on disk already, from OpenAI's `address` to ~/.cache/clip as openai/CLIP
+    does it, or the same weights from the model hub's `repo`.
 
-    download_root: folder for downloads, by default ~/.cache/clip as in openai/CLIP. Raises ModelError, which lists what
-    was tried and says what to do.
+    Raises ModelError, which lists what was tried and says what to do.
     """
     from huggingface_hub import hf_hub_download, hf_hub_url, try_to_load_from_cache
 
     sha256, filename = address.split("/")[-2:]
-    target, tried = Path(download_root or Path.home() / ".cache" / "clip", filename), []
+    target, tried = Path.home() / ".cache" / "clip" / filename, []
     if target.is_file():
         if sha256_of(target) == sha256:
             return target
         tried.append(f"{target}: damaged or incomplete (its sha256 is not the published one)")
-    cached = try_to_load_from_cache(repo, HUB_FILE, cache_dir=download_root)
+    cached = try_to_load_from_cache(repo, HUB_FILE)
     if isinstance(cached, str):
         return Path(cached)
     hub_address = hf_hub_url(repo, HUB_FILE)
@@ -41,7 +40,7 @@ def fetch(name: str, address: str, repo: str, download_root=None) -> Path:
         tried.append(f"{address}: {error}")
     try:
         open_address(hub_address).close()  # the hub's own client would retry for minutes
-        return Path(hf_hub_download(repo, HUB_FILE, cache_dir=download_root))
+        return Path(hf_hub_download(repo, HUB_FILE))
     except Exception as error:  # as above
         tried.append(f"{hub_address}: {error}")
     attempts = "\n  ".join(tried)

@@ -12,19 +12,13 @@ PREFIX = "open_clip:"
 # What openai/CLIP's classes can express. Anything else in a configuration is another model.
 VISION_KEYS = {"image_size", "layers", "width", "patch_size"}
 TEXT_KEYS = {"context_length", "vocab_size", "width", "heads", "layers"}
-PREPROCESSING = {
-    "mean": (0.48145466, 0.4578275, 0.40821073),
-    "std": (0.26862954, 0.26130258, 0.27577711),
-    "interpolation": "bicubic",
-    "resize_mode": "shortest",
-}
 
 
-def locate(model: str, download_root=None) -> tuple[Path, str]:
+def locate(model: str) -> tuple[Path, str]:
     """The checkpoint of "open_clip:<architecture>/<pretrained>", downloaded on first use, and its activation.
 
-    download_root: open_clip's own cache folder unless given. Raises ModelError where open_clip is not installed, does
-    not know the name, describes a model that openai/CLIP's classes cannot hold, or cannot fetch it.
+    Raises ModelError where open_clip is not installed, does not know the name, describes a model that openai/CLIP's
+    classes cannot hold, or cannot fetch it.
     """
     try:
         import open_clip
@@ -38,7 +32,7 @@ def locate(model: str, download_root=None) -> tuple[Path, str]:
     source = open_clip.get_pretrained_cfg(architecture, pretrained)
     activation = activation_of(model, open_clip.get_model_config(architecture), source)
     try:
-        return Path(open_clip.download_pretrained(source, cache_dir=download_root)), activation
+        return Path(open_clip.download_pretrained(source)), activation
     except Exception as error:  # hubs and networks raise dozens of kinds
         where = source.get("hf_hub") or source.get("url")
         raise ModelError(
@@ -52,10 +46,18 @@ def activation_of(model: str, config: dict, source: dict) -> str:
 
     ModelError names what openai/CLIP's classes cannot hold: other towers, heads, vocabularies or preprocessing.
     """
+    from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+
+    ours = {
+        "mean": OPENAI_DATASET_MEAN,
+        "std": OPENAI_DATASET_STD,
+        "interpolation": "bicubic",
+        "resize_mode": "shortest",
+    }
     vision, text = config["vision_cfg"], config["text_cfg"]
     odd = sorted({*config} - {"embed_dim", "quick_gelu", "vision_cfg", "text_cfg"})
     odd += sorted({*vision} - VISION_KEYS) + sorted({*text} - TEXT_KEYS)
-    odd += [name for name, value in PREPROCESSING.items() if source.get(name, value) != value]
+    odd += [name for name, value in ours.items() if source.get(name, value) != value]
     if text.get("vocab_size", 49408) != 49408 or text.get("heads", 0) * 64 != text.get("width"):
         odd.append("text tower")
     if odd:

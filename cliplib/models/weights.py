@@ -54,16 +54,16 @@ class Weights:
     source: str
 
 
-def load_weights(model, activation=None, download_root=None) -> Weights:
+def load_weights(model, activation=None) -> Weights:
     """Weights for `model`: a name of openai/CLIP or "open_clip:<architecture>/<pretrained>" (downloaded on first use),
     "tiny", or the path of a checkpoint.
 
     activation: "quickgelu" or "gelu", needed only where the checkpoint does not tell; it overrules what the file says.
-    download_root: folder for downloads, by default ~/.cache/clip as in openai/CLIP. Raises ModelError.
+    Raises ModelError.
     """
     if activation is not None and activation not in ACTIVATIONS:
         raise ModelError(f"activation={activation!r} is not known; allowed: {', '.join(ACTIVATIONS)}")
-    path, known = _locate(model, download_root)
+    path, known = _locate(model)
     state, metadata, seen_in_code = read_checkpoint(path)
     activation = activation or metadata.get("activation") or known or seen_in_code or _activation_of_known_file(path)
     if activation not in ACTIVATIONS:
@@ -75,9 +75,11 @@ def load_weights(model, activation=None, download_root=None) -> Weights:
     try:
         sizes = architecture(state)
         thresholds = {mode: float(value) for mode, value in json.loads(metadata.get("thresholds", "{}")).items()}
+        if not all(-1 <= value <= 1 for value in thresholds.values()):
+            raise ValueError(f"cosines lie between -1 and 1, got {thresholds}")
     except ModelError as error:
         raise ModelError(f"{path} is not a CLIP that openai/CLIP's classes can hold: {error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f'{path}: metadata "thresholds" must be JSON such as {{"text": 0.25}}: {error}') from error
     identity = model_id(state, activation, preprocessing(sizes["image_resolution"]))
     return Weights(str(model), state, activation, identity, thresholds, metadata.get("banner", ""), str(path))
@@ -145,12 +147,12 @@ def architecture(state: dict) -> dict:
     return sizes
 
 
-def _locate(model, download_root):
+def _locate(model):
     """Path of the checkpoint, and the activation that is known from its name (or None)."""
     if model in ADDRESSES:
-        return fetch(model, ADDRESSES[model], HUB_REPOS[model], download_root), "quickgelu"
+        return fetch(model, ADDRESSES[model], HUB_REPOS[model]), "quickgelu"
     if str(model).startswith(openclip.PREFIX):
-        return openclip.locate(model, download_root)
+        return openclip.locate(str(model))
     if model == "tiny":
         if not TINY.is_file():
             raise ModelError(f'model="tiny" is read from {TINY}, which is not there; clone the whole repository')

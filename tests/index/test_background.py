@@ -5,8 +5,9 @@ import threading
 import pytest
 
 import cliplib
-from cliplib.errors import LibraryError
+from cliplib.errors import LibraryError, QueryError
 from cliplib.index import update as index
+from cliplib.models.encoder import Encoder
 from tests.libraries import draw_picture, save_random_clip
 
 
@@ -74,3 +75,32 @@ def test_what_stops_it_is_raised_by_wait(library):
     with pytest.raises(LibraryError, match="holds no photo or video"):
         run.wait()
     assert "failed" in str(run)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no kernel image for this GPU"), MemoryError()])
+def test_an_error_that_nobody_expects_is_not_silent(library, monkeypatch, error):
+    monkeypatch.setattr(library.encoder, "encode_images", lambda images: (_ for _ in ()).throw(error))
+    run = library.index_in_background()
+    with pytest.raises(type(error)):
+        run.wait()
+    assert "failed" in str(run)
+
+
+def test_a_sampling_interval_that_is_none_loses_nothing(library):
+    library.index(progress=False)
+    with pytest.raises(QueryError, match="every_s is -1: .* more than 0"):
+        library.index_in_background(every_s=-1).wait()
+
+
+def test_the_model_is_loaded_before_the_thread_begins(tmp_path, weights, monkeypatch):
+    """Two threads that need it at once would load two."""
+    draw_picture(tmp_path / "a.jpg", 1)
+    threads, load = [], Encoder.load
+
+    def noted(*arguments, **options):
+        threads.append(threading.current_thread())
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(Encoder, "load", noted)
+    cliplib.Library(tmp_path, model=weights, device="cpu", precision="fp32").index_in_background().wait()
+    assert threads == [threading.main_thread()]

@@ -88,14 +88,23 @@ class TestSidecars:
         (tmp_path / "a.jpg.json").write_text("{")
         report, rows = run(tmp_path)
         assert report.indexed == 1 and rows["a.jpg", None]["taken_from"] == "mtime"
-        assert "a.jpg.json tells nothing of a.jpg" in report.problems[0] and report.skipped == []
+        assert len(report.problems) == 1 and report.skipped == [] and report.sidecars == 0
+        assert "a.jpg.json tells nothing of a.jpg" in report.problems[0]
 
-    def test_the_cameras_date_and_place_come_first(self, tmp_path):
-        save_photo(tmp_path / "a.jpg", picture(1), TAKEN, place=(48.5, -4.25))
-        (tmp_path / "a.jpg.json").write_text(PLACED)
-        row = run(tmp_path)[1]["a.jpg", None]
+    @pytest.mark.parametrize("late", [False, True])
+    def test_the_cameras_date_and_place_come_first(self, tmp_path, late):
+        for name, taken in (("dated", TAKEN), ("dateless", None)):
+            save_photo(tmp_path / f"{name}.jpg", picture(len(name)), taken, place=(48.5, -4.25))
+        if late:
+            run(tmp_path)
+        for name in ("dated", "dateless"):
+            (tmp_path / f"{name}.jpg.json").write_text(PLACED)
+        rows = run(tmp_path)[1]
+        row = rows["dated.jpg", None]
         assert (row["taken_at"], row["taken_from"], row["camera"]) == (TAKEN.isoformat(), "exif", "Drawn Camera 1")
-        assert (row["latitude"], row["longitude"]) == pytest.approx((48.5, -4.25), abs=1e-6)
+        assert rows["dateless.jpg", None]["taken_from"] == "sidecar"
+        for row in rows.values():
+            assert (row["latitude"], row["longitude"]) == pytest.approx((48.5, -4.25), abs=1e-6)
 
     def test_a_place_is_added_to_the_cameras_date(self, tmp_path):
         save_photo(tmp_path / "a.jpg", picture(1), TAKEN)
@@ -144,6 +153,24 @@ class TestLivePhotos:
         (tmp_path / "a2.mov").replace(tmp_path / "a.mov")  # what is indexed stays until its file changes
         report, rows = run(tmp_path)
         assert report.motion_clips == 1 and list(rows) == [("a.jpg", None)]
+
+    @pytest.mark.parametrize("ident", [None, "ABCD-1"])
+    def test_a_clip_whose_photo_is_gone_is_a_video_of_its_own(self, tmp_path, ident):
+        save_photo(tmp_path / "a.jpg", picture(1), ident=ident)
+        save_clip(tmp_path / "a.mov", 1, 2, ident=ident)
+        for name in "bcdef":
+            save_photo(tmp_path / f"{name}.jpg", picture(ord(name)))
+        assert run(tmp_path)[0].motion_clips == 1
+        (tmp_path / "a.jpg").unlink()
+        report, rows = run(tmp_path)
+        assert (report.indexed, report.removed, report.motion_clips) == (1, 1, 0) and ("a.mov", 0.0) in rows
+
+    def test_a_known_clip_is_not_opened_again(self, tmp_path, monkeypatch):
+        save_photo(tmp_path / "a.jpg", picture(1))
+        save_clip(tmp_path / "a.mov", 1, 2)
+        run(tmp_path)
+        monkeypatch.setattr("cliplib.index.companions.open_video", lambda path: pytest.fail(f"opened {path}"))
+        assert run(tmp_path)[0].motion_clips == 1
 
 
 class TestExif:

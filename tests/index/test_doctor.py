@@ -7,7 +7,9 @@ import pytest
 
 import cliplib
 from cliplib.__main__ import main
-from cliplib.errors import LibraryError
+from cliplib.errors import LibraryError, MediaError
+from cliplib.index import doctor
+from cliplib.media.files import find_media
 from tests.libraries import draw_picture, save_random_clip
 
 
@@ -43,8 +45,9 @@ def test_fault_11_a_flipped_bit_in_any_file_is_found(library, kind):
 
 def test_a_missing_thumbnail_pack_is_found(library):
     next(library.store.folder.glob("thumbs-*")).unlink()
+    library.index(progress=False)
     (finding,) = library.check()
-    assert "is not there" in finding.damage[0]
+    assert "is not there" in finding.damage[0] and f"delete {library.store.folder} first" in finding.advice
 
 
 def test_changes_of_the_folder_are_told_by_path(library):
@@ -66,10 +69,20 @@ def test_content_finds_what_size_and_time_do_not(library):
     assert library.check(by_content=True)[0].changed == ["p1.jpg"]
 
 
-def test_known_failures_are_not_new(library):
+def test_known_failures_are_not_new_until_they_change(library):
     (library.root / "bad.jpg").write_bytes(b"")
     library.index(progress=False)
     assert library.check()[0].new == []
+    draw_picture(library.root / "bad.jpg", 9)
+    assert library.check()[0].new == ["bad.jpg"]
+
+
+def test_what_index_would_keep_is_not_missing(library, monkeypatch):
+    found = find_media(library.root)
+    blind = found._replace(files=found.files[1:], problems=[MediaError("p0.jpg", "walk", "Input/output error")])
+    monkeypatch.setattr(doctor, "find_media", lambda root: blind)
+    (finding,) = library.check()
+    assert (finding.missing, finding.advice) == ([], "nothing to do")
 
 
 def test_a_folder_without_an_index_says_what_to_run(tmp_path, weights):

@@ -51,10 +51,25 @@ class TestTryAlone:
             try_alone(tmp_path / "a.jpg", "image")
 
     def test_a_file_that_never_ends_is_named(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(journal, "TRIAL", "import time; time.sleep(60)")
+        endless = "__import__('time').sleep(60)"
+        monkeypatch.setattr(journal, "TRIAL", journal.TRIAL.replace("open_photo(path)", endless))
         monkeypatch.setitem(journal.DEADLINE_S, "image", 0.3)
-        with pytest.raises(MediaError, match="did not end within 0.3 s"):
+        with pytest.raises(MediaError, match="did not go on within 0.3 s"):
             try_alone(tmp_path / "a.jpg", "image")
+
+    def test_a_long_video_may_take_as_long_as_it_needs(self, tmp_path, monkeypatch):
+        slow = "(__import__('time').sleep(0.4) for _ in range(5))"
+        monkeypatch.setattr(journal, "TRIAL", journal.TRIAL.replace("video.sample()", slow))
+        monkeypatch.setitem(journal.DEADLINE_S, "video", 1.2)
+        try_alone(draw_video(tmp_path / "v.mp4", 1, seconds=1), "video")
+
+    def test_the_child_runs_this_cliplib_wherever_it_is_called(self, tmp_path, monkeypatch):
+        """As in Colab, where only the notebook's own `sys.path` knows of it."""
+        (tmp_path / "cliplib").mkdir()
+        (tmp_path / "cliplib" / "__init__.py").write_text("import os; os.abort()")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("PYTHONPATH", raising=False)
+        try_alone(draw_picture(tmp_path / "a.jpg", 1), "image")
 
 
 def test_a_file_that_killed_the_run_is_reported_and_the_others_are_indexed(tmp_path, monkeypatch):
@@ -69,7 +84,7 @@ def test_a_file_that_killed_the_run_is_reported_and_the_others_are_indexed(tmp_p
         index(root, StubEncoder())
         os._exit(0)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
-    trial = "import os, sys\nif sys.argv[1].endswith('p3.png'): os.kill(os.getpid(), 9)"
+    trial = "import os, sys\nif sys.argv[2].endswith('p3.png'): os.kill(os.getpid(), 9)"
     monkeypatch.setattr(journal, "TRIAL", trial)
     report = index(root, StubEncoder())
     assert [item.path for item in report.skipped] == ["p3.png"] and "SIGKILL" in report.skipped[0].reason

@@ -79,6 +79,16 @@ class TestPresence:
             pass
         assert not list(tmp_path.iterdir())
 
+    def test_a_sign_that_cannot_be_cleared_hides_no_other(self, tmp_path, monkeypatch):
+        sign(tmp_path, id="a", at=1)
+        sign(tmp_path, id="b")
+        monkeypatch.setattr(
+            presence.Path, "glob", lambda *_: map(tmp_path.joinpath, ("writer-a.json", "writer-b.json"))
+        )
+        monkeypatch.setattr(presence.Path, "unlink", lambda *_: (_ for _ in ()).throw(PermissionError()))
+        with pytest.warns(UserWarning, match="another session"), Presence(tmp_path) as here:
+            assert len(here.others) == 1
+
     def test_a_folder_that_cannot_be_written_stops_nobody(self, tmp_path):
         (tmp_path / "file").write_bytes(b"")
         with Presence(tmp_path / "file" / "cache") as here:

@@ -11,11 +11,12 @@ import struct
 import threading
 import time
 import zipfile
+from pathlib import Path
 
 import huggingface_hub
 import pytest
 import torch
-from clip.model import QuickGELU
+from clip.model import CLIP, QuickGELU
 
 from cliplib.errors import ModelError
 from cliplib.models import fetch, weights
@@ -76,7 +77,7 @@ class TestFormats:
         assert (read.activation, read.banner) == ("gelu", "knows only drawings")
         assert read.thresholds == {"text": 0.3, "image": 1.0}
 
-    @pytest.mark.parametrize("thresholds", ["0.3", "{", '{"text": "high"}'])
+    @pytest.mark.parametrize("thresholds", ["0.3", "{", '{"text": "high"}', '{"text": NaN}', "[" * 100_000])
     def test_refuses_thresholds_that_are_not_numbers_by_mode(self, state, tmp_path, thresholds):
         path = save_safetensors(state, tmp_path / "a.safetensors", activation="gelu", thresholds=thresholds)
         with pytest.raises(
@@ -137,27 +138,15 @@ class TestIdentity:
 
 
 class TestArchitecture:
-    @pytest.mark.parametrize("shape", ["small", "RN50"])
+    NARROW = (128, 96, (1, 1, 1, 1), 16, None, 77, 49408, 64, 1, 2)  # a ResNet's heads are in its attention pool
+
+    @pytest.mark.parametrize("shape", [SHAPES["small"], SHAPES["RN50"], NARROW])
     def test_is_found_from_the_shapes_alone(self, shape):
         with torch.device("meta"):
-            sizes = architecture(weights_of(shape))
-        names = [
-            "embed_dim",
-            "image_resolution",
-            "vision_layers",
-            "vision_width",
-            "vision_patch_size",
-            "context_length",
-        ]
-        names += ["vocab_size", "transformer_width", "transformer_heads", "transformer_layers"]
-        assert sizes == dict(zip(names, SHAPES[shape], strict=True))
-
-    def test_a_resnet_may_be_narrow_for_its_heads_are_in_the_attention_pool(self):
-        from clip.model import CLIP
-
-        with torch.device("meta"):
-            state = CLIP(128, 96, (1, 1, 1, 1), 16, None, 77, 49408, 64, 1, 2).state_dict()
-        assert architecture(state)["vision_width"] == 16
+            sizes = architecture(CLIP(*shape).state_dict())
+        names = ["embed_dim", "image_resolution", "vision_layers", "vision_width", "vision_patch_size"]
+        names += ["context_length", "vocab_size", "transformer_width", "transformer_heads", "transformer_layers"]
+        assert sizes == dict(zip(names, shape, strict=True))
 
     @pytest.mark.parametrize(
         ("change", "words"),
@@ -176,13 +165,6 @@ class TestArchitecture:
         path = save_plain({"text_model.embeddings.token_embedding.weight": torch.zeros(2, 2)}, tmp_path / "hf.pt")
         with pytest.raises(ModelError, match=r"'ln_final.weight' is missing; found 1 tensors: text_model.embeddings"):
             load_weights(path, "gelu")
-
-
-def weights_of(shape):
-    """The state of a CLIP of this shape; under `torch.device("meta")`, shapes without numbers."""
-    from clip.model import CLIP
-
-    return CLIP(*SHAPES[shape]).state_dict()
 
 
 def an_archive(path, pickled: bytes, storages=(), compression=zipfile.ZIP_STORED):
@@ -289,6 +271,15 @@ class TestHostileFiles:
         with pytest.raises(ModelError, match="its entries claim 1073741"):
             load_weights(path)
 
+    @pytest.mark.parametrize("zipped_tail", [False, True])
+    def test_refuses_memory_asked_for_by_a_pickle_that_says_nothing_of_its_protocol(self, tmp_path, zipped_tail):
+        """A zip archive behind it does not make it one to torch, which goes by the first bytes."""
+        path = tmp_path / "a.pt"
+        tail = an_archive(tmp_path / "b.pt", b"\x80\x02).").read_bytes() if zipped_tail else b""
+        path.write_bytes(b"cbuiltins\nbytearray\n(J\xff\xff\xff\x7ftR." + tail)
+        with pytest.raises(ModelError, match="asks for builtins bytearray"):
+            load_weights(path, "gelu")
+
     def test_refuses_a_pickle_that_asks_for_a_huge_memo(self, tmp_path):
         path = an_archive(tmp_path / "a.pt", b"\x80\x02)r\xff\xff\xff\x7f.")
         with pytest.raises(ModelError, match="asks for more memory"):
@@ -348,19 +339,17 @@ class TestBrokenFiles:
 
 
 class TestNames:
-    def test_an_unknown_name_lists_the_known_ones(self):
-        with pytest.raises(
-            ModelError, match=r'"ViT-B-32" is neither a known model nor a file .*RN50, .*ViT-B/32.*tiny'
-        ):
-            load_weights("ViT-B-32")
-
-    def test_a_missing_file_is_named(self, tmp_path):
-        with pytest.raises(ModelError, match=r"nowhere.pt\" is neither a known model nor a file that is there"):
-            load_weights(tmp_path / "nowhere.pt")
-
-    def test_a_folder_is_no_checkpoint(self, tmp_path):
-        with pytest.raises(ModelError, match="is a folder, not a checkpoint"):
-            load_weights(str(tmp_path))
+    @pytest.mark.parametrize(
+        ("model", "words"),
+        [
+            ("ViT-B-32", r'"ViT-B-32" is neither a known model nor a file .*RN50, .*ViT-B/32.*tiny'),
+            (Path("no", "where.pt"), r'where.pt" is neither a known model nor a file that is there'),
+            (".", "is a folder, not a checkpoint"),
+        ],
+    )
+    def test_what_is_no_model_is_named_and_the_known_ones_are_listed(self, model, words):
+        with pytest.raises(ModelError, match=words):
+            load_weights(model)
 
     def test_the_tiny_model_is_read_from_data(self, state, tmp_path, monkeypatch):
         monkeypatch.setattr(weights, "TINY", tmp_path / "tiny.safetensors")
@@ -379,12 +368,14 @@ def no_hub(*_, **__):
 def network(tmp_path, monkeypatch):
     """Function (port, sha256 that OpenAI publishes): a load of "ViT-B/32" from there, as is the hub."""
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
     def at(port, sha256="0" * 64):
         monkeypatch.setitem(weights.ADDRESSES, "ViT-B/32", f"http://127.0.0.1:{port}/{sha256}/ViT-B-32.pt")
         monkeypatch.setattr(huggingface_hub, "hf_hub_url", lambda repo, file: f"http://127.0.0.1:{port}/{repo}/{file}")
         monkeypatch.setattr(huggingface_hub, "hf_hub_download", no_hub)
-        return functools.partial(load_weights, "ViT-B/32", download_root=tmp_path / "cache")
+        return functools.partial(load_weights, "ViT-B/32")
 
     return at
 
@@ -426,6 +417,15 @@ def published():
     server.server_close()
 
 
+@pytest.fixture
+def half(tmp_path):
+    """What a download that broke off has left in openai/CLIP's own cache."""
+    file = tmp_path / ".cache" / "clip" / "ViT-B-32.pt"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"half")
+    return file
+
+
 class TestDownload:
     def test_fault_40_without_a_network_one_error_says_what_was_tried_and_what_to_do(self, network, closed_port):
         start = time.monotonic()
@@ -452,31 +452,27 @@ class TestDownload:
         first, second = load(), load()
         assert len(asked) == 1 and first.model_id == second.model_id == load_weights(archive).model_id
         assert first.activation == "quickgelu" and first.name == "ViT-B/32"
-        assert [file.name for file in (tmp_path / "cache").iterdir()] == ["ViT-B-32.pt"]
+        assert [file.name for file in (tmp_path / ".cache" / "clip").iterdir()] == ["ViT-B-32.pt"]
 
     def test_a_damaged_download_is_never_left_as_good(self, network, published, tmp_path):
         port, answer, _ = published
         answer["content"] = b"<html>a page of the hotel's network</html>"
         with pytest.raises(ModelError, match=r"ViT-B-32.pt: what arrived is incomplete or not the published file"):
             network(port)()
-        assert not list((tmp_path / "cache").glob("*.pt")) and not list((tmp_path / "cache").glob("tmp*"))
+        assert not list((tmp_path / ".cache" / "clip").iterdir())
 
-    def test_a_damaged_file_in_the_cache_is_fetched_anew(self, network, published, archive, tmp_path):
+    def test_a_damaged_file_in_the_cache_is_fetched_anew(self, network, published, archive, half):
         port, answer, asked = published
         answer["content"] = archive.read_bytes()
-        (tmp_path / "cache").mkdir()
-        (tmp_path / "cache" / "ViT-B-32.pt").write_bytes(b"half")
         network(port, hashlib.sha256(answer["content"]).hexdigest())()
-        assert len(asked) == 1 and (tmp_path / "cache" / "ViT-B-32.pt").read_bytes() == answer["content"]
+        assert len(asked) == 1 and half.read_bytes() == answer["content"]
 
-    def test_a_damaged_file_without_a_network_is_named(self, network, closed_port, tmp_path):
-        (tmp_path / "cache").mkdir()
-        (tmp_path / "cache" / "ViT-B-32.pt").write_bytes(b"half")
-        with pytest.raises(ModelError, match=r"cache.ViT-B-32.pt: damaged or incomplete"):
+    def test_a_damaged_file_without_a_network_is_named(self, network, closed_port, half):
+        with pytest.raises(ModelError, match=r"clip.ViT-B-32.pt: damaged or incomplete"):
             network(closed_port)()
 
     def test_the_hubs_copy_on_disk_needs_no_network(self, network, closed_port, archive, state, tmp_path):
-        folder = tmp_path / "cache" / "models--timm--vit_base_patch32_clip_224.openai"
+        folder = tmp_path / "hub" / "models--timm--vit_base_patch32_clip_224.openai"
         (folder / "snapshots" / "abc").mkdir(parents=True)
         (folder / "refs").mkdir()
         (folder / "refs" / "main").write_text("abc")
@@ -494,5 +490,5 @@ class TestDownload:
         monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *a, **k: wanted.append((a, k)) or str(copy))
         assert load().model_id == load_weights(archive).model_id
         repo, file = "timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors"
-        assert wanted == [((repo, file), {"cache_dir": tmp_path / "cache"})]
+        assert wanted == [((repo, file), {})]
         assert asked[1] == f"/{repo}/{file}"

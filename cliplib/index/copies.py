@@ -1,0 +1,96 @@
+"""Files whose content the index knows already, by another path or another date: they take its rows, unencoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..cache import rows as rows_
+from ..cache.store import Store
+from ..cache.thumbs import Key, Thumbs
+from .pipeline import Finished
+from .plan import Plan
+
+
+class Copies:
+    """What is known by content in one run, and the files that wait for rows of theirs.
+
+    A video is known at the sampling interval `every_s`; None: at any. `left` are paths that are gone whose content has
+    been found under another: their rows may go when the `rows` of the other are saved.
+    """
+
+    def __init__(self, store: Store, todo: Plan, every_s: float | None):
+        self.store, self.every_s = store, every_s
+        self.waiting: list[Finished] = []
+        self.left: set[str] = set()
+        facts = store.rows.select(["path", "digest", "every_s"])
+        asked = pa.array([*todo.gone, *(file.path for file in todo.todo)], pa.string())
+        named = facts.filter(pc.is_in(facts["path"], asked))
+        self._before = dict(zip(named["path"].to_pylist(), named["digest"].to_pylist(), strict=True))
+        self._gone: dict[str, list[str]] = {}  # paths that are gone, by digest
+        for path in sorted(todo.gone):
+            self._gone.setdefault(self._before[path], []).append(path)
+        # Contents, with the interval where that matters; a file that failed may be there in part only.
+        columns = (facts[c].to_pylist() for c in facts.column_names) if todo.todo else ()
+        whole = (row for row in zip(*columns, strict=True) if row[0] not in store.failures)
+        self._digests = {(digest, sampled if every_s else None) for _, digest, sampled in whole}
+        # Where the rows and pictures of known content are, also of what this run replaces.
+        self._tables, self._packs = [store.rows], {}
+        self._note_packs()
+
+    def known(self, digest: str, kind: str) -> bool:
+        """Whether this content needs no encoding. Called from the reading threads too."""
+        return (digest, self.every_s if kind == "video" else None) in self._digests
+
+    def add(self, done: Finished) -> None:
+        """The content of this file is known from now on."""
+        self._digests.add((done.digest, self.every_s if done.file.kind == "video" else None))
+
+    def take(self, done: Finished) -> str:
+        """Let a file of known content wait for its rows; what it is: "touched" (of a new date), "moved" or "copied"."""
+        self.waiting.append(done)
+        before = self._before.get(done.file.path)
+        if before == done.digest:
+            return "touched"
+        if before is None and self._gone.get(done.digest):
+            self.left.add(self._gone[done.digest].pop())
+            return "moved"
+        return "copied"
+
+    def rows(self, new: pa.Table, thumbs: dict[Key, bytes]) -> pa.Table:
+        """The rows of the files that wait; `new` and `thumbs` are about to be saved, and get their thumbnails too."""
+        digests = pa.array(sorted({done.digest for done in self.waiting}), pa.string())
+        tables = [new, *reversed(self._tables)]  # what this run has read whole goes first
+        found = pa.concat_tables(t.filter(pc.is_in(t["digest"], digests)) for t in tables)
+        positions: dict[str, dict[float | None, int]] = {}  # by content, by time
+        intervals: dict[str, float | None] = {}
+        for position, (key, sampled) in enumerate(zip(rows_.keys(found), found["every_s"].to_pylist(), strict=True)):
+            digest, time_s = key
+            fits = sampled is None or self.every_s in (None, sampled)
+            if fits and intervals.setdefault(digest, sampled) == sampled:
+                positions.setdefault(digest, {}).setdefault(time_s, position)
+        pairs = [(done.file, position) for done in self.waiting for position in positions[done.digest].values()]
+        rows = rows_.of_files(found.take(pa.array([p for _, p in pairs], pa.int64())), [file for file, _ in pairs])
+        for key in dict.fromkeys(rows_.keys(rows)):
+            if key not in thumbs and (jpeg := self._thumbnail(key)):
+                thumbs[key] = jpeg
+        return rows
+
+    def saved(self, new: pa.Table) -> None:
+        """The rows `new`, and those of all that waited, are in the store."""
+        self._tables.append(new)
+        self.waiting = []
+        self._note_packs()
+
+    def _note_packs(self) -> None:
+        self._packs = dict.fromkeys(Path(entry["name"]).name for entry in self.store.thumb_files()) | self._packs
+
+    def _thumbnail(self, key: Key) -> bytes | None:
+        for name, pack in self._packs.items():
+            if pack is None:  # only its name is known so far
+                pack = self._packs[name] = Thumbs([self.store.folder / name])
+            if jpeg := pack.get(key):
+                return jpeg
+        return None
