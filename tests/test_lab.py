@@ -96,9 +96,18 @@ class TestTable:
         with pytest.raises(JudgementError, match=r"nothing is judged for text->image yet: label some queries"):
             lab.table(library, TEXT)
 
-    def test_an_unknown_mode_is_refused(self, library):
+    def test_judgements_of_which_none_can_be_used_are_not_called_missing(self, library):
+        for judge, relevant in (("Ada", True), ("Ben", False)):
+            library.judgements.add(TEXT, "a dog", "p0.jpg", relevant, judge=judge)
+        with pytest.raises(
+            JudgementError, match=r"no judgement for text->image can be used \(the judges are split on p0"
+        ):
+            lab.table(library, TEXT)
+
+    @pytest.mark.parametrize("ask", [lab.table, lambda library, mode: lab.question(mode, "a dog")])
+    def test_an_unknown_mode_is_refused(self, library, ask):
         with pytest.raises(JudgementError, match="mode is 'text': it can be text->image"):
-            lab.table(library, "text")
+            ask(library, "text")
 
 
 class TestSampling:
