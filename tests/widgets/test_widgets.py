@@ -338,7 +338,7 @@ class TestComposeBox:
         box.controls.threshold.value = 1
         assert "sums and differences" not in said(box)
         self.rows(box)[0].children[2].value = -1
-        assert "too little. But the threshold is one for single texts and photos; sums and differences" in said(box)
+        assert "too little. But the threshold is one of single queries; sums and differences" in said(box)
         submit(self.rows(box)[1].children[1], "a cat")
         assert "score otherwise: lower it." in said(box)
 
