@@ -34,13 +34,11 @@ def said(judgements):
 
 class TestAdding:
     def test_a_judgement_is_there_in_the_next_session(self, judgements):
+        assert list(judgements.frame().columns) == list(COLUMNS) and len(judgements.frame()) == 0
         judgements.add(TEXT, "a dog", "p1.jpg", True, judge="Ada")
         again = Judgements(judgements.folder, index)
         assert said(again) == [(TEXT, "a dog", "p1.jpg", True, "Ada")]
         assert list(again.frame().columns) == list(COLUMNS)
-
-    def test_an_empty_table_has_the_columns(self, judgements):
-        assert list(judgements.frame().columns) == list(COLUMNS) and len(judgements.frame()) == 0
 
     def test_the_last_word_of_each_judge_counts(self, judgements):
         for judge, relevant in (("Ada", True), ("Ben", True), ("Ada", False)):
@@ -221,12 +219,14 @@ class TestExchange:
         monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
         assert "judge-" in judgements.save(tmp_path / "ours.csv").read_text()
 
-    def test_other_columns_are_refused_with_both_lists(self, judgements, tmp_path):
-        (tmp_path / "scores.csv").write_text("path,score\np1.jpg,0.3\n")
-        with pytest.raises(JudgementError, match=r"scores.csv has the columns \['path', 'score'\], without \['mode'"):
-            judgements.merge(tmp_path / "scores.csv")
-
-    def test_a_file_that_is_no_text_is_named(self, judgements, tmp_path):
-        (tmp_path / "photo.csv").write_bytes(b"\xff\xd8\xff\xe0")
-        with pytest.raises(JudgementError, match=r"photo.csv cannot be read as a CSV file"):
-            judgements.merge(tmp_path / "photo.csv")
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"path,score\np1.jpg,0.3\n", r"class.csv has the columns \['path', 'score'\], without \['mode'"),
+            (b"\xff\xd8\xff\xe0", "class.csv cannot be read as a CSV file"),
+        ],
+    )
+    def test_a_file_that_holds_no_judgements_is_named(self, judgements, tmp_path, content, message):
+        (tmp_path / "class.csv").write_bytes(content)
+        with pytest.raises(JudgementError, match=message):
+            judgements.merge(tmp_path / "class.csv")

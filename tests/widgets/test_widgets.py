@@ -71,12 +71,34 @@ def png(seed, tmp_path):
     return draw_picture(tmp_path / "drawn.png", seed).read_bytes()
 
 
+def all_shown(box):
+    """The box, with a threshold that everything reaches."""
+    box.controls.threshold.value = -0.2
+    return box
+
+
 @pytest.fixture
 def box(library):
     """A text box with every photo shown."""
-    box = widgets.text_box(library, example="a dog")
-    box.controls.threshold.value = -0.2
-    return box
+    return all_shown(widgets.text_box(library, example="a dog"))
+
+
+@pytest.mark.parametrize(
+    ("make", "asks", "words"),
+    [
+        (widgets.text_box, "   ", "no words"),
+        (widgets.text_box, "a dog " * 200, "cut"),
+        (widgets.image_box, "nowhere.jpg", "no image"),
+        (widgets.compose_box, "", "no terms"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_the_box(library, make, asks, words):
+    box = make(library)
+    if make is widgets.compose_box:
+        box.search()
+    else:
+        submit(box.entry[0], asks)
+    assert words in said(box) and box.button.disabled is False
 
 
 class TestTextBox:
@@ -105,8 +127,6 @@ class TestTextBox:
         assert paths(box) == best[:2]
         box.controls.folder.value = "trips"
         assert set(paths(box)) == {f"trips/{NASTY}", "trips/copy.png"}
-        box.controls.threshold.value = 1
-        assert "Nothing reaches the threshold" in said(box)
 
     def test_look_alikes_are_folded(self, box):
         box.controls.fold.value = 0.9
@@ -124,8 +144,7 @@ class TestTextBox:
             draw_picture(tmp_path / name, 1)
         other = cliplib.Library(tmp_path, model=library.model)
         other.index(progress=False)
-        box = widgets.text_box(other, example="a dog")
-        box.controls.threshold.value = -0.2
+        box = all_shown(widgets.text_box(other, example="a dog"))
         box.controls.screenshots.value = False
         assert paths(box) == ["p.png"]
 
@@ -134,16 +153,6 @@ class TestTextBox:
         assert "Nothing reaches the threshold" in said(box) and "nonsense reaches" in said(box)
         assert len(box.gallery.tiles) == 3
         assert all('class="cliplib below"' in tile.figure.value for tile in box.gallery.tiles)
-
-    def test_errors_are_shown_in_words(self, library):
-        box = widgets.text_box(library)
-        submit(box.entry[0], "   ")
-        assert "no words" in said(box) and box.button.disabled is False
-
-    def test_notes_of_the_library_are_shown(self, library):
-        box = widgets.text_box(library)
-        submit(box.entry[0], "a dog " * 200)
-        assert "cut" in said(box)
 
     def test_fault_15_names_are_text(self, box):
         shown = next(tile for tile in box.gallery.tiles if tile.hit.path.endswith(NASTY)).figure.value
@@ -245,14 +254,8 @@ class TestImageBox:
         box.controls.threshold.value = -0.2
         assert set(paths(box)) == set(library.photos()) - {box.entry[0].value}
 
-    def test_says_when_a_photo_is_nowhere(self, library):
-        box = widgets.image_box(library)
-        submit(box.entry[0], "nowhere.jpg")
-        assert "no image" in said(box)
-
     def test_find_similar_goes_on_from_a_result(self, library):
-        box = widgets.image_box(library)
-        box.controls.threshold.value = -0.2
+        box = all_shown(widgets.image_box(library))
         path = paths(box)[-1]
         box.gallery.tiles[-1].similar.click()
         assert box.entry[0].value == path and path in said(box)
@@ -283,9 +286,7 @@ class TestImageBox:
 class TestVideoBox:
     @pytest.fixture
     def videos(self, library):
-        box = widgets.video_box(library, example="a dog")
-        box.controls.threshold.value = -0.2
-        return box
+        return all_shown(widgets.video_box(library, example="a dog"))
 
     def test_shows_one_tile_a_moment_with_its_time(self, videos):
         assert len(videos.gallery.tiles) == 1  # every frame passes: one moment
@@ -325,8 +326,7 @@ class TestComposeBox:
         return box.entry[0].children
 
     def test_rows_are_summed_with_their_weights(self, library):
-        box = widgets.compose_box(library, example="a dog")
-        box.controls.threshold.value = -0.2
+        box = all_shown(widgets.compose_box(library, example="a dog"))
         _, line, weight = self.rows(box)[1].children
         weight.value = -0.5
         submit(line, "a cat")
@@ -343,8 +343,7 @@ class TestComposeBox:
         assert "score otherwise: lower it." in said(box)
 
     def test_a_result_becomes_a_row(self, library):
-        box = widgets.compose_box(library, example="a dog")
-        box.controls.threshold.value = -0.2
+        box = all_shown(widgets.compose_box(library, example="a dog"))
         path = paths(box)[0]
         box.gallery.tiles[0].similar.click()
         kind, line, _ = self.rows(box)[1].children
@@ -361,11 +360,6 @@ class TestComposeBox:
         for _ in range(3):
             self.rows(box)[-1].click()
         assert len(self.rows(box)) == 6 and not isinstance(self.rows(box)[-1], ipywidgets.Button)
-
-    def test_empty_rows_are_said(self, library):
-        box = widgets.compose_box(library)
-        box.search()
-        assert "no terms" in said(box)
 
 
 class TestKeeping:
@@ -403,8 +397,7 @@ class TestKeeping:
 
 def test_a_file_on_drive_is_linked(library, monkeypatch):
     monkeypatch.setattr(library, "drive_link", lambda hit: "https://drive.google.com/file/d/1/view", raising=False)
-    box = widgets.text_box(library, example="a dog")
-    box.controls.threshold.value = -0.2
+    box = all_shown(widgets.text_box(library, example="a dog"))
     assert 'href="https://drive.google.com/file/d/1/view"' in box.gallery.tiles[0].figure.value
 
 
