@@ -28,8 +28,8 @@ class Asked:
     picture: bytes | None = None
 
 
-def asking(line: ipywidgets.Text, ask: Callable) -> ipywidgets.Text:
-    """The line, which calls `ask` on Enter."""
+def on_enter(line: ipywidgets.Text, ask: Callable) -> ipywidgets.Text:
+    """The line, which from now on calls `ask` on Enter."""
     line.add_class("cliplib-ask")
     with warnings.catch_warnings():  # deprecated, but works on 7 and 8, where observe misses Enter on unchanged text
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -39,13 +39,13 @@ def asking(line: ipywidgets.Text, ask: Callable) -> ipywidgets.Text:
 
 def words_line(words: str, placeholder: str, ask: Callable) -> ipywidgets.Text:
     """A line for words."""
-    return asking(ipywidgets.Text(value=words, placeholder=placeholder, description="Find"), ask)
+    return on_enter(ipywidgets.Text(value=words, placeholder=placeholder, description="Find"), ask)
 
 
 def photo_line(photos: list[str], ask: Callable) -> ipywidgets.Combobox:
     """A line for the path of a photo, completed while one types."""
     options = photos[:OFFERED]
-    return asking(ipywidgets.Combobox(options=options, placeholder="a photo of the library", description="Like"), ask)
+    return on_enter(ipywidgets.Combobox(options=options, placeholder="a photo of the library", description="Like"), ask)
 
 
 def upload_button(take: Callable[[Callable[[], Asked]], None]) -> ipywidgets.FileUpload:
@@ -106,7 +106,7 @@ class Rows:
 
     def _row(self) -> ipywidgets.HBox:
         kind = ipywidgets.Dropdown(options=["words", "photo"], layout=ipywidgets.Layout(width="90px"))
-        line = asking(ipywidgets.Combobox(placeholder="words or a photo's path"), self._ask)
+        line = on_enter(ipywidgets.Combobox(placeholder="words or a photo's path"), self._ask)
         layout = ipywidgets.Layout(width="280px")
         weight = ipywidgets.FloatSlider(
             value=1, min=-2, max=2, step=0.1, description="weight", continuous_update=False, layout=layout
