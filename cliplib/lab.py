@@ -61,7 +61,7 @@ def table(library: Library, mode: str, noise: int = NOISE, seed: int = 0) -> Tab
             continue
         found = of_query.merge(scores.assign(rank=range(len(scores))), on=KEYS)
         if len(found) < len(of_query):
-            notes.append(f"{len(of_query) - len(found)} judged pictures of {query!r} are no longer in the index")
+            notes.append(f"{len(of_query) - len(found)} judged pictures of {query!r} are no longer among its results")
         parts.append(found.assign(weight=weights(found["rank"].to_numpy(), len(scores))))
     if not sum(map(len, parts)):
         why = f"no judgement for {mode} can be used ({'; '.join(notes[:5])})"
