@@ -16,7 +16,7 @@ from PIL import Image
 
 from .cache.durable import write_durably
 from .calibrate.evaluation import compare, expected_precision
-from .calibrate.judgements import MODES
+from .calibrate.judgements import known_mode
 from .calibrate.profiles import Profile
 from .calibrate.rules import RULES, Judged
 from .errors import CliplibError, JudgementError
@@ -51,7 +51,7 @@ def table(library: Library, mode: str, noise: int = NOISE, seed: int = 0) -> Tab
     import pandas as pd
 
     frame = library.judgements.frame()
-    said, notes = verdicts(frame[frame["mode"] == _checked(mode)])
+    said, notes = verdicts(frame[frame["mode"] == known_mode(mode)])
     notes, parts = library.judgements.problems + notes, []
     for query, of_query in said.groupby("query", sort=False):
         try:
@@ -61,12 +61,13 @@ def table(library: Library, mode: str, noise: int = NOISE, seed: int = 0) -> Tab
             continue
         found = of_query.merge(scores.assign(rank=range(len(scores))), on=KEYS)
         if len(found) < len(of_query):
-            notes.append(f"{len(of_query) - len(found)} judged pictures of {query!r} are no longer in the index")
+            notes.append(f"{len(of_query) - len(found)} judged pictures of {query!r} are no longer among its results")
         parts.append(found.assign(weight=weights(found["rank"].to_numpy(), len(scores))))
     if not sum(map(len, parts)):
+        why = f"no judgement for {mode} can be used ({'; '.join(notes[:5])})"
         raise JudgementError(
-            f"nothing is judged for {mode} yet: label some queries (labelling.LabellingBox), or take over a CSV with "
-            "library.judgements.merge(file)"
+            f"{why if notes else f'nothing is judged for {mode} yet'}: label some queries (labelling.LabellingBox), "
+            "or take over a CSV with library.judgements.merge(file)"
         )
     rows = pd.concat(parts, ignore_index=True).drop(columns=["mode", "rank"])
     numbers, queries = pd.factorize(rows["query"])
@@ -113,9 +114,8 @@ def weights(ranks: np.ndarray, n: int) -> np.ndarray:
 
 def noise_scores(library: Library, mode: str, n: int = NOISE, seed: int = 0) -> np.ndarray:
     """The best score that each of `n` queries without a meaning reaches in the whole library: float (n,)."""
-    asked, _, _ = _checked(mode).partition("->")
-    queries = nonsense(n, seed) if asked == "text" else noise_pictures(n, seed)
     kind = question(mode, "")[1]
+    queries = nonsense(n, seed) if mode.startswith("text->") else noise_pictures(n, seed)
     return np.array([np.nanmax(library.score(query, kind).values) for query in queries])
 
 
@@ -202,13 +202,7 @@ def export(folder: str | Path, name: str, frame: pd.DataFrame, about: dict, figu
     return folder / f"{name}.csv"
 
 
-def _checked(mode: str) -> str:
-    if mode not in MODES:
-        raise JudgementError(f"mode is {mode!r}: it can be {', '.join(MODES)}")
-    return mode
-
-
 def question(mode: str, query: str) -> tuple:
     """What `Library.score` is asked: the text or the path of a photo, and the kind of rows."""
-    asked, _, shown = mode.partition("->")
+    asked, _, shown = known_mode(mode).partition("->")
     return query if asked == "text" else Path(query), "frame" if shown == "video" else "image"

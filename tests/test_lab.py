@@ -1,6 +1,7 @@
 """The lab on a small library: tables from judgements, profiles that change a search, exports, labelling, exploring."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 import cliplib
 from cliplib import lab
 from cliplib.errors import CacheError, JudgementError
+from cliplib.search.query import nonsense
 from tests.libraries import draw_picture, draw_video, save_random_clip
 
 TEXT = "text->image"
@@ -84,7 +86,8 @@ class TestTable:
         frame = library.judgements.frame().replace({"path": {"p0.jpg": "gone.jpg"}})
         monkeypatch.setattr(library.judgements, "frame", lambda: frame)
         table = lab.table(library, TEXT, noise=1)
-        assert table.notes == ["1 judged pictures of 'a dog' are no longer in the index"] and len(table.judged) == 7
+        assert table.notes == ["1 judged pictures of 'a dog' are no longer among its results"]
+        assert len(table.judged) == 7
 
     def test_a_query_that_cannot_be_asked_is_said(self, library):
         judge_by_rank(library, ["a dog"])
@@ -96,9 +99,18 @@ class TestTable:
         with pytest.raises(JudgementError, match=r"nothing is judged for text->image yet: label some queries"):
             lab.table(library, TEXT)
 
-    def test_an_unknown_mode_is_refused(self, library):
+    def test_judgements_of_which_none_can_be_used_are_not_called_missing(self, library):
+        for judge, relevant in (("Ada", True), ("Ben", False)):
+            library.judgements.add(TEXT, "a dog", "p0.jpg", relevant, judge=judge)
+        with pytest.raises(
+            JudgementError, match=r"no judgement for text->image can be used \(the judges are split on p0"
+        ):
+            lab.table(library, TEXT)
+
+    @pytest.mark.parametrize("ask", [lab.table, lambda library, mode: lab.question(mode, "a dog")])
+    def test_an_unknown_mode_is_refused(self, library, ask):
         with pytest.raises(JudgementError, match="mode is 'text': it can be text->image"):
-            lab.table(library, "text")
+            ask(library, "text")
 
 
 class TestSampling:
@@ -144,21 +156,16 @@ class TestProfile:
         library.profiles.remove(TEXT)
         assert library.search("a dog") == before
 
-    def test_another_models_profile_is_refused_where_it_would_be_used(self, library, tmp_path, photos):
+    def test_another_model_shares_the_judgements_and_is_refused_the_profile(self, library, tmp_path, photos):
         judge_by_rank(library, ["a dog"])
         lab.calibrate(library, lab.table(library, TEXT, noise=2))
         (file,) = library.store.folder.glob("profile-*.json")
         other = cliplib.Library(photos, model=save_random_clip(tmp_path / "other.safetensors", 1), cache=library.cache)
         other.index(progress=False)
+        assert len(lab.table(other, TEXT, noise=1).judged) == 8
         (other.store.folder / file.name).write_bytes(file.read_bytes())
         with pytest.raises(CacheError, match=r"random.safetensors.*other.safetensors.*Calibrate again"):
             other.search("a dog")
-
-    def test_judgements_are_shared_by_models(self, library, tmp_path, photos):
-        judge_by_rank(library, ["a dog"])
-        other = cliplib.Library(photos, model=save_random_clip(tmp_path / "other.safetensors", 1), cache=library.cache)
-        other.index(progress=False)
-        assert len(lab.table(other, TEXT, noise=1).judged) == 8
 
     def test_a_hit_carries_its_expected_precision(self, library):
         judge_by_rank(library, ["a dog"])
@@ -170,20 +177,13 @@ class TestProfile:
         assert "nearly all at this score are right" in hits._repr_html_()
         shares = [hit.expected_precision for hit in hits]
         assert shares == sorted(shares, reverse=True)
-
-    def test_a_composed_query_promises_nothing(self, library):
-        judge_by_rank(library)
-        lab.calibrate(library, lab.table(library, TEXT, noise=2))
-        query = 2 * cliplib.text("a dog") - cliplib.text("a cat")
-        assert library.search(query, threshold=-1)[0].expected_precision is None
+        composed = 2 * cliplib.text("a dog") - cliplib.text("a cat")
+        assert library.search(composed, threshold=-1)[0].expected_precision is None  # which nobody measured
 
     @pytest.mark.parametrize(
         ("rule", "message"),
         [
-            (
-                "largest gap",
-                "'largest gap' cuts each query on its own, and a profile is one number: choose one of paper",
-            ),
+            ("largest gap", "'largest gap' cuts each query on its own, and a profile is one number: choose one of p"),
             ("luck", "'luck' is no rule: choose one of paper, best F1, noise floor"),
         ],
     )
@@ -217,8 +217,6 @@ class TestNoise:
         assert first[0].tobytes() != first[1].tobytes() and first[0].size == (224, 224)
 
     def test_noise_is_the_best_score_over_the_library(self, library):
-        from cliplib.search.query import nonsense
-
         best = lab.noise_scores(library, TEXT, 2, seed=4)
         assert best.tolist() == pytest.approx([library.score(text).values.max() for text in nonsense(2, 4)])
 
@@ -241,8 +239,6 @@ class TestExport:
         assert {"cliplib", "numpy", "scikit-learn"} <= set(about["versions"])
 
     def test_the_hash_of_a_library_follows_its_pictures_not_their_names(self, library, photos, weights, tmp_path):
-        import shutil
-
         shutil.copytree(photos, tmp_path / "renamed", ignore=shutil.ignore_patterns(".cliplib"))
         (tmp_path / "renamed" / "p0.jpg").rename(tmp_path / "renamed" / "other.jpg")
         renamed = cliplib.Library(tmp_path / "renamed", model=weights)

@@ -6,7 +6,8 @@ pictures of one query are not independent of each other (Sakai 2006).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +46,8 @@ def held_out(judged: Judged, rule: Rule, folds: int = FOLDS, seed: int = 0) -> n
     return found
 
 
-def interval(values: np.ndarray, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """A bootstrap interval for the mean of `values`, float (q,), one for each query.
+def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """A bootstrap interval of 95 % for the mean of `values`, float (q,), one for each query.
 
     The percentile interval, widened as Hesterberg (2015) advises: the plain one is as much too narrow for few queries
     as a normal interval is beside Student's.
@@ -57,7 +58,7 @@ def interval(values: np.ndarray, seed: int = 0, level: float = 0.95) -> tuple[fl
     if q < 2:
         return float(np.mean(values)), float(np.mean(values))
     means = values[np.random.default_rng(seed).integers(0, q, (RESAMPLES, q))].mean(1)
-    tail = norm.cdf(-np.sqrt(q / (q - 1)) * t.ppf((1 + level) / 2, q - 1))
+    tail = norm.cdf(-np.sqrt(q / (q - 1)) * t.ppf(0.975, q - 1))
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
 
@@ -122,11 +123,8 @@ def transfer(judged: Judged, other: Judged, default: float, seed: int = 0) -> pd
     for name, rule in RULES.items():
         number = rule.fit(other if name == "noise floor" else judged)
         f1 = at_cutoffs(other, rule.cutoffs(other, number))[:, 2]
-        row = {"rule": name, "cutoff": number, "f1": f1.mean(), "default_f1": base.mean()}
-        row["f1_low"], row["f1_high"] = interval(f1, seed)
-        row["difference"] = (f1 - base).mean()
-        row["difference_low"], row["difference_high"] = interval(f1 - base, seed)
-        rows.append(row)
+        found = summary(np.stack([f1, f1 - base], axis=1), ("f1", "difference"), seed)
+        rows.append({"rule": name, "cutoff": number, "default_f1": base.mean(), **found})
     return pd.DataFrame(rows)
 
 
@@ -140,18 +138,20 @@ def learning_curve(
     """
     import pandas as pd
 
-    random, queries, rows = np.random.default_rng(seed), judged.queries, []
-    sizes = [size for size in sizes if size < len(queries)]
-    for size in sizes:
-        draws = [random.permutation(queries) for _ in range(repeats)]
+    random, rows = np.random.default_rng(seed), []
+    for size in (size for size in sizes if size < len(judged.queries)):
+        draws = [random.permutation(judged.queries) for _ in range(repeats)]
         for name, rule in RULES.items():
-            found = np.array(list(_fits(judged, rule, size, draws))).reshape(-1, 2)
-            if not len(found):
-                continue
-            low, high = np.quantile(found, [0.025, 0.975], axis=0)
-            row = {"rule": name, "queries": size, "f1": found[:, 0].mean(), "f1_low": low[0], "f1_high": high[0]}
-            row |= {"cutoff": found[:, 1].mean(), "cutoff_low": low[1], "cutoff_high": high[1]}
-            rows.append({**row, "failed": repeats - len(found)})
+            found = []
+            for draw in draws:
+                with suppress(JudgementError):
+                    number, others = rule.fit(judged.of(draw[:size])), judged.of(draw[size:])
+                    found.append((at_cutoffs(others, rule.cutoffs(others, number))[:, 2].mean(), number))
+            if found:
+                mean, (low, high) = np.mean(found, axis=0), np.quantile(found, [0.025, 0.975], axis=0)
+                row = {"rule": name, "queries": size, "f1": mean[0], "f1_low": low[0], "f1_high": high[0]}
+                row |= {"cutoff": mean[1], "cutoff_low": low[1], "cutoff_high": high[1]}
+                rows.append({**row, "failed": repeats - len(found)})
     return pd.DataFrame(rows)
 
 
@@ -166,14 +166,3 @@ def expected_precision(judged: Judged) -> tuple[tuple[float, ...], tuple[float, 
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
     fitted.fit(judged.scores, judged.relevant.astype(float), sample_weight=judged.weight)
     return tuple(map(float, fitted.X_thresholds_)), tuple(map(float, fitted.y_thresholds_))
-
-
-def _fits(judged: Judged, rule: Rule, size: int, draws) -> Iterator[tuple[float, float]]:
-    """F1 on the other queries and the number fitted on the first `size` of each draw."""
-    for draw in draws:
-        try:
-            number = rule.fit(judged.of(draw[:size]))
-        except JudgementError:
-            continue
-        others = judged.of(draw[size:])
-        yield at_cutoffs(others, rule.cutoffs(others, number))[:, 2].mean(), number

@@ -15,9 +15,9 @@ import json
 import math
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ class Merged:
     """What an import did: rows `added`, and a sentence for each one `refused`."""
 
     added: int
-    refused: list[str] = field(default_factory=list)
+    refused: list[str]
 
     def __str__(self) -> str:
         return "\n".join([f"{self.added} judgements added, {len(self.refused)} refused", *self.refused])
@@ -56,8 +56,7 @@ class Judgements:
         self.folder, self._rows = Path(folder), rows
         self._mine: list[list] = []  # the rows of the file that this object is writing
         self._file: Path | None = None
-        self._salt = ""
-        self._index: tuple[pa.Table, dict, dict] | None = None
+        self._index: tuple[pa.Table | None, dict, dict, dict] = None, {}, {}, {}
         self.problems: list[str] = []
 
     def add(
@@ -81,8 +80,10 @@ class Judgements:
         rows, self.problems = [], []
         for file in sorted(self.folder.glob("judgements-*.json")):
             try:
-                read = json.loads(file.read_bytes())
-                rows += [row for row in read if len(row) == len(COLUMNS)]
+                rows += [
+                    (mode, query, path, math.nan if time_s is None else float(time_s), bool(relevant), judge, date)
+                    for mode, query, path, time_s, relevant, judge, date in json.loads(file.read_bytes())
+                ]
             except (OSError, ValueError, TypeError):
                 self.problems.append(f"{file.name} is damaged and was passed over")
         frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"relevant": bool, "time_s": float})
@@ -98,11 +99,12 @@ class Judgements:
         """
         frame = self.frame()
         if not names:
-            frame["judge"] = [self._pseudonym(judge) for judge in frame["judge"]]
             digests = self._known()[1]
-            for column, rows in (("path", slice(None)), ("query", frame["mode"].str.startswith("image->"))):
-                names = frame.loc[rows, column]
-                frame.loc[rows, column] = [BY_CONTENT + digests.get(path, "unknown") for path in names]
+            paths, queries = (
+                frame[name].map(lambda path: BY_CONTENT + digests.get(path, "unknown")) for name in ("path", "query")
+            )
+            queries = frame["query"].where(frame["mode"].str.startswith("text->"), queries)
+            frame = frame.assign(path=paths, query=queries, judge=frame["judge"].map(self._pseudonym))
         return pooling.write(frame, file)
 
     def merge(self, file: str | Path | pd.DataFrame) -> Merged:
@@ -130,9 +132,7 @@ class Judgements:
 
     def _checked(self, record: dict) -> list:
         """A row in the order of `COLUMNS`, as it is stored; JudgementError when it cannot be right."""
-        mode, query = record.get("mode"), record.get("query")
-        if mode not in MODES:
-            raise JudgementError(f"mode is {mode!r}: it can be {', '.join(MODES)}")
+        mode, query = known_mode(record.get("mode")), record.get("query")
         if not isinstance(query, str) or not query.strip():
             raise JudgementError(f"query is {query!r}: give the words that were searched, or the path of a photo")
         said = SAID.get(str(record.get("relevant")).strip().lower().removesuffix(".0"))
@@ -159,16 +159,14 @@ class Judgements:
         return found
 
     def _time(self, mode: str, path: str, time_s) -> float | None:
-        sampled = self._known()[0][path]
-        still = time_s is None or time_s == "" or (isinstance(time_s, float) and math.isnan(time_s))
-        if mode.endswith("->image"):
-            if sampled[0] is not None:
-                raise JudgementError(f"{path} is a video, and {mode} finds photos")
-            if not still:
-                raise JudgementError(f"{path} is a photo: time_s must be None, not {time_s!r}")
-            return None
-        if sampled[0] is None:
-            raise JudgementError(f"{path} is a photo, and {mode} finds video frames")
+        sampled, of_photos = self._known()[0][path], mode.endswith("->image")
+        if of_photos != (sampled[0] is None):
+            what, found = ("video", "photos") if of_photos else ("photo", "video frames")
+            raise JudgementError(f"{path} is a {what}, and {mode} finds {found}")
+        if of_photos:
+            if time_s is None or time_s == "" or (isinstance(time_s, float) and math.isnan(time_s)):
+                return None
+            raise JudgementError(f"{path} is a photo: time_s must be None, not {time_s!r}")
         try:
             nearest = min(sampled, key=lambda other: abs(other - float(time_s)))
         except (TypeError, ValueError):
@@ -180,14 +178,14 @@ class Judgements:
     def _known(self) -> tuple[dict, dict, dict]:
         """The index as {path: times in seconds, or [None]}, {path: digest}, {digest: path}."""
         rows = self._rows()
-        if self._index is None or self._index[0] is not rows:
+        if self._index[0] is not rows:
             times: dict[str, list] = {}
             paths, seconds, digests = (rows[name].to_pylist() for name in ("path", "time_s", "digest"))
             for path, time_s in zip(paths, seconds, strict=True):
                 times.setdefault(path, []).append(time_s)
-            self._index = rows, times, dict(zip(paths, digests, strict=True))
-        _, times, digests = self._index
-        return times, digests, {digest: path for path, digest in sorted(digests.items(), reverse=True)}
+            of_path = dict(sorted(zip(paths, digests, strict=True), reverse=True))  # of copies the first is found
+            self._index = rows, times, of_path, {digest: path for path, digest in of_path.items()}
+        return self._index[1:]
 
     # how they are written
 
@@ -208,24 +206,37 @@ class Judgements:
             raise CacheError(f"could not save {file.name} in {self.folder}: {why}") from error
 
     def _pseudonym(self, judge: str) -> str:
+        return "judge-" + hashlib.sha256(f"{self._salt} {judge}".encode()).hexdigest()[:8]
+
+    @cached_property
+    def _salt(self) -> str:
         file = self.folder / "salt"
-        if not file.is_file() and not self._salt:
-            self._salt = uuid.uuid4().hex
-            with suppress(CacheError):  # on a disk that refuses, the pseudonyms of this session are its own
-                self._put(file, self._salt)
-        salt = file.read_text() if file.is_file() else self._salt
-        return "judge-" + hashlib.sha256(f"{salt} {judge}".encode()).hexdigest()[:8]
+        if not file.is_file():
+            salt = uuid.uuid4().hex
+            try:
+                self._put(file, salt)
+            except CacheError:  # on a disk that refuses, the pseudonyms of this session are its own
+                return salt
+        return file.read_text()
+
+
+def known_mode(mode) -> str:
+    """The mode, such as "text->image"; JudgementError when it is none."""
+    if mode not in MODES:
+        raise JudgementError(f"mode is {mode!r}: it can be {', '.join(MODES)}")
+    return mode
 
 
 def _date(date) -> str:
     """ISO 8601 in UTC, to the microsecond, so that dates sort as text; now for none."""
-    if not isinstance(date, str) or not date:
+    said = "" if date is None else str(date)
+    if said in ("", "nan", "NaT", "<NA>"):
         return _now()
     try:
-        when = datetime.fromisoformat(date.replace("Z", "+00:00"))
-    except ValueError:
+        when = datetime.fromisoformat(said.replace("Z", "+00:00"))
+        return when.astimezone(timezone.utc).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError):
         raise JudgementError(f"date is {date!r}: give ISO 8601, such as 2026-03-01T10:00:00+00:00") from None
-    return when.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
 def _now() -> str:

@@ -7,13 +7,15 @@ of the two per-query rules say where to cut the scores of each query.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..errors import JudgementError
 from ..search import ranking
+
+COLUMNS = {"scores": float, "relevant": bool, "query": np.int64, "weight": float}
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,14 @@ class Judged:
     relevant: np.ndarray
     query: np.ndarray
     weight: np.ndarray | None = None
-    noise: np.ndarray = field(default_factory=lambda: np.empty(0))
+    noise: np.ndarray = ()
 
     def __post_init__(self):
-        weight = np.ones(len(self.scores)) if self.weight is None else self.weight
-        kinds = {"scores": float, "relevant": bool, "query": np.int64, "weight": float, "noise": float}
-        for name, kind in kinds.items():
-            object.__setattr__(self, name, np.asarray(weight if name == "weight" else getattr(self, name), kind))
-        lengths = {name: len(getattr(self, name)) for name in ("scores", "relevant", "query", "weight")}
+        if self.weight is None:
+            object.__setattr__(self, "weight", np.ones(len(self.scores)))
+        for name, kind in {**COLUMNS, "noise": float}.items():
+            object.__setattr__(self, name, np.asarray(getattr(self, name), kind))
+        lengths = {name: len(getattr(self, name)) for name in COLUMNS}
         if len(set(lengths.values())) > 1:
             raise JudgementError(f"one entry for each judgement is needed in each column, got {lengths}")
         if not np.isfinite(self.scores).all():
@@ -59,8 +61,7 @@ class Judged:
     def of(self, queries) -> Judged:
         """The judgements of some of the queries."""
         keep = np.isin(self.query, queries)
-        columns = {name: getattr(self, name)[keep] for name in ("scores", "relevant", "query", "weight")}
-        return replace(self, **columns)
+        return replace(self, **{name: getattr(self, name)[keep] for name in COLUMNS})
 
     def need(self, *classes: bool) -> None:
         """JudgementError unless there are relevant (True), irrelevant (False) judgements, as asked."""
@@ -89,14 +90,14 @@ class Rule:
         """The cosine at which each of `judged.queries` is cut: float (q,)."""
         if self.at is None:
             return np.full(len(judged.queries), number)
-        return np.array([self.at(judged.scores[judged.query == query], number) for query in judged.queries])
+        return np.array([self.at(judged.scores[rows], number) for rows in judged.ranked])
 
 
 def lowest_relevant(judged: Judged) -> float:
     """The mean over queries of the lowest score among their relevant pictures; queries without any do not count."""
     judged.need(True)
-    found = judged.of(np.unique(judged.query[judged.relevant]))
-    return float(np.mean([found.scores[(found.query == q) & found.relevant].min() for q in found.queries]))
+    found = [judged.scores[rows][judged.relevant[rows]] for rows in judged.ranked]
+    return float(np.mean([scores[-1] for scores in found if len(scores)]))
 
 
 def best_f1(judged: Judged) -> float:
@@ -161,8 +162,9 @@ def percentile_of_irrelevant(judged: Judged, percent: float = 99.0) -> float:
 
 def share_of_best(judged: Judged) -> float:
     """The share of each query's best score with the highest mean F1. A best score of 0 or less is accepted alone."""
-    best = np.array([judged.scores[judged.query == query].max() for query in judged.queries])
-    best = best[np.searchsorted(judged.queries, judged.query)]
+    best = np.empty(len(judged))
+    for rows in judged.ranked:
+        best[rows] = judged.scores[rows[0]]
     shares = np.divide(judged.scores, best, out=(judged.scores >= best).astype(float), where=best > 0)
     return best_f1(replace(judged, scores=shares))
 
@@ -183,9 +185,7 @@ def at_largest_gap(scores: np.ndarray, _: float = 0.0) -> float:
 
 
 RULES = {
-    "paper": Rule(
-        lowest_relevant, "the paper, section 6.3", "mean over queries of the lowest relevant score"
-    ),
+    "paper": Rule(lowest_relevant, "the paper, section 6.3", "mean over queries of the lowest relevant score"),
     "best F1": Rule(
         best_f1, "van Rijsbergen 1979; Lipton and others 2014", "the highest mean F1 of the judged queries"
     ),
@@ -205,7 +205,7 @@ RULES = {
     "largest gap": Rule(
         lambda judged: 0.0, "practice, as in TIBCO Patterns' gap cutoff", "the query's own largest gap", at_largest_gap
     ),
-}  # fmt: skip
+}
 IN_FRONT = ("paper", "best F1", "noise floor")
 
 

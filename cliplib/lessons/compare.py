@@ -27,9 +27,9 @@ def side_by_side(libraries: Mapping[str, Library], relevant: Mapping[str, Sequen
         raise QueryError("there is no query to compare by: give {'a dog': ['a.jpg', ...], ...}")
     rows = []
     for name, library in libraries.items():
-        found = {text: [hit.path for hit in library.search(text, k, threshold=-1)] for text in relevant}
-        recall = [len({*found[text]} & {*right}) / min(k, len({*right})) for text, right in relevant.items() if right]
-        first = [found[text][0] in right for text, right in relevant.items() if right]
+        found = [(best(library, text, k), {*right}) for text, right in relevant.items() if right]
+        recall = [len({*paths} & right) / min(k, len(right)) for paths, right in found]
+        first = [bool({*paths[:1]} & right) for paths, right in found]
         encoder = library.encoder
         cache = sum(file.stat().st_size for file in Path(library.store.folder).glob("*") if file.is_file())
         numbers = [encoder.model_id[:12], encoder.parameters, encoder.dim, cache]
@@ -45,15 +45,16 @@ def agreement(libraries: Mapping[str, Library], texts: Sequence[str], k: int = 1
     """
     import pandas as pd
 
-    best = {
-        name: [{hit.path for hit in library.search(text, k, threshold=-1)} for text in texts]
-        for name, library in libraries.items()
-    }
-    table = [
-        [
-            float(np.mean([len(a & b) / max(1, len(a)) for a, b in zip(one, other, strict=True)]))
-            for other in best.values()
+    found = {name: [{*best(library, text, k)} for text in texts] for name, library in libraries.items()}
+    shares = {
+        name: [
+            np.mean([len(a & b) / max(1, len(a)) for a, b in zip(one, other, strict=True)]) for one in found.values()
         ]
-        for one in best.values()
-    ]
-    return pd.DataFrame(table, index=list(best), columns=list(best))
+        for name, other in found.items()
+    }
+    return pd.DataFrame(shares, index=list(found))
+
+
+def best(library: Library, text: str, k: int) -> list[str]:
+    """The paths of the best `k` photos, whatever their scores. Copies in albums count: any may be named as right."""
+    return [hit.path for hit in library.score(text).top(k, threshold=-1, distinct=False)]

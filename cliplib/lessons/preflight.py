@@ -69,12 +69,10 @@ def _colab() -> Check:
 
 
 def _cookies() -> Check:
-    question, ask = (
-        "Do outputs show on Colab?",
-        (
-            "ask the IT desk to allow third-party cookies for colab.research.google.com and googleusercontent.com; "
-            "or use another browser; or JupyterLab (make lab)"
-        ),
+    question = "Do outputs show on Colab?"
+    ask = (
+        "ask the IT desk to allow third-party cookies for colab.research.google.com and googleusercontent.com; "
+        "or use another browser; or JupyterLab (make lab)"
     )
     if not on_colab():
         return Check(question, True, "not on Colab, so no third-party cookies are needed")
@@ -89,29 +87,28 @@ def _cookies() -> Check:
 
 
 def _drive() -> Check:
-    question, ask = (
-        "Can Drive be read?",
-        (
-            "ask the IT desk to allow Drive for Colab (the Drive File Stream policy); or work from a class pack "
-            "(cliplib.Library.open_pack) or with uploaded photos (cliplib.lessons.upload), which need no Drive"
-        ),
+    question, drive = "Can Drive be read?", Path(MOUNT_POINT) / "MyDrive"
+    ask = (
+        "ask the IT desk to allow Drive for Colab (the Drive File Stream policy); or work from a class pack "
+        "(cliplib.Library.open_pack) or with uploaded photos (cliplib.lessons.upload), which need no Drive"
     )
     if not on_colab():
         return Check(question, None, "not on Colab: give the path of a folder on this computer", "nothing to do")
-    if not (Path(MOUNT_POINT) / "MyDrive").exists():
-        return Check(question, None, "Drive is not mounted; 01_mount_drive tries it", ask)
     try:
-        return Check(question, True, f"it is mounted, with {check_folder(Path(MOUNT_POINT) / 'MyDrive')} entries")
-    except LibraryError as error:
+        if not drive.exists():
+            return Check(question, None, "Drive is not mounted; 01_mount_drive tries it", ask)
+        return Check(question, True, f"it is mounted, with {check_folder(drive)} entries")
+    except (LibraryError, OSError) as error:  # OSError: a mount that went stale
         return Check(question, False, str(error), ask)
 
 
 def _model(model: str) -> Check:
     question = f"Can the model {model} be had?"
     ask = 'ask the IT desk to allow its address; or put the file on Drive and give its path as model=; or model="tiny"'
-    if model == "tiny" or Path(model).expanduser().is_file():
-        there = (TINY if model == "tiny" else Path(model).expanduser()).is_file()
-        return Check(question, there, "it is a file that is here" if there else f"{TINY} is missing", ask)
+    if (TINY if model == "tiny" else Path(model).expanduser()).is_file():
+        return Check(question, True, "it is a file that is here")
+    if model == "tiny":
+        return Check(question, False, f"{TINY} is missing", ask)
     address = ADDRESSES.get(model)
     if address is None:
         return Check(question, None, f"no address is known for {model}", ask)

@@ -17,6 +17,7 @@ from ..errors import CliplibError
 from ..library import Library
 from ..media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ..widgets import text_box
+from ..widgets.entries import files_of
 
 ACCEPTED = ",".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
 
@@ -58,12 +59,6 @@ class Upload(ipywidgets.VBox):
         self._folder.cleanup()
         self._button.disabled, self._below.children = True, ()
         self._said.value = "<p>The photos and their index are deleted. Run the cell again for others.</p>"
-
-
-def files_of(value) -> list[tuple[str, bytes]]:
-    """Names and contents in `FileUpload.value`: in ipywidgets 7 a dict by name, in 8 a tuple of dicts."""
-    files = [{"name": name, **file} for name, file in value.items()] if isinstance(value, dict) else value
-    return [(file["name"], bytes(file["content"])) for file in files]
 
 
 def _free(folder: Path, name: str) -> Path:

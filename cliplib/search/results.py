@@ -128,6 +128,9 @@ class Hits(Sequence):
         if floor is not None:
             side = "above" if best > floor else "below"
             words += f"; nonsense reaches {floor:.3f} here, and the best is {abs(best - floor):.3f} {side} that"
+        asked = self.scores.asked if self.scores else None
+        if asked and (len(asked.terms) > 1 or asked.terms[0].weight < 0):
+            words += ". But the threshold is one of single queries; sums and differences score otherwise: lower it"
         return f"{words}."
 
     def __str__(self) -> str:

@@ -2,9 +2,15 @@
 
 Each box turns what is asked into `Scores` once; every setting under it takes its hits from the scores in hand. Only
 widgets that ipywidgets 7.7 (Colab) and 8 share.
+
+In reading order: `box` is the body of every search box, made of `entries` (the ways to ask), `controls` (the settings),
+`gallery` (the tiles) and `keeping` (taking results out); `parts` is what these share. Beside them stand `labelling`, to
+judge one picture after another, and `explorer`, a cutoff over judged scores.
 """
 
 from __future__ import annotations
+
+import random
 
 import ipywidgets
 
@@ -16,9 +22,8 @@ from .entries import Asked
 
 def text_box(library: Library, example: str = "") -> SearchBox:
     """Text to image: type a query, press Enter."""
-    line = entries.words_line("Find", "what should the photo show?", example)
+    line = entries.words_line(example, "what should the photo show?", lambda _: box.search())
     box = SearchBox(library, "text->image", [line], lambda: Asked(line.value))
-    entries.on_enter(line, box.search)
     return box.started(example)
 
 
@@ -27,40 +32,36 @@ def image_box(library: Library, example: str = "") -> SearchBox:
 
     `example` is the path of the photo to begin with; none: the first.
     """
-    photos = library.photos()
-    line = entries.photo_line("Like", photos)
-    any_photo = ipywidgets.Button(description="Any photo", icon="random", tooltip="A photo of the library by chance")
-    upload = entries.upload_button()
 
     def go_to(path: str) -> None:
         line.value = path
         box.search()
 
+    photos = library.photos()
+    line = entries.photo_line(photos, lambda _: box.search())
+    any_photo = ipywidgets.Button(description="Any photo", icon="random", tooltip="A photo of the library by chance")
+    any_photo.on_click(lambda _: photos and go_to(random.choice(photos)))
+    upload = entries.upload_button(lambda asked: box.take(asked))
     box = SearchBox(library, "image->image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
-    any_photo.on_click(lambda _: photos and go_to(entries.another(photos)))
-    upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
-    entries.on_enter(line, box.search)
     line.value = example or (photos[0] if photos else "")
     return box.started(line.value)
 
 
 def video_box(library: Library, example: str = "") -> SearchBox:
     """Text or image to video: type a query and press Enter, or give a photo. Each tile plays its moment."""
-    line = entries.words_line("Find", "what should the video show?", example)
-    upload = entries.upload_button()
+    line = entries.words_line(example, "what should the video show?", lambda _: box.search())
+    upload = entries.upload_button(lambda asked: box.take(asked))
     box = SearchBox(library, "text->video", [line, upload], lambda: Asked(line.value))
-    upload.observe(lambda change: change["new"] and box.take(lambda: entries.uploaded(change["new"])), "value")
-    entries.on_enter(line, box.search)
     return box.started(example)
 
 
 def compose_box(library: Library, example: str = "") -> SearchBox:
     """Words and photos with weights, summed: more of this, less of that. "Find similar" puts a result into a row."""
-    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
 
     def add(path: str) -> None:
         rows.put_photo(path)
         box.search()
 
+    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
     box = SearchBox(library, "text->image", [rows.widget], rows.asked, add, "Add to query")
     return box.started(example)

@@ -13,7 +13,7 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
-from ..display.html import banner_html, head_html, nothing_html, picture_html, player_html
+from ..display.html import banner_html, head_html, nothing_html, picture_html, player_html, shown
 from ..display.style import STYLE
 from ..library import Library
 from ..search.moments import Moment, clock
@@ -21,8 +21,9 @@ from ..search.results import Hit, Hits
 from ..search.scores import Scores
 from .controls import Controls, answer
 from .entries import Asked
-from .gallery import Actions, Gallery, in_words
+from .gallery import Actions, Gallery
 from .keeping import Keeping
+from .parts import errors_in, row, thumbnail_of
 
 GONE = (
     "<small>If nothing happens when you search, the kernel has stopped (on Colab after some idle time): "
@@ -73,15 +74,11 @@ class SearchBox(ipywidgets.VBox):
         self.refine.layout.display = "none"
         self.keeping = Keeping(lambda: self.hits, self.chosen, library.copy_to)
         self.keeping.open.layout.display = "none"
-        rows = [ipywidgets.HBox([*entry, self.button]), ipywidgets.HBox([self.refine, self.keeping.open])]
-        for row in rows:
-            row.add_class("cliplib-row")
-        rows[1].add_class("cliplib-below")
-        settings = [self.controls.bars, self.controls.filters]
-        below = [rows[1], self.keeping.panel, ipywidgets.HTML(f'<div class="cliplib">{GONE}</div>')]
-        super().__init__(
-            [ipywidgets.HTML(STYLE), rows[0], *settings, self.notice, self.head, self.gallery.widget, *below]
-        )
+        above = [ipywidgets.HTML(STYLE), row(*entry, self.button), self.controls.bars, self.controls.filters]
+        offers = row(self.refine, self.keeping.open)
+        offers.add_class("cliplib-below")
+        below = [offers, self.keeping.panel, ipywidgets.HTML(f'<div class="cliplib">{GONE}</div>')]
+        super().__init__([*above, self.notice, self.head, self.gallery.widget, *below])
         self.add_class("cliplib-box")
 
     def started(self, example: str) -> SearchBox:
@@ -107,17 +104,15 @@ class SearchBox(ipywidgets.VBox):
         """Score what `asked` gives, and show it; what goes wrong is said in the box."""
         self.button.disabled, self.notice.value = True, ""
         try:
-            with warnings.catch_warnings(record=True) as notes:
+            with errors_in(self.notice), warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
                 ask = asked()
                 scores = self.library.score(ask.query, self.kind)
-            self.base = self.scores = replace(scores, query=ask.name or scores.query)
-            self.judged, self._picture, self._notes = {}, ask.picture, [str(note.message) for note in notes]
-            self.controls.enter(scores.mode, scores.threshold)
-            self.show()
-            _ = scores.noise_floor  # encoded now, once, so that no slider has to, which may leave nothing found
-        except Exception as error:  # in a notebook, nobody sees the traceback of a handler
-            self.notice.value = in_words(error)
+                self.base = self.scores = replace(scores, query=ask.name or scores.query)
+                self.judged, self._picture, self._notes = {}, ask.picture, [str(note.message) for note in notes]
+                self.controls.enter(scores.mode, scores.threshold)
+                self.show()
+                _ = scores.noise_floor  # encoded now, once, so that no slider has to, which may leave nothing found
         finally:
             self.button.disabled = False
 
@@ -126,19 +121,16 @@ class SearchBox(ipywidgets.VBox):
         if self.scores is None:
             return
         self.notice.value = ""
-        try:
-            self.hits = answer(self.scores, self.controls.view())
+        with errors_in(self.notice):
+            self.hits = answer(self.scores, **self.controls.settings())
             self.gallery.show(self.hits, self.judged)
-        except Exception as error:
-            self.notice.value = in_words(error)
-            return
-        picture = picture_html(self._picture, "the query") if self._picture else ""
-        notes = "".join(f'<p class="error">{escape(note)}</p>' for note in self._notes)
-        top = banner_html(self.hits.banner) + head_html(self.hits, picture) + notes + nothing_html(self.hits)
-        self.head.value = f'<div class="cliplib">{top}</div>'
-        self.keeping.close()
-        self.keeping.open.layout.display = ""
-        self._offer_refining()
+            picture = picture_html(self._picture, "the query") if self._picture else ""
+            notes = "".join(f'<p class="error">{escape(note)}</p>' for note in self._notes)
+            top = banner_html(self.hits.banner) + head_html(self.hits, picture) + notes + nothing_html(self.hits)
+            self.head.value = f'<div class="cliplib">{top}</div>'
+            self.keeping.close()
+            self.keeping.open.layout.display = ""
+            self._offer_refining()
 
     def judge(self, hit: Hit, relevant: bool) -> None:
         """Take a thumb: it can refine the query in hand, and is kept as a judgement where others can ask the same."""
@@ -146,44 +138,37 @@ class SearchBox(ipywidgets.VBox):
         self.gallery.mark(self.judged)
         self._offer_refining()
         self.notice.value = ""
-        try:
+        with errors_in(self.notice):
             if (query := self._asked_again()) is None:
                 self.notice.value = NOT_KEPT
             else:
                 self.library.judgements.add(self.base.mode, query, hit.path, relevant, time_s=hit.time_s)
-        except Exception as error:
-            self.notice.value = in_words(error)
 
     def chosen(self) -> Hits:
-        """The hits with a thumb up; without any, all."""
-        up = tuple(hit for hit in self.hits.hits if self.judged.get((hit.path, hit.time_s)))
-        return replace(self.hits, hits=up) if up else self.hits
+        """What is shown with a thumb up; without any, all that is shown."""
+        up = tuple(hit for hit in shown(self.hits) if self.judged.get((hit.path, hit.time_s)))
+        return replace(self.hits, hits=up or shown(self.hits))
 
     def photo(self, path: str) -> Asked:
         """A photo of the library as a query, with its thumbnail; or another file's path."""
-        rows = self.library.store.rows
-        place = next(iter(np.flatnonzero(rows["path"].to_numpy() == path)), None)
-        digest = None if place is None else rows["digest"][int(place)].as_py()
-        return Asked(Path(path), path, digest and self.library.store.thumbnail((digest, None)))
+        return Asked(Path(path), path, thumbnail_of(self.library, path))
 
     def _frame(self, hit: Hit) -> Asked:
         jpeg = self.hits.thumbnail(hit)
         return Asked(Image.open(io.BytesIO(jpeg)), f"{hit.path} at {clock(hit.time_s)}", jpeg)
 
     def _asked_again(self) -> str | None:
-        """The query as a judgement can name it: one text or one file; None for sums, and pictures without a path."""
+        """The query as a judgement can name it: a text or a photo of the library; None for sums and other pictures."""
         term, *more = self.base.asked.terms
-        return None if more or term.weight <= 0 or isinstance(term.value, Image.Image) else str(term.value)
+        return term.value if not more and term.weight > 0 and isinstance(term.value, str) else None
 
     def _refine(self, _) -> None:
         marked: dict[bool, list[Hit]] = {True: [], False: []}
         for (path, time_s), up in self.judged.items():
             marked[up].append(Hit(path, 0.0, time_s))
-        try:
+        with errors_in(self.notice):
             self.scores = self.base.refined(marked[True], marked[False])
             self.show()
-        except Exception as error:
-            self.notice.value = in_words(error)
 
     def _offer_refining(self) -> None:
         up = sum(self.judged.values())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -12,35 +12,26 @@ import pyarrow.compute as pc
 
 from ..search.results import Hits
 from ..search.scores import Scores
+from .parts import row
 
-FOLDS = {"show all": None, **{f"fold at {cosine}": cosine for cosine in (0.99, 0.97, 0.95, 0.9)}}
-EVERYWHERE = "all folders"
-
-
-@dataclass(frozen=True)
-class View:
-    """What to show of scores: see `Scores.only` and `Scores.top`. `folder` None is everywhere."""
-
-    k: int = 5
-    threshold: float | None = None
-    folder: str | None = None
-    since: date | None = None
-    until: date | None = None
-    fold: float | None = None
-    screenshots: bool = True
+EVERYWHERE = ("all folders", "")
+FOLDS = [("show all", 0), *((f"fold at {cosine}", cosine) for cosine in (0.99, 0.97, 0.95, 0.9))]
 
 
-def answer(scores: Scores, view: View) -> Hits:
-    """The hits of these scores that a box shows, found without encoding; of videos one hit a moment, its best frame."""
-    scores = scores.only(view.folder, view.since, view.until, screenshots=view.screenshots)
-    hits = scores.top(view.k, view.threshold, fold=view.fold)
+def answer(scores: Scores, k: int, threshold: float, fold: float | None = None, **filters) -> Hits:
+    """The hits of these scores that a box shows, found without encoding; of videos one hit a moment, its best frame.
+
+    `k`, `threshold` and `fold` are those of `Scores.top`, `filters` those of `Scores.only`.
+    """
+    scores = scores.only(**filters)
+    hits = scores.top(k, threshold, fold=fold)
     if not scores.mode.endswith("video") or not hits:
         return hits
     paths, times_s, peak = scores.rows["path"], scores.rows["time_s"], np.zeros(len(scores), bool)
-    for moment in scores.moments(view.k, view.threshold):
+    for moment in scores.moments(k, threshold):
         peak |= pc.and_(pc.equal(paths, moment.path), pc.equal(times_s, moment.peak_s)).to_numpy()
     peaks = replace(scores, values=np.where(peak, scores.values, np.float32(np.nan)))
-    return replace(hits, hits=peaks.top(view.k, view.threshold).hits)
+    return replace(hits, hits=peaks.top(k, threshold).hits)
 
 
 class Controls:
@@ -52,40 +43,36 @@ class Controls:
         self.threshold = ipywidgets.FloatSlider(
             min=-0.2, max=1, step=0.01, description="threshold", continuous_update=False, layout=wide
         )
-        self.folder = ipywidgets.Dropdown(options=[EVERYWHERE, *folders], description="folder", layout=narrow)
+        options = [EVERYWHERE, *((folder, folder) for folder in folders)]
+        self.folder = ipywidgets.Dropdown(options=options, description="folder", layout=narrow)
         self.since = ipywidgets.DatePicker(description="taken since", layout=narrow)
         self.until = ipywidgets.DatePicker(description="until", layout=narrow)
-        self.fold = ipywidgets.Dropdown(options=list(FOLDS), description="look-alikes", layout=narrow)
+        self.fold = ipywidgets.Dropdown(options=FOLDS, description="look-alikes", layout=narrow)
         self.screenshots = ipywidgets.Checkbox(value=True, description="screenshots too", indent=False, layout=narrow)
         self.more = ipywidgets.ToggleButton(description="Filters", icon="filter", tooltip="Folder, date, look-alikes")
         of_photos = [self.fold, self.screenshots] if kind == "image" else []
-        self.filters = ipywidgets.HBox([self.folder, self.since, self.until, *of_photos])
+        self.filters = row(self.folder, self.since, self.until, *of_photos)
         self.filters.layout.display = "none"
-        self.bars = ipywidgets.HBox([self.k, self.threshold, self.more])
-        for row in (self.bars, self.filters):
-            row.add_class("cliplib-row")
+        self.bars = row(self.k, self.threshold, self.more)
         self._changed, self._by_mode, self._mode, self._setting = changed, {}, None, False
         for setting in (self.k, self.threshold, *self.filters.children):
             setting.observe(self._on_change, "value")
         self.more.observe(lambda change: self._unfold(change["new"]), "value")
 
-    def view(self) -> View:
-        """The settings as they stand."""
-        folder = None if self.folder.value == EVERYWHERE else self.folder.value
-        return View(
-            k=self.k.value,
-            threshold=self.threshold.value,
-            folder=folder,
-            since=self.since.value,
-            until=self.until.value,
-            fold=FOLDS[self.fold.value],
-            screenshots=self.screenshots.value,
-        )
+    def settings(self) -> dict[str, Any]:
+        """How they stand now, as `answer` takes them."""
+        return {
+            "k": self.k.value,
+            "threshold": self.threshold.value,
+            "folder": self.folder.value,
+            "since": self.since.value,
+            "until": self.until.value,
+            "fold": self.fold.value or None,
+            "screenshots": self.screenshots.value,
+        }
 
     def enter(self, mode: str, threshold: float) -> None:
-        """Set the slider to the threshold of a mode: the one that was last set in it, at first `threshold`."""
-        if mode == self._mode:
-            return
+        """Set the slider to the threshold of a mode: the one that was last set in it by hand, else `threshold`."""
         self._mode, self._setting = mode, True
         self.threshold.value = self._by_mode.get(mode, threshold)
         self._setting = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import ipywidgets
 from ..errors import MediaError, QueryError
 from ..media.photo import open_photo, thumbnail
 from ..search.query import Query, image, text
+from .parts import row
 
 OFFERED = 500  # paths that a photo's line completes; more would make the notebook heavy, and any other can be typed
 PICTURES = "image/*,.heic,.heif"
@@ -28,46 +28,47 @@ class Asked:
     picture: bytes | None = None
 
 
-def on_enter(line: ipywidgets.Text, ask: Callable) -> None:
-    """Call `ask` on Enter."""
+def on_enter(line: ipywidgets.Text, ask: Callable) -> ipywidgets.Text:
+    """The line, which from now on calls `ask` on Enter."""
+    line.add_class("cliplib-ask")
     with warnings.catch_warnings():  # deprecated, but works on 7 and 8, where observe misses Enter on unchanged text
         warnings.simplefilter("ignore", DeprecationWarning)
         line.on_submit(ask)
+    return line
 
 
-def words_line(label: str, placeholder: str, words: str = "") -> ipywidgets.Text:
+def words_line(words: str, placeholder: str, ask: Callable) -> ipywidgets.Text:
     """A line for words."""
-    line = ipywidgets.Text(value=words, placeholder=placeholder, description=label)
-    line.add_class("cliplib-ask")
-    return line
+    return on_enter(ipywidgets.Text(value=words, placeholder=placeholder, description="Find"), ask)
 
 
-def photo_line(label: str, photos: list[str]) -> ipywidgets.Combobox:
+def photo_line(photos: list[str], ask: Callable) -> ipywidgets.Combobox:
     """A line for the path of a photo, completed while one types."""
-    line = ipywidgets.Combobox(options=photos[:OFFERED], placeholder="a photo of the library", description=label)
-    line.add_class("cliplib-ask")
-    return line
+    options = photos[:OFFERED]
+    return on_enter(ipywidgets.Combobox(options=options, placeholder="a photo of the library", description="Like"), ask)
 
 
-def upload_button() -> ipywidgets.FileUpload:
-    """A button that takes a picture from one's own computer."""
-    return ipywidgets.FileUpload(accept=PICTURES, multiple=False, description="My own photo")
+def upload_button(take: Callable[[Callable[[], Asked]], None]) -> ipywidgets.FileUpload:
+    """A button for a picture from one's own computer; `take` gets what reads it."""
+    button = ipywidgets.FileUpload(accept=PICTURES, multiple=False, description="My own photo")
+    button.observe(lambda change: change["new"] and take(lambda: uploaded(change["new"])), "value")
+    return button
+
+
+def files_of(value) -> list[tuple[str, bytes]]:
+    """Names and contents in `FileUpload.value`: in ipywidgets 7 a dict by name, in 8 a tuple of dicts."""
+    files = [{"name": name, **file} for name, file in value.items()] if isinstance(value, dict) else value
+    return [(file["name"], bytes(file["content"])) for file in files]
 
 
 def uploaded(value) -> Asked:
-    """The picture in `FileUpload.value`: in ipywidgets 7 a dict of files by name, in 8 a tuple of them."""
-    files = [{"name": name, **file} for name, file in value.items()] if isinstance(value, dict) else value
-    name, data = files[-1]["name"], bytes(files[-1]["content"])
+    """The last picture in `FileUpload.value`."""
+    name, data = files_of(value)[-1]
     try:
         picture = open_photo(data).image
     except MediaError as error:
         raise QueryError(f"cannot use {name} as a query: {error.reason}") from error
     return Asked(picture, name, thumbnail(picture))
-
-
-def another(photos: list[str]) -> str:
-    """Any photo."""
-    return random.choice(photos)
 
 
 class Rows:
@@ -88,8 +89,8 @@ class Rows:
     def asked(self) -> Asked:
         """The weighted sum of the rows that are filled in."""
         query = Query()
-        for row in self.rows[: self.used]:
-            kind, line, weight = row.children
+        for one in self.rows[: self.used]:
+            kind, line, weight = one.children
             if line.value.strip() and weight.value:
                 part = text(line.value) if kind.value == "words" else image(Path(line.value))
                 query += weight.value * part
@@ -97,7 +98,7 @@ class Rows:
 
     def put_photo(self, path: str) -> None:
         """Write a photo into the first empty row, or else into the last."""
-        empty = (i for i, row in enumerate(self.rows) if not row.children[1].value.strip())
+        empty = (i for i, one in enumerate(self.rows) if not one.children[1].value.strip())
         place = next(empty, self.MOST - 1)
         self._show(max(self.used, place + 1))
         kind, line, _ = self.rows[place].children
@@ -105,18 +106,14 @@ class Rows:
 
     def _row(self) -> ipywidgets.HBox:
         kind = ipywidgets.Dropdown(options=["words", "photo"], layout=ipywidgets.Layout(width="90px"))
-        line = ipywidgets.Combobox(placeholder="words or a photo's path")
-        line.add_class("cliplib-ask")
+        line = on_enter(ipywidgets.Combobox(placeholder="words or a photo's path"), self._ask)
         layout = ipywidgets.Layout(width="280px")
         weight = ipywidgets.FloatSlider(
             value=1, min=-2, max=2, step=0.1, description="weight", continuous_update=False, layout=layout
         )
         kind.observe(lambda change: self._offer(line, change["new"]), "value")
         weight.observe(lambda _: line.value.strip() and self._ask(), "value")
-        on_enter(line, self._ask)
-        row = ipywidgets.HBox([kind, line, weight])
-        row.add_class("cliplib-row")
-        return row
+        return row(kind, line, weight)
 
     def _offer(self, line, kind: str) -> None:
         line.options = self._photos[:OFFERED] if kind == "photo" else ()

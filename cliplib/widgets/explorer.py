@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 
 import ipywidgets
@@ -21,30 +20,18 @@ SHOWN = 6  # pictures on either side
 ALL = "all queries"
 
 
-@dataclass(frozen=True)
-class View:
-    """What a cutoff does: mean precision, recall and F1 over queries, and the judged pictures on either side of it, the
-    nearest first, as rows of `Table.rows`.
+def cut(table: Table, cutoff: float, query: str | None = None) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
+    """What a cutoff does to all queries of a table, or to one of them: mean precision, recall and F1, float (3,); the
+    judged pictures that it accepts, and those that it rejects, the nearest to it first, as rows of `Table.rows`.
     """
-
-    precision: float
-    recall: float
-    f1: float
-    accepted: pd.DataFrame
-    rejected: pd.DataFrame
-
-
-def view(table: Table, cutoff: float, query: str | None = None) -> View:
-    """What a cutoff does to all queries of a table, or to one of them."""
     judged, rows = table.judged, table.rows
     if query is not None:
         judged = judged.of([table.queries.index(query)])
         rows = rows[rows["query"] == query]
-    rates = at_cutoffs(judged, cutoff).mean(0)
     passed = rows["score"] >= cutoff
     accepted = rows[passed].sort_values("score", kind="stable")
     rejected = rows[~passed].sort_values("score", ascending=False, kind="stable")
-    return View(*map(float, rates), accepted, rejected)
+    return at_cutoffs(judged, cutoff).mean(0), accepted, rejected
 
 
 def histogram_svg(table: Table, cutoff: float, query: str | None = None) -> str:
@@ -98,11 +85,11 @@ class Explorer(ipywidgets.VBox):
     def show(self, *_) -> None:
         """Draw the histogram, the numbers and the pictures for the cutoff."""
         query = None if self.query.value == ALL else self.query.value
-        seen = view(self.table, self.cutoff.value, query)
-        numbers = f"precision {seen.precision:.2f}, recall {seen.recall:.2f}, F1 {seen.f1:.2f}"
+        (precision, recall, f1), accepted, rejected = cut(self.table, self.cutoff.value, query)
+        numbers = f"precision {precision:.2f}, recall {recall:.2f}, F1 {f1:.2f}"
         sides = "".join(
             f'<div style="flex:1 1 300px"><b>{name}: {len(rows):,}</b>{self._tiles(rows)}</div>'
-            for name, rows in (("accepted", seen.accepted), ("rejected", seen.rejected))
+            for name, rows in (("accepted", accepted), ("rejected", rejected))
         )
         body = f"{histogram_svg(self.table, self.cutoff.value, query)}<p>{numbers}; nearest to the cutoff:</p>"
         body += f'<div style="display:flex;flex-wrap:wrap;gap:16px">{sides}</div>'

@@ -12,8 +12,9 @@ from pathlib import Path
 import ipywidgets
 
 from ..display.html import shown
+from ..errors import QueryError
 from ..search.results import Hits
-from .gallery import in_words
+from .parts import errors_in, row
 
 TYPES = {"csv": ("text/csv", "Download as a table (CSV)"), "html": ("text/html", "Download as a page (HTML)")}
 
@@ -40,9 +41,7 @@ class Keeping:
         self.folder = ipywidgets.Text(placeholder="a folder for copies of the files", description="Copy to")
         self.copy = ipywidgets.Button(description="Copy files", tooltip="Those with a thumb up; without any, all shown")
         self.said = ipywidgets.HTML()
-        row = ipywidgets.HBox([self.folder, self.copy])
-        row.add_class("cliplib-row")
-        self.panel = ipywidgets.VBox([self.page, row, self.said])
+        self.panel = ipywidgets.VBox([self.page, row(self.folder, self.copy), self.said])
         self.close()
         self.open.observe(lambda change: self._unfold(change["new"]), "value")
         self.copy.on_click(self._copy_files)
@@ -58,22 +57,19 @@ class Keeping:
             return
         self.panel.layout.display = ""
         paths = "\n".join(hit.path for hit in shown(hits))
-        try:
+        with errors_in(self.page):
             links = " · ".join(download_link(hits, suffix) for suffix in TYPES)
-        except Exception as error:  # in a notebook, nobody sees the traceback of a handler
-            self.page.value = in_words(error)
-            return
-        self.page.value = (
-            f'<div class="cliplib">{links}<br><small>The paths: one click marks them all, then copy.</small>'
-            f'<pre tabindex="0">{escape(paths)}</pre></div>'
-        )
+            self.page.value = (
+                f'<div class="cliplib">{links}<br><small>The paths: one click marks them all, then copy.</small>'
+                f'<pre tabindex="0">{escape(paths)}</pre></div>'
+            )
 
     def _copy_files(self, _) -> None:
-        try:
-            with warnings.catch_warnings(record=True) as notes:
-                warnings.simplefilter("always")
-                copies = self._copy(self._chosen(), self.folder.value)
-            words = [f"{len(copies)} files copied to {self.folder.value}", *(str(note.message) for note in notes)]
+        folder = self.folder.value.strip()
+        with errors_in(self.said), warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            if not folder:
+                raise QueryError("say where to: write the path of a folder into the field")
+            copies = self._copy(self._chosen(), folder)
+            words = [f"{len(copies)} files copied to {folder}", *(str(note.message) for note in notes)]
             self.said.value = f'<div class="cliplib">{"<br>".join(map(escape, words))}</div>'
-        except Exception as error:
-            self.said.value = in_words(error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 
 import ipywidgets
-import numpy as np
 
 from ..display.html import picture_html
 from ..display.style import STYLE
@@ -13,7 +12,7 @@ from ..lab import candidates, question
 from ..library import Library
 from ..search.moments import clock
 from ..search.results import Hit
-from .gallery import in_words
+from .parts import errors_in, row, thumbnail_of
 
 KEYS = {"y": True, "j": True, "n": False, "f": False, "b": None}  # j and f lie under the fingers; b goes back
 
@@ -28,9 +27,10 @@ def tasks(
     found = []
     for number, query in enumerate(queries):
         scores = library.score(*question(mode, query))
+        query = str(scores.asked.terms[0].value)  # of a photo its path in the index, however it was named
         picked = candidates(scores.values, top, below, seed + number)
-        rows = scores.rows.select(["path", "time_s", "digest"]).take(picked).to_pylist()
-        found += [(query, Hit(score=float(scores.values[at]), **row)) for at, row in zip(picked, rows, strict=True)]
+        shown = scores.rows.select(["path", "time_s", "digest"]).take(picked).to_pylist()
+        found += [(query, Hit(score=float(scores.values[at]), **of)) for at, of in zip(picked, shown, strict=True)]
     return found
 
 
@@ -64,9 +64,8 @@ class LabellingBox(ipywidgets.VBox):
         self.no.on_click(lambda _: self.answer(False))
         self.before.on_click(lambda _: self.back())
         self.entry.observe(self._pressed, "value")
-        row = ipywidgets.HBox([self.yes, self.no, self.before, self.entry])
-        row.add_class("cliplib-row")
-        super().__init__([ipywidgets.HTML(STYLE), self.progress, self.picture, row, self.said])
+        buttons = row(self.yes, self.no, self.before, self.entry)
+        super().__init__([ipywidgets.HTML(STYLE), self.progress, self.picture, buttons, self.said])
         self.add_class("cliplib-box")
         self.show()
 
@@ -75,14 +74,11 @@ class LabellingBox(ipywidgets.VBox):
         if self.at is None:
             return
         query, hit = self.tasks[self.at]
-        try:
+        with errors_in(self.said):
             self.library.judgements.add(self.mode, query, hit.path, relevant, time_s=hit.time_s, judge=self.judge)
-        except Exception as error:  # in a notebook, nobody sees the traceback of a handler
-            self.said.value = in_words(error)
-            return
-        self.done[self.at] = True
-        self.at = self._next(self.at)
-        self.show()
+            self.done[self.at] = True
+            self.at = self._next(self.at)
+            self.show()
 
     def back(self) -> None:
         """Show the picture before once more; the new answer will replace the old one."""
@@ -106,17 +102,13 @@ class LabellingBox(ipywidgets.VBox):
         picture = picture_html(self.library.store.thumbnail((hit.digest, hit.time_s)), hit.path + when)
         asks = f"Is this <b>{escape(query)}</b>?"
         if self.mode.startswith("image->"):
-            asks = f"{self._asking(query)}Does this show the same as <b>{escape(query)}</b>?"
+            asks = picture_html(thumbnail_of(self.library, query), query)
+            asks += f"Does this show the same as <b>{escape(query)}</b>?"
         self.picture.value = (
             f'<div class="cliplib"><div class="head">{asks}<br><small>{count}</small></div>'
             f'<div style="max-width:340px"><figure>{picture}<figcaption>{escape(hit.path)}{when}</figcaption></figure>'
             "</div></div>"
         )
-
-    def _asking(self, path: str) -> str:
-        rows = self.library.store.rows
-        place = int(np.flatnonzero(rows["path"].to_numpy() == path)[0])
-        return picture_html(self.library.store.thumbnail((rows["digest"][place].as_py(), None)), path)
 
     def _pressed(self, change) -> None:
         key = change["new"].strip().lower()[-1:]

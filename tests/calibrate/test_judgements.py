@@ -34,13 +34,11 @@ def said(judgements):
 
 class TestAdding:
     def test_a_judgement_is_there_in_the_next_session(self, judgements):
+        assert list(judgements.frame().columns) == list(COLUMNS) and len(judgements.frame()) == 0
         judgements.add(TEXT, "a dog", "p1.jpg", True, judge="Ada")
         again = Judgements(judgements.folder, index)
         assert said(again) == [(TEXT, "a dog", "p1.jpg", True, "Ada")]
         assert list(again.frame().columns) == list(COLUMNS)
-
-    def test_an_empty_table_has_the_columns(self, judgements):
-        assert list(judgements.frame().columns) == list(COLUMNS) and len(judgements.frame()) == 0
 
     def test_the_last_word_of_each_judge_counts(self, judgements):
         for judge, relevant in (("Ada", True), ("Ben", True), ("Ada", False)):
@@ -106,9 +104,12 @@ class TestWriters:
         judgements.add(TEXT, "a dog", "p3.jpg", True)
         assert [row[2] for row in said(judgements)] == ["p1.jpg", "p3.jpg"]
 
-    def test_a_damaged_file_is_named_and_the_others_count(self, judgements):
+    @pytest.mark.parametrize(
+        "damage", ['[["text->image", "a d', '[["text->image", "a dog", "p1.jpg"]]', '["letters"]', "[7]", "7"]
+    )
+    def test_a_damaged_file_is_named_and_the_others_count(self, judgements, damage):
         judgements.add(TEXT, "a dog", "p1.jpg", True)
-        (judgements.folder / "judgements-2026-01-01-torn.json").write_text('[["text->image", "a d')
+        (judgements.folder / "judgements-2026-01-01-torn.json").write_text(damage)
         assert len(judgements.frame()) == 1
         assert judgements.problems == ["judgements-2026-01-01-torn.json is damaged and was passed over"]
 
@@ -173,28 +174,36 @@ class TestExchange:
             "text->image,a dog,p2.jpg,maybe,",
             "text->image,a dog,p3.jpg,no,yesterday",
             "text->image,a dog,digest:ffff,no,",
+            "text->image,a dog,p3.jpg,no,0001-01-01T00:00:00+10:00",
         ]
         (tmp_path / "class.csv").write_text("\n".join(rows))
         merged = judgements.merge(tmp_path / "class.csv")
         assert merged.added == 1 and len(judgements.frame()) == 1
-        for at, words in enumerate(["row 3: no picture 'p7.jpg'", "row 4: relevant is", "row 5: date", "row 6"]):
+        for at, words in enumerate(
+            ["row 3: no picture 'p7.jpg'", "row 4: relevant is", "row 5: date", "row 6", "row 7: date"]
+        ):
             assert words in merged.refused[at]
-        assert str(merged).startswith("1 judgements added, 4 refused\nclass.csv, row 3")
+        assert str(merged).startswith("1 judgements added, 5 refused\nclass.csv, row 3")
 
-    def test_both_yes_and_no_in_one_file_the_later_date_counts(self, judgements, tmp_path):
+    @pytest.mark.parametrize("read", [lambda file: file, lambda file: pd.read_csv(file, parse_dates=["date"])])
+    def test_both_yes_and_no_in_one_file_the_later_date_counts(self, judgements, tmp_path, read):
         rows = [
             "mode,query,path,relevant,judge,date",
-            "text->image,a dog,p1.jpg,no,Ada,2026-03-02T10:00:00+00:00",
-            "text->image,a dog,p1.jpg,yes,Ada,2026-03-02T10:30:00+01:00",  # half an hour before the no
-            "text->image,a dog,p2.jpg,no,Ada,2026-03-02",
-            "text->image,a dog,p2.jpg,yes,Ada,2026-03-02",
+            "text->image,a dog,p1.jpg,no,Ada,2026-03-02T10:00:00+01:00",
+            "text->image,a dog,p1.jpg,yes,Ada,2026-03-02T09:30:00+01:00",
+            "text->image,a dog,p2.jpg,no,Ada,2026-03-02T10:00:00+01:00",
+            "text->image,a dog,p2.jpg,yes,Ada,2026-03-02T10:00:00+01:00",
         ]
         (tmp_path / "class.csv").write_text("\n".join(rows))
+        judgements.merge(read(tmp_path / "class.csv"))
+        assert {row[2]: row[3] for row in said(judgements)} == {"p1.jpg": False, "p2.jpg": True}
+
+    def test_dates_of_two_time_zones_are_compared_by_the_moment(self, judgements, tmp_path):
+        rows = ["mode,query,path,relevant,date", "text->image,a dog,p1.jpg,no,2026-03-02T10:00:00+00:00"]
+        rows += ["text->image,a dog,p1.jpg,yes,2026-03-02T10:30:00+01:00"]  # half an hour before the no
+        (tmp_path / "class.csv").write_text("\n".join(rows))
         judgements.merge(tmp_path / "class.csv")
-        assert dict(zip(judgements.frame()["path"], judgements.frame()["relevant"], strict=True)) == {
-            "p1.jpg": False,
-            "p2.jpg": True,
-        }
+        assert judgements.frame()["relevant"].tolist() == [False]
 
     def test_no_cell_is_a_formula_for_a_spreadsheet_and_all_come_back(self, judgements, tmp_path):
         for query in (" =1+1", "+a dog", "-a cat", "@home", "'quoted"):
@@ -210,12 +219,14 @@ class TestExchange:
         monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
         assert "judge-" in judgements.save(tmp_path / "ours.csv").read_text()
 
-    def test_other_columns_are_refused_with_both_lists(self, judgements, tmp_path):
-        (tmp_path / "scores.csv").write_text("path,score\np1.jpg,0.3\n")
-        with pytest.raises(JudgementError, match=r"scores.csv has the columns \['path', 'score'\], without \['mode'"):
-            judgements.merge(tmp_path / "scores.csv")
-
-    def test_a_file_that_is_no_text_is_named(self, judgements, tmp_path):
-        (tmp_path / "photo.csv").write_bytes(b"\xff\xd8\xff\xe0")
-        with pytest.raises(JudgementError, match=r"photo.csv cannot be read as a CSV file"):
-            judgements.merge(tmp_path / "photo.csv")
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"path,score\np1.jpg,0.3\n", r"class.csv has the columns \['path', 'score'\], without \['mode'"),
+            (b"\xff\xd8\xff\xe0", "class.csv cannot be read as a CSV file"),
+        ],
+    )
+    def test_a_file_that_holds_no_judgements_is_named(self, judgements, tmp_path, content, message):
+        (tmp_path / "class.csv").write_bytes(content)
+        with pytest.raises(JudgementError, match=message):
+            judgements.merge(tmp_path / "class.csv")

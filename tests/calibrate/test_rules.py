@@ -124,7 +124,7 @@ class TestCounts:
 
     def test_rates_equal_scikit_learn_with_zero_division_1(self):
         random = np.random.default_rng(0)
-        for _ in range(200):
+        for _ in range(80):
             n = random.integers(1, 12)
             scores, relevant = random.integers(0, 5, n) / 5, random.random(n) < random.choice([0, 0.3, 1])
             weight, cutoff = random.integers(1, 4, n), random.random()

@@ -17,9 +17,12 @@ class Answers:
         self.answers, self.store = answers, SimpleNamespace(folder=folder)
         self.encoder = SimpleNamespace(model_id="0123456789abcdef", parameters=7, dim=3)
 
-    def search(self, text, k, threshold):
-        assert threshold == -1  # the models' thresholds differ: only rankings are compared
-        return [SimpleNamespace(path=path) for path in self.answers[text][:k]]
+    def score(self, text):
+        def top(k, threshold, distinct):
+            assert threshold == -1  # the models' thresholds differ: only rankings are compared
+            return [SimpleNamespace(path=path) for path in self.answers[text][:k]]
+
+        return SimpleNamespace(top=top)
 
 
 @pytest.fixture
@@ -43,6 +46,11 @@ def test_a_query_without_a_right_photo_counts_for_nothing(libraries):
     assert list(table["recall_at_1"]) == [1, 0]
 
 
+def test_a_library_without_photos_finds_nothing(tmp_path):
+    table = side_by_side({"empty": Answers({"dog": []}, tmp_path)}, {"dog": ["a"]})
+    assert (table["recall_at_5"].tolist(), table["first"].tolist()) == ([0], [0])
+
+
 def test_nothing_to_compare_by_is_an_error(libraries):
     with pytest.raises(QueryError, match="no query to compare by"):
         side_by_side(libraries, {})
@@ -56,12 +64,13 @@ def test_agreement_is_the_share_of_common_places(libraries):
 
 
 def test_two_models_share_one_folder(tmp_path):
-    for seed in range(8):
-        draw_picture(tmp_path / f"{seed}.png", seed)
+    for name in ("0", "1", "2", "3", "album/3", "5", "6", "7"):  # one photo lies in an album, too
+        draw_picture(tmp_path / f"{name}.png", int(name[-1]))
     models = {name: save_random_clip(tmp_path / f"{name}.safetensors", seed) for seed, name in enumerate("ab")}
     libraries = {name: Library(tmp_path, model=file) for name, file in models.items()}
     for library in libraries.values():
         library.index(progress=False)
-    table = side_by_side(libraries, {"a dog": ["3.png"]})
+    table = side_by_side(libraries, {"a dog": ["3.png"], "a cat": ["album/3.png"]}, k=8)
     assert table["model_id"].nunique() == 2 and len(list(Path(tmp_path, ".cliplib").iterdir())) == 2
+    assert table["recall_at_8"].tolist() == [1, 1]  # a copy is as right as the photo
     assert agreement(libraries, ["a dog", "the sea"], k=8).min().min() == 1  # eight of eight photos are always the same

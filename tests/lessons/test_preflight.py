@@ -56,16 +56,23 @@ class TestDrive:
         monkeypatch.setattr(module, "MOUNT_POINT", str(tmp_path))
         assert module._drive() == Check("Can Drive be read?", True, "it is mounted, with 1 entries")
 
-    def test_mounted_and_unreadable(self, colab, tmp_path, monkeypatch):
+    @pytest.mark.parametrize(
+        ("asked", "error", "found"),
+        [
+            ("check_folder", LibraryError("domain policy has disabled Drive File Stream"), "domain policy"),
+            ("Path.exists", OSError(107, "Transport endpoint is not connected"), "not connected"),  # a stale mount
+        ],
+    )
+    def test_mounted_and_unreadable(self, colab, tmp_path, monkeypatch, asked, error, found):
         (tmp_path / "MyDrive").mkdir()
         monkeypatch.setattr(module, "MOUNT_POINT", str(tmp_path))
 
         def refuse(folder):
-            raise LibraryError("domain policy has disabled Drive File Stream")
+            raise error
 
-        monkeypatch.setattr(module, "check_folder", refuse)
+        monkeypatch.setattr(f"cliplib.lessons.preflight.{asked}", refuse)
         check = module._drive()
-        assert check.ok is False and "domain policy" in check.found and "IT desk" in check.otherwise
+        assert check.ok is False and found in check.found and "IT desk" in check.otherwise
 
 
 class TestModel:

@@ -1,8 +1,8 @@
-"""Uploads into a notebook: both forms of FileUpload's value, odd names, and nothing left behind."""
+"""Uploads into a notebook: found, added to, with odd names, and nothing left behind."""
 
 import pytest
 
-from cliplib.lessons.upload import Upload, files_of
+from cliplib.lessons.upload import Upload
 from tests.libraries import draw_picture, save_random_clip
 
 
@@ -20,13 +20,6 @@ def upload(weights):
 
 def jpeg(tmp_path, seed):
     return draw_picture(tmp_path / f"{seed}.jpg", seed).read_bytes()
-
-
-def test_both_forms_of_value():
-    seven = {"a.jpg": {"metadata": {"name": "a.jpg", "type": "image/jpeg"}, "content": b"x"}}
-    eight = ({"name": "a.jpg", "type": "image/jpeg", "size": 1, "content": memoryview(b"x")},)
-    assert files_of(seven) == files_of(eight) == [("a.jpg", b"x")]
-    assert files_of({}) == files_of(()) == []
 
 
 def test_uploaded_photos_are_found_and_forgotten(upload, tmp_path):

@@ -6,8 +6,9 @@ pytest.importorskip("ipywidgets")
 
 import cliplib
 from cliplib import lab
+from cliplib.calibrate.judgements import Judgements
 from cliplib.models.encoder import Encoder
-from cliplib.widgets.explorer import ALL, Explorer, histogram_svg, view
+from cliplib.widgets.explorer import ALL, Explorer, cut, histogram_svg
 from cliplib.widgets.labelling import LabellingBox, tasks
 from tests.libraries import draw_picture, draw_video, save_random_clip
 
@@ -29,9 +30,8 @@ def indexed(tmp_path_factory):
 
 
 @pytest.fixture
-def library(indexed, tmp_path):
-    indexed.judgements.folder = tmp_path / "judgements"
-    indexed.judgements._file = None
+def library(indexed, tmp_path, monkeypatch):
+    monkeypatch.setattr(indexed, "judgements", Judgements(tmp_path / "judgements", lambda: indexed.store.rows))
     return indexed
 
 
@@ -50,6 +50,10 @@ class TestTasks:
 
     def test_the_query_picture_is_not_judged(self, library):
         assert "p0.jpg" not in {hit.path for _, hit in tasks(library, ["p0.jpg"], "image->image", top=99)}
+
+    def test_a_photo_named_in_another_way_is_the_one_in_the_index(self, library):
+        (query, _), *_ = tasks(library, [library.root / "p0.jpg"], "image->image")
+        assert query == "p0.jpg"
 
 
 class TestLabelling:
@@ -101,7 +105,7 @@ class TestLabelling:
         assert library.judgements.frame()["time_s"].tolist() == [box.tasks[0][1].time_s]
 
     def test_a_picture_that_asks_is_shown(self, library):
-        box = LabellingBox(library, ["p0.jpg"], "image->image", top=1, below=0)
+        box = LabellingBox(library, [str(library.root / "p0.jpg")], "image->image", top=1, below=0)
         assert box.picture.value.count("<img") == 2 and "the same as <b>p0.jpg</b>" in box.picture.value
 
     def test_what_cannot_be_saved_is_said_and_not_counted(self, library, monkeypatch):
@@ -124,14 +128,14 @@ def table(library):
 
 
 class TestExplorer:
-    def test_view_by_hand(self, table):
+    def test_cut_by_hand(self, table):
         scores = sorted(table.rows.loc[table.rows["query"] == "a dog", "score"], reverse=True)
-        seen = view(table, scores[1], "a dog")  # two of three found, nothing wrong
-        assert (seen.precision, seen.recall, seen.f1) == pytest.approx((1, 2 / 3, 0.8))
-        assert seen.accepted["score"].tolist() == pytest.approx([scores[1], scores[0]])  # the nearest first
-        assert seen.rejected["score"].tolist() == pytest.approx(scores[2:])
-        everything = view(table, -1)
-        assert (everything.precision, everything.recall) == pytest.approx((3 / 8, 1)) and len(everything.accepted) == 16
+        rates, accepted, rejected = cut(table, scores[1], "a dog")
+        assert rates.tolist() == pytest.approx([1, 2 / 3, 0.8])  # two of three found, nothing wrong
+        assert accepted["score"].tolist() == [scores[1], scores[0]]  # the nearest first
+        assert rejected["score"].tolist() == scores[2:]
+        rates, accepted, _ = cut(table, -1)
+        assert rates.tolist()[:2] == pytest.approx([3 / 8, 1]) and len(accepted) == 16
 
     def test_the_slider_moves_pictures_and_encodes_nothing(self, library, table, monkeypatch):
         box = Explorer(library, table)

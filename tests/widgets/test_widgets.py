@@ -12,9 +12,10 @@ import ipywidgets
 
 import cliplib
 from cliplib import widgets
+from cliplib.calibrate.judgements import Judgements
 from cliplib.models.encoder import Encoder
-from cliplib.widgets.controls import View, answer
-from cliplib.widgets.entries import uploaded
+from cliplib.widgets.controls import answer
+from cliplib.widgets.entries import files_of
 from tests.libraries import draw_picture, draw_video, save_random_clip
 
 NASTY = "<img src=x onerror=alert(1)>.jpg"
@@ -34,21 +35,13 @@ def library(tmp_path_factory):
     return library
 
 
-class Judgements:
-    """Stands for the library's own: remembers what was added."""
-
-    def __init__(self):
-        self.added = []
-
-    def add(self, mode, query, path, relevant, time_s=None):
-        self.added.append((mode, query, path, relevant, time_s))
-
-
 @pytest.fixture
-def judgements(library, monkeypatch):
-    kept = Judgements()
-    monkeypatch.setattr(library, "judgements", kept, raising=False)
-    return kept
+def judgements(library, tmp_path, monkeypatch):
+    """A table of judgements of its own; calling it gives mode, query, path, relevant and time_s of each."""
+    kept = Judgements(tmp_path / "judgements", lambda: library.store.rows)
+    monkeypatch.setattr(library, "judgements", kept)
+    columns = ["mode", "query", "path", "relevant", "time_s"]
+    return lambda: list(kept.frame()[columns].itertuples(index=False, name=None))
 
 
 def submit(entry, text):
@@ -78,12 +71,34 @@ def png(seed, tmp_path):
     return draw_picture(tmp_path / "drawn.png", seed).read_bytes()
 
 
+def all_shown(box):
+    """The box, with a threshold that everything reaches."""
+    box.controls.threshold.value = -0.2
+    return box
+
+
 @pytest.fixture
 def box(library):
     """A text box with every photo shown."""
-    box = widgets.text_box(library, example="a dog")
-    box.controls.threshold.value = -0.2
-    return box
+    return all_shown(widgets.text_box(library, example="a dog"))
+
+
+@pytest.mark.parametrize(
+    ("make", "asks", "words"),
+    [
+        (widgets.text_box, "   ", "no words"),
+        (widgets.text_box, "a dog " * 200, "cut"),
+        (widgets.image_box, "nowhere.jpg", "no image"),
+        (widgets.compose_box, "", "no terms"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_the_box(library, make, asks, words):
+    box = make(library)
+    if make is widgets.compose_box:
+        box.search()
+    else:
+        submit(box.entry[0], asks)
+    assert words in said(box) and box.button.disabled is False
 
 
 class TestTextBox:
@@ -102,7 +117,7 @@ class TestTextBox:
         assert "a dog" in said(box) and box.button.disabled is False
 
     def test_shows_what_the_plain_function_answers(self, library, box):
-        hits = answer(library.score("a dog"), View(k=5, threshold=-0.2))
+        hits = answer(library.score("a dog"), 5, -0.2)
         assert paths(box) == [hit.path for hit in hits] == [hit.path for hit in library.search("a dog", 5, -0.2)]
 
     def test_settings_change_the_tiles_and_encode_nothing(self, box, monkeypatch):
@@ -112,11 +127,9 @@ class TestTextBox:
         assert paths(box) == best[:2]
         box.controls.folder.value = "trips"
         assert set(paths(box)) == {f"trips/{NASTY}", "trips/copy.png"}
-        box.controls.threshold.value = 1
-        assert "Nothing reaches the threshold" in said(box)
 
     def test_look_alikes_are_folded(self, box):
-        box.controls.fold.value = "fold at 0.9"
+        box.controls.fold.value = 0.9
         assert "+" in "".join(tile.figure.value for tile in box.gallery.tiles) and len(box.gallery.tiles) < 5
         assert re.search(r"\+\d alike", box.gallery.tiles[0].figure.value)
 
@@ -131,8 +144,7 @@ class TestTextBox:
             draw_picture(tmp_path / name, 1)
         other = cliplib.Library(tmp_path, model=library.model)
         other.index(progress=False)
-        box = widgets.text_box(other, example="a dog")
-        box.controls.threshold.value = -0.2
+        box = all_shown(widgets.text_box(other, example="a dog"))
         box.controls.screenshots.value = False
         assert paths(box) == ["p.png"]
 
@@ -141,16 +153,6 @@ class TestTextBox:
         assert "Nothing reaches the threshold" in said(box) and "nonsense reaches" in said(box)
         assert len(box.gallery.tiles) == 3
         assert all('class="cliplib below"' in tile.figure.value for tile in box.gallery.tiles)
-
-    def test_errors_are_shown_in_words(self, library):
-        box = widgets.text_box(library)
-        submit(box.entry[0], "   ")
-        assert "no words" in said(box) and box.button.disabled is False
-
-    def test_notes_of_the_library_are_shown(self, library):
-        box = widgets.text_box(library)
-        submit(box.entry[0], "a dog " * 200)
-        assert "cut" in said(box)
 
     def test_fault_15_names_are_text(self, box):
         shown = next(tile for tile in box.gallery.tiles if tile.hit.path.endswith(NASTY)).figure.value
@@ -172,6 +174,15 @@ class TestTextBox:
         box.search()
         assert box.controls.threshold.value == pytest.approx(-0.2)
 
+    def test_the_slider_follows_a_new_calibration_until_it_is_moved(self, library, monkeypatch):
+        box = widgets.text_box(library, example="a dog")
+        monkeypatch.setattr(library, "threshold", lambda mode: 0.5)
+        box.search()
+        assert box.controls.threshold.value == 0.5
+        box.controls.threshold.value = 0.1
+        box.search()
+        assert box.controls.threshold.value == 0.1
+
     def test_two_hundred_searches_make_no_new_widgets(self, box):
         registry = getattr(ipywidgets.widgets.widget, "_instances", None) or ipywidgets.Widget.widgets
         box.controls.k.value = 30
@@ -186,9 +197,9 @@ class TestFeedback:
         first, second, *_ = box.gallery.tiles
         first.yes.click()
         second.no.click()
-        assert judgements.added == [
-            ("text->image", "a dog", first.hit.path, True, None),
-            ("text->image", "a dog", second.hit.path, False, None),
+        assert [row[:4] for row in judgements()] == [
+            ("text->image", "a dog", first.hit.path, True),
+            ("text->image", "a dog", second.hit.path, False),
         ]
         assert (first.yes.button_style, first.no.button_style) == ("success", "")
         assert (second.yes.button_style, second.no.button_style) == ("", "danger")
@@ -196,17 +207,19 @@ class TestFeedback:
     def test_by_a_photo_the_query_is_its_path(self, library, judgements):
         box = widgets.image_box(library, example="p1.jpg")
         box.gallery.tiles[0].yes.click()
-        assert judgements.added == [("image->image", "p1.jpg", box.gallery.tiles[0].hit.path, True, None)]
+        assert [row[:4] for row in judgements()] == [("image->image", "p1.jpg", box.gallery.tiles[0].hit.path, True)]
 
     def test_what_nobody_can_ask_again_is_not_kept_and_that_is_said(self, library, judgements, tmp_path):
         summed = widgets.compose_box(library, example="a dog")
         submit(summed.entry[0].children[1].children[1], "a cat")
         own = widgets.image_box(library)
         upload(own.entry[2], "mine.png", png(2, tmp_path))
-        for box in (summed, own):
+        elsewhere = widgets.image_box(library)
+        submit(elsewhere.entry[0], str(tmp_path / "drawn.png"))
+        for box in (summed, own, elsewhere):
             box.gallery.tiles[0].yes.click()
             assert "not kept" in said(box) and box.refine.layout.display == ""
-        assert judgements.added == []
+        assert judgements() == []
 
     def test_refining_moves_the_query_and_says_so(self, library, box, judgements):
         last = box.gallery.tiles[-1]
@@ -228,14 +241,10 @@ class TestFeedback:
         box.refine.click()
         assert "come from no library" in said(box) and len(box.gallery.tiles) == 5
 
-    def test_what_cannot_be_kept_is_said(self, library, box, monkeypatch):
-        def full(*_, **__):
-            raise cliplib.errors.CacheError("the disk is full")
-
-        judgements = type("Full", (), {"add": staticmethod(full)})
-        monkeypatch.setattr(library, "judgements", judgements, raising=False)
+    def test_what_cannot_be_kept_is_said(self, box, judgements, monkeypatch):
+        monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         box.gallery.tiles[0].yes.click()
-        assert "the disk is full" in said(box)
+        assert "No space left" in said(box)
 
 
 class TestImageBox:
@@ -245,14 +254,8 @@ class TestImageBox:
         box.controls.threshold.value = -0.2
         assert set(paths(box)) == set(library.photos()) - {box.entry[0].value}
 
-    def test_says_when_a_photo_is_nowhere(self, library):
-        box = widgets.image_box(library)
-        submit(box.entry[0], "nowhere.jpg")
-        assert "no image" in said(box)
-
     def test_find_similar_goes_on_from_a_result(self, library):
-        box = widgets.image_box(library)
-        box.controls.threshold.value = -0.2
+        box = all_shown(widgets.image_box(library))
         path = paths(box)[-1]
         box.gallery.tiles[-1].similar.click()
         assert box.entry[0].value == path and path in said(box)
@@ -268,12 +271,11 @@ class TestImageBox:
         upload(box.entry[2], "mine.png", b"no picture")
         assert "cannot use mine.png" in said(box)
 
-    @pytest.mark.parametrize("seven", [True, False])
-    def test_reads_what_both_versions_upload(self, seven, tmp_path):
-        data = png(1, tmp_path)
-        old, new = {"mine.png": {"content": data}}, ({"name": "mine.png", "content": memoryview(data)},)
-        asked = uploaded(old if seven else new)
-        assert asked.name == "mine.png" and asked.query.size == (160, 120)
+    def test_reads_what_both_versions_upload(self):
+        seven = {"a.jpg": {"metadata": {"name": "a.jpg", "type": "image/jpeg"}, "content": b"x"}}
+        eight = ({"name": "a.jpg", "type": "image/jpeg", "size": 1, "content": memoryview(b"x")},)
+        assert files_of(seven) == files_of(eight) == [("a.jpg", b"x")]
+        assert files_of({}) == files_of(()) == []
 
     def test_any_photo_asks_by_one_of_the_library(self, library):
         box = widgets.image_box(library)
@@ -284,9 +286,7 @@ class TestImageBox:
 class TestVideoBox:
     @pytest.fixture
     def videos(self, library):
-        box = widgets.video_box(library, example="a dog")
-        box.controls.threshold.value = -0.2
-        return box
+        return all_shown(widgets.video_box(library, example="a dog"))
 
     def test_shows_one_tile_a_moment_with_its_time(self, videos):
         assert len(videos.gallery.tiles) == 1  # every frame passes: one moment
@@ -318,7 +318,7 @@ class TestVideoBox:
     def test_a_thumb_keeps_the_time(self, videos, judgements):
         videos.gallery.tiles[0].no.click()
         hit = videos.gallery.tiles[0].hit
-        assert judgements.added == [("text->video", "a dog", "v.mp4", False, hit.time_s)]
+        assert judgements() == [("text->video", "a dog", "v.mp4", False, hit.time_s)]
 
 
 class TestComposeBox:
@@ -326,17 +326,24 @@ class TestComposeBox:
         return box.entry[0].children
 
     def test_rows_are_summed_with_their_weights(self, library):
-        box = widgets.compose_box(library, example="a dog")
-        box.controls.threshold.value = -0.2
+        box = all_shown(widgets.compose_box(library, example="a dog"))
         _, line, weight = self.rows(box)[1].children
         weight.value = -0.5
         submit(line, "a cat")
         wanted = library.score(cliplib.text("a dog") - 0.5 * cliplib.text("a cat")).top(5, -0.2)
         assert [tile.hit for tile in box.gallery.tiles] == list(wanted)
 
-    def test_a_result_becomes_a_row(self, library):
+    def test_where_a_difference_finds_nothing_the_threshold_is_doubted(self, library):
         box = widgets.compose_box(library, example="a dog")
-        box.controls.threshold.value = -0.2
+        box.controls.threshold.value = 1
+        assert "sums and differences" not in said(box)
+        self.rows(box)[0].children[2].value = -1
+        assert "too little. But the threshold is one of single queries; sums and differences" in said(box)
+        submit(self.rows(box)[1].children[1], "a cat")
+        assert "score otherwise: lower it." in said(box)
+
+    def test_a_result_becomes_a_row(self, library):
+        box = all_shown(widgets.compose_box(library, example="a dog"))
         path = paths(box)[0]
         box.gallery.tiles[0].similar.click()
         kind, line, _ = self.rows(box)[1].children
@@ -353,11 +360,6 @@ class TestComposeBox:
         for _ in range(3):
             self.rows(box)[-1].click()
         assert len(self.rows(box)) == 6 and not isinstance(self.rows(box)[-1], ipywidgets.Button)
-
-    def test_empty_rows_are_said(self, library):
-        box = widgets.compose_box(library)
-        box.search()
-        assert "no terms" in said(box)
 
 
 class TestKeeping:
@@ -378,17 +380,24 @@ class TestKeeping:
         assert [file.name for file in (tmp_path / "chosen").iterdir()] == [path.rpartition("/")[2]]
         assert "1 file" in box.keeping.said.value
 
-    def test_a_folder_that_cannot_be_written_is_said(self, box, tmp_path):
-        (tmp_path / "file").write_text("")
-        box.keeping.folder.value = str(tmp_path / "file")
+    def test_what_is_shown_below_the_threshold_is_copied_too(self, box, judgements, tmp_path):
+        box.controls.threshold.value = 1
+        box.keeping.folder.value = str(tmp_path)
         box.keeping.copy.click()
-        assert "cannot copy to" in box.keeping.said.value
+        assert "3 files" in box.keeping.said.value and len(list(tmp_path.iterdir())) == 3
+
+    @pytest.mark.parametrize(("folder", "said"), [("file", "cannot copy to"), (" ", "say where to")])
+    def test_a_folder_that_cannot_be_written_is_said(self, box, tmp_path, monkeypatch, folder, said):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "file").write_text("")
+        box.keeping.folder.value = folder
+        box.keeping.copy.click()
+        assert said in box.keeping.said.value and len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_file_on_drive_is_linked(library, monkeypatch):
     monkeypatch.setattr(library, "drive_link", lambda hit: "https://drive.google.com/file/d/1/view", raising=False)
-    box = widgets.text_box(library, example="a dog")
-    box.controls.threshold.value = -0.2
+    box = all_shown(widgets.text_box(library, example="a dog"))
     assert 'href="https://drive.google.com/file/d/1/view"' in box.gallery.tiles[0].figure.value
 
 
