@@ -41,6 +41,22 @@ def compared(judged):
     return thresholds.rules(judged, dict.fromkeys(thresholds.MODES, 0.3))
 
 
+@pytest.fixture(scope="module")
+def found(encoder, judged, drawn, compared):
+    """The results of all experiments by name, as `thresholds.measure` gives them; every default is 0.99999."""
+    shift = thresholds.shift(judged, {"picture": judged}, dict.fromkeys(thresholds.MODES, 0.99999))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(thresholds, "GROWTH", (30, 60))
+        growth = thresholds.growth(encoder, drawn)
+    return {
+        "rules": compared,
+        "labelling": thresholds.labelling(judged),
+        "growth": growth,
+        "shift": pd.concat([shift, shift.assign(style="grain")]),
+        "reliability": thresholds.reliability(judged),
+    }
+
+
 class TestWorld:
     def test_the_same_seed_draws_the_same_library(self, encoder, drawn):
         again = thresholds_world.draw_library(encoder, 3, **SMALL)
@@ -97,24 +113,31 @@ class TestExperiments:
         assert set(rows[0]) == {"mode", "rule", "precision", "recall", "f1", "f1_low", "f1_high"}
         assert {(row["mode"], row["rule"]) for row in rows} >= {(mode, "best F1") for mode in thresholds.MODES}
 
-    def test_shift_counts_wins_over_the_default(self, judged):
-        frame = thresholds.shift(judged, {"picture": judged}, dict.fromkeys(thresholds.MODES, 0.99999))
+    def test_shift_counts_wins_over_the_default(self, found):
+        frame = found["shift"]
         best = frame[(frame["rule"] == "best F1") & (frame["mode"] == "text->image")].iloc[0]
         assert best["wins"] == thresholds.DRAWS and best["difference_low"] > 0
-        summary = thresholds.carried_over(pd.concat([frame, frame.assign(style="grain")])).set_index("rule")
+        summary = thresholds.carried_over(frame).set_index("rule")
         assert summary.loc["best F1", "same_won"] == summary.loc["best F1", "shifted_won"] >= 1
         said = thresholds.plainly(summary.reset_index().assign(same_f1=0.9, same_labelled_there=0.92, shifted_f1=0.5))
         assert "fitted before 0.90, fitted there 0.92: it carries over" in said and "it does not carry over" in said
 
-    def test_growth_and_reliability_and_the_histograms(self, encoder, judged, drawn, monkeypatch):
-        monkeypatch.setattr(thresholds, "GROWTH", (30, 60))
-        frame = thresholds.growth(encoder, drawn)
+    def test_growth_and_reliability(self, found):
+        frame = found["growth"]
         small = frame[frame["pictures"] == 30]
         assert (small["f1_old_cutoff"] == small["f1_new_cutoff"]).all() and set(frame["pictures"]) == {30, 60}
-        found = thresholds.reliability(judged)
-        assert found[["promised", "found"]].stack().between(0, 1).all()
-        for name, table in (("growth", frame), ("reliability", found), ("labelling", thresholds.labelling(judged))):
-            assert FIGURES[name](table).axes
+        assert found["reliability"][["promised", "found"]].stack().between(0, 1).all()
+
+    def test_every_experiment_has_its_figure(self, found):
+        assert all(FIGURES[name](table).axes for name, table in found.items())
+
+    def test_the_report_has_every_table_and_says_where_intervals_do_not_hold(self, judged, found, capsys):
+        thresholds.report(judged, found, {"paper": 0.95, "best F1": 0.8})
+        said = capsys.readouterr().out
+        assert thresholds.winners(judged, found["rules"]) in said
+        assert all(f"{mode}: 60 held-out queries" in said for mode in thresholds.MODES)
+        assert all(column in said for column in ("f1_old_cutoff", "labelled_there", "shifted_won", "promised"))
+        assert "paper 95%, best F1 80%: NOT within 90 to 99 %" in said
 
 
 def test_intervals_hold_what_they_promise_in_a_simulation():
