@@ -9,7 +9,7 @@ PORT ?= 8866
 LARGE := {"websocket_max_message_size": 200000000}
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab evaluate videos thresholds bench torture phone clean
+.PHONY: help setup demo test test-colab lint lab app screens evaluate videos thresholds bench torture phone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile
@@ -39,7 +39,6 @@ lab:  ## open the notebooks in JupyterLab
 	@$(PYTHON) .ci/setup.py lab
 	$(BIN)/jupyter lab notebooks --ServerApp.tornado_settings='$(LARGE)'
 
-.PHONY: app screens test-colab
 app: export CLIPLIB_FOLDER = $(FOLDER)
 app: export CLIPLIB_MODEL = $(MODEL)
 app:  ## search in the browser; FOLDER=~/Pictures for your own photos, MODEL=ViT-L/14 for another model

@@ -63,16 +63,9 @@ RELATION_WORDS = {
 }
 INVERSE_WORDS = {"left of": ("right of", "to the right of"), "above": ("below", "under"), "on": ("under", "underneath")}
 OPENINGS = (
-    "{}",
-    "{}",
-    "{}",
-    "a photo of {}",
-    "a picture of {}",
-    "an image of {}",
-    "there is {}",
-    "I see {}",
-    "a drawing of {}",
-)
+    "{}", "{}", "{}", "a photo of {}", "a picture of {}", "an image of {}",
+    "there is {}", "I see {}", "a drawing of {}",
+)  # fmt: skip
 
 
 class Writer:
@@ -81,8 +74,11 @@ class Writer:
     def __init__(self, rng, plain=False):
         self.rng, self.plain = rng, plain
 
+    def _one_of(self, options):
+        return options[int(self.rng.random() * len(options))]
+
     def _pick(self, options):
-        return options[0] if self.plain else options[int(self.rng.random() * len(options))]
+        return options[0] if self.plain else self._one_of(options)
 
     def _chance(self, share):
         return self.rng.random() < share
@@ -146,42 +142,27 @@ class Writer:
         keep = self.rng.random(4) < (0.8, 0.5, 0.5, 0.6)
         things = tuple(self._blur(thing, colour=0.8, size=0.15, side=0.1) for thing in scene.things)
         if len(things) == 2 and self._chance(0.5):
-            things = (things[int(self.rng.random() * 2)],)
+            things = (self._one_of(things),)
         relation = scene.relation if len(things) == 2 and keep[3] else ""
         if relation == "left of" and self._chance(0.3):
             relation = "beside"
-        query = Query(
-            things if keep[0] else (),
-            relation if keep[0] else "",
-            scene.place * bool(keep[1]),
-            scene.weather * bool(keep[2]),
-        )
-        return self._pair(query) if query != Query() else self.object_only(scene)
-
-    def object_only(self, scene):
-        """A caption of one thing, "a red car" as often as not: (text, query)."""
-        thing = scene.things[int(self.rng.random() * len(scene.things))]
-        return self._pair(Query((self._blur(thing, colour=0.75, size=0.12, side=0.12),)))
-
-    def place_only(self, scene):
-        """A caption of the place: (text, query)."""
-        return self._pair(Query(place=scene.place))
-
-    def weather_only(self, scene):
-        """A caption of the weather or the time of day: (text, query)."""
-        return self._pair(Query(weather=scene.weather))
-
-    def colour_only(self, scene):
-        """A caption of one thing's colour, "a red thing": (text, query)."""
-        return self._pair(Query((Thing(colour=scene.things[int(self.rng.random() * len(scene.things))].colour),)))
+        query = Query(*((things, relation) if keep[0] else ()))
+        query = replace(query, place=scene.place * bool(keep[1]), weather=scene.weather * bool(keep[2]))
+        return self._pair(query) if query != Query() else self._of_one_thing(scene)
 
     def short(self, scene):
-        """One of the short captions, an object most often: (text, query)."""
+        """A caption of one thing most often; or of the place, the weather, a colour ("a red thing"): (text, query)."""
         draw = self.rng.random()
-        for share, write in ((0.62, self.object_only), (0.79, self.place_only), (0.94, self.weather_only)):
-            if draw < share:
-                return write(scene)
-        return self.colour_only(scene)
+        if draw < 0.62:
+            return self._of_one_thing(scene)
+        if draw < 0.79:
+            return self._pair(Query(place=scene.place))
+        if draw < 0.94:
+            return self._pair(Query(weather=scene.weather))
+        return self._pair(Query((Thing(colour=self._one_of(scene.things).colour),)))
+
+    def _of_one_thing(self, scene):
+        return self._pair(Query((self._blur(self._one_of(scene.things), colour=0.75, size=0.12, side=0.12),)))
 
     def _pair(self, query):
         return self.text(query), query
@@ -196,17 +177,8 @@ class Writer:
 
 def known_words():
     """Every word that a caption may contain, lower case."""
-    tables = (
-        PLACE_WORDS,
-        PLACE_NOUNS,
-        WEATHER_WORDS,
-        WEATHER_NOUNS,
-        KIND_WORDS,
-        SIZE_WORDS,
-        SIDE_WORDS,
-        RELATION_WORDS,
-        INVERSE_WORDS,
-    )
+    tables = (PLACE_WORDS, PLACE_NOUNS, WEATHER_WORDS, WEATHER_NOUNS, KIND_WORDS, SIZE_WORDS, SIDE_WORDS)
+    tables += (RELATION_WORDS, INVERSE_WORDS)
     phrases = [phrase for table in tables for phrases in table.values() for phrase in phrases]
     phrases += [*KIND_WORDS, *OPENINGS, *RELATIONS, "red yellow green blue purple pink white black thing and an"]
     return {word.strip(",") for phrase in phrases for word in phrase.lower().split()}

@@ -75,8 +75,8 @@ def download(
 ) -> list[Outcome]:
     """Bring each wanted file into `folder`, at most `limit_s` seconds and `most_bytes` each: one outcome a file.
 
-    What is there already is not asked for. A broken transfer is kept as `<name>.part` and goes on from there, now
-    (once) or on the next call. Between two requests lie `pause_s` seconds.
+    What is there already is not asked for. A broken transfer is kept, from the first address as `<name>.0.part`, and
+    goes on from there, now (once) or on the next call. Between two requests lie `pause_s` seconds.
     """
     folder, closed, outcomes = Path(folder), {}, []
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,12 +86,12 @@ def download(
             outcomes.append(Outcome(want.name, "here", "was there already", target))
             continue
         outcome = Outcome(want.name, "nowhere", "no address is known for it")
-        for address in want.addresses:
+        for number, address in enumerate(want.addresses):
             host = urlsplit(address).netloc
             try:
                 if host in closed:
                     raise _Missed(closed[host].state, f"{host} was not asked again: {closed[host].reason}")
-                _fetch(address, target, limit_s, most_bytes)
+                _fetch(address, target, folder / f"{want.name}.{number}.part", limit_s, most_bytes)
                 outcome = Outcome(want.name, "fetched", f"{target.stat().st_size:,} bytes", target, address)
                 break
             except _Missed as missed:
@@ -105,9 +105,8 @@ def download(
     return outcomes
 
 
-def _fetch(address: str, target: Path, limit_s: float, most_bytes: int) -> None:
+def _fetch(address: str, target: Path, part: Path, limit_s: float, most_bytes: int) -> None:
     """One file from one address, in two attempts where the connection breaks; `_Missed` where it cannot be had."""
-    part = target.with_name(target.name + ".part")
     until = time.monotonic() + limit_s
     for attempt in (1, 2):
         try:
@@ -146,8 +145,7 @@ def _receive(address: str, part: Path, until: float, most_bytes: int) -> None:
     with answer:
         if answer.status != 206:  # the server sends all of it
             have = 0
-        length = answer.headers.get("Content-Length")
-        whole = have + int(length) if length else None
+        whole = None if answer.length is None else have + answer.length
         if (whole or 0) > most_bytes:
             raise _Missed("too large", f"{whole:,} bytes, more than {most_bytes:,}")
         with open(part, "ab" if have else "wb") as file:
@@ -165,7 +163,7 @@ def _copy(answer, file, have: int, whole: int | None, until: float, most_bytes: 
             if time.monotonic() > until:
                 of = f" of {whole:,}" if whole else ""
                 raise _Missed("too slow", f"{have:,}{of} bytes in the time allowed; the next run goes on from there")
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise _Missed("incomplete", f"the connection broke after {have:,} bytes: {error}") from error
     if whole is not None and have < whole:
         raise _Missed("incomplete", f"{have:,} of {whole:,} bytes came; the next run goes on from there")

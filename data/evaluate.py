@@ -4,19 +4,21 @@ Scenes, redrawings and videos come from seeds of their own, and every scene has 
 place that training never saw; nonsense words too are others than those of training.
 """
 
-import csv
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
-import figures
-from clip.simple_tokenizer import SimpleTokenizer
 from evaluate_composed import LEAST, composed_figures
-from make_sample import QUERIES_FILE, SAMPLE_DIR
+from figures import picture_figures
+from make_sample import SAMPLE_DIR
+from sample_truth import queries, stretches
+from tiny_model import Tokens
 
-REPO = Path(__file__).resolve().parent.parent
+from cliplib import Library
+from cliplib.models.encoder import Encoder
+
+BUILD_DIR = Path(__file__).resolve().parent.parent / "build"
 SEED = 5
 SLACK_S = 1.0
 
@@ -31,59 +33,40 @@ REQUIRED = {
 }
 
 
-def inside_event(hit_path, hit_time_s, relevant):
-    """Whether a hit lies in one of the relevant stretches ("path@start-end" in seconds, joined by "|"), within
-    SLACK_S.
-    """
-    for stretch in relevant.split("|"):
-        path, _, times = stretch.rpartition("@")
-        start_s, end_s = map(float, times.split("-"))
-        if path == hit_path and start_s - SLACK_S <= hit_time_s <= end_s + SLACK_S:
-            return True
-    return False
+def inside_event(path, time_s, relevant):
+    """Whether a hit lies in one of the relevant stretches, or within SLACK_S of it."""
+    return any(
+        name == path and start_s - SLACK_S <= time_s <= end_s + SLACK_S for name, start_s, end_s in stretches(relevant)
+    )
 
 
-def video_figure(model="tiny"):
+def video_figure():
     """The share of the text->video queries of data/queries.csv whose top hit lies inside a relevant event.
 
     The videos are indexed anew in a temporary folder.
     """
-    from cliplib import Library
-
-    with open(QUERIES_FILE, newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["mode"] == "text->video"]
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(SAMPLE_DIR / "videos", Path(folder) / "videos")
-        library = Library(folder, model=model)
+        library = Library(folder, model="tiny")
         library.index()
-        found = []
-        for row in rows:
-            hit = library.search_videos(row["query"], k=1, threshold=-1)[0]
-            found.append(inside_event(hit.path, hit.time_s, row["relevant"]))
+        asked = queries("text->video")
+        hits = [library.search_videos(query, k=1, threshold=-1)[0] for query, _ in asked]
+    found = [inside_event(hit.path, hit.time_s, true) for hit, (_, true) in zip(hits, asked, strict=True)]
     return round(sum(found) / len(found), 4)
 
 
-def evaluate(model="tiny", **sizes):
-    """All six figures as a dict; sizes (pairs, gallery, queries) can be lowered for a quick look."""
-    from cliplib.models.encoder import Encoder
-
-    encoder = Encoder.load(model)
-    pieces = SimpleTokenizer().encoder
-    vocabulary = [piece[: -len("</w>")] for piece in pieces if piece.endswith("</w>")]
-    sizes = {"pairs": 300, "gallery": 1000, "queries": 100, **sizes}
-    measured = figures.picture_figures(
-        encoder.encode_images, encoder.encode_texts, vocabulary, SEED, held_out_only=True, **sizes
-    )
-    return {**measured, "video_hit_in_event": video_figure(model)}
+def evaluate(gallery=1000):
+    """All six figures of the tiny model as a dict; fewer scenes for the short queries give a quick look."""
+    encoder = Encoder.load("tiny")
+    encoders = encoder.encode_images, encoder.encode_texts, Tokens().vocabulary()
+    measured = picture_figures(*encoders, SEED, pairs=300, gallery=gallery, held_out_only=True)
+    return {**measured, "video_hit_in_event": video_figure()}
 
 
 def main():
-    sys.path.insert(0, str(REPO))  # a script sees only its own folder
-    from cliplib.models.encoder import Encoder
-
     measured = {**evaluate(), "composed": composed_figures(Encoder.load("tiny"))}
-    (REPO / "build").mkdir(exist_ok=True)
-    (REPO / "build" / "evaluate.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    BUILD_DIR.mkdir(exist_ok=True)
+    (BUILD_DIR / "evaluate.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     print("The tiny model on scenes, combinations and words that it never saw (it knows only the drawn world):\n")
     for name, (least, meaning) in REQUIRED.items():
         verdict = "ok" if measured[name] >= least else "BELOW"

@@ -12,6 +12,9 @@ from drawing import draw
 from figures import DRAWN_SIZE
 from world import KINDS, PLACES, WEATHERS, Query, Thing, random_scene, truth_matrix
 
+from cliplib import image, text
+from cliplib.search.ranking import composed, cosines
+
 SEED = 6
 K = 5
 LEAST = 0.8  # precision at 5 that is asked for
@@ -37,7 +40,6 @@ class Composed:
 
 def composed_queries(rng, scenes, pictures, count):
     """`count` queries, of the three forms in turn, each true of at least K scenes (its own photo not counted)."""
-    from cliplib import image, text
 
     def pick(options):
         return options[rng.integers(len(options))]
@@ -86,8 +88,6 @@ def composed_figures(encoder, gallery=600, count=50, seed=SEED):
 
     encoder: a `cliplib.models.encoder.Encoder`. `gallery` scenes, all with combinations that training never saw.
     """
-    from cliplib.search.ranking import composed, cosines
-
     rng = np.random.default_rng(seed)
     scenes = [random_scene(rng, held_out_only=True) for _ in range(gallery)]
     pictures = [draw(scene, DRAWN_SIZE, seed=seed * 10_000 + number) for number, scene in enumerate(scenes)]

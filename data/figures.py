@@ -7,7 +7,8 @@ import numpy as np
 from captions import Nonsense, Writer
 from drawing import draw
 from PIL import Image
-from world import COLOURS, KINDS, PLACES, WEATHERS, Query, Thing, random_scene, truth_matrix
+from sklearn.metrics import average_precision_score
+from world import SHORT_QUERIES, random_scene, truth_matrix
 
 DRAWN_SIZE = (320, 240)
 
@@ -36,11 +37,9 @@ def unambiguous_pairs(rng, count, held_out_only):
 
 def short_queries(rng, scenes, count):
     """`count` different short queries in their plainest wording, each true of some scene: (texts, queries)."""
-    singles = [Query((Thing(kind),)) for kind in KINDS]
-    singles += [Query(place=place) for place in PLACES] + [Query(weather=weather) for weather in WEATHERS]
-    coloured = [Query((Thing(kind, colour),)) for kind in KINDS for colour in COLOURS]
-    coloured = [coloured[index] for index in rng.permutation(len(coloured))]
-    queries = (singles + coloured)[:count]
+    coloured = [query for query in SHORT_QUERIES if query.things and query.things[0].colour]
+    others = [query for query in SHORT_QUERIES if query not in coloured]
+    queries = [*others, *(coloured[index] for index in rng.permutation(len(coloured)))][:count]
     queries = [query for query, found in zip(queries, truth_matrix(queries, scenes).any(1), strict=True) if found]
     writer = Writer(rng, plain=True)
     return [writer.text(query) for query in queries], queries
@@ -50,13 +49,6 @@ def recall_at(scores, k):
     """The share of rows of scores (n, n) whose own column is among their k highest."""
     own = np.diagonal(scores)[:, None]
     return float(((scores > own).sum(1) < k).mean())
-
-
-def average_precision(scores, relevant):
-    """Average precision of one ranking: scores (n,), relevant bool (n,) with at least one true."""
-    hits = relevant[np.argsort(-scores, kind="stable")]
-    ranks = np.flatnonzero(hits) + 1
-    return float((np.arange(1, len(ranks) + 1) / ranks).mean())
 
 
 def best_f1_threshold(scores, relevant):
@@ -69,20 +61,12 @@ def best_f1_threshold(scores, relevant):
 
 
 def picture_figures(
-    encode_images,
-    encode_texts,
-    vocabulary,
-    seed,
-    pairs=300,
-    gallery=500,
-    queries=100,
-    held_out_only=False,
-    with_thresholds=False,
+    encode_images, encode_texts, vocabulary, seed, pairs, gallery, held_out_only=False, with_thresholds=False
 ):
     """All figures on still pictures, on scenes that `seed` determines. Returns a dict of floats, rounded to 4 digits.
 
     recall_at_1, recall_at_5: whole captions over `pairs` unambiguous scenes. attribute_map: mean average precision of
-    `queries` short queries over `gallery` scenes. nonsense_below: the share of 100 nonsense texts whose best score
+    100 short queries over `gallery` scenes. nonsense_below: the share of 100 nonsense texts whose best score
     over the gallery is under the median score of the relevant pairs. text_image_gap: mean cosine of a scene and its
     redrawing less that of a scene and its own caption. with_thresholds adds "thresholds", F1-optimal for short and
     whole texts and for redrawn scenes.
@@ -93,14 +77,14 @@ def picture_figures(
     own, again = encode_texts(texts) @ shown.T, shown @ encode_images(_pictures(scenes, seed * 10_000 + 5000)).T
     more_scenes = [random_scene(rng, held_out_only) for _ in range(gallery)]
     more = encode_images(_pictures(more_scenes, seed * 10_000 + 2000))
-    short_texts, asked = short_queries(rng, more_scenes, queries)
+    short_texts, asked = short_queries(rng, more_scenes, 100)
     scores, truth = encode_texts(short_texts) @ more.T, truth_matrix(asked, more_scenes)
     strange = Nonsense(vocabulary, for_evaluation=True)
     nonsense_best = (encode_texts([strange.text(rng) for _ in range(100)]) @ more.T).max(1)
     figures = {
         "recall_at_1": recall_at(own, 1),
         "recall_at_5": recall_at(own, 5),
-        "attribute_map": float(np.mean([average_precision(*pair) for pair in zip(scores, truth, strict=True)])),
+        "attribute_map": float(np.mean([average_precision_score(*pair) for pair in zip(truth, scores, strict=True)])),
         "nonsense_below": float((nonsense_best < np.median(scores[truth])).mean()),
         "text_image_gap": float(np.diagonal(again).mean() - np.diagonal(own).mean()),
     }

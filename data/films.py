@@ -53,11 +53,11 @@ def event_at(film, time_s):
     raise ValueError(f"nothing is shown at {time_s} s; the film runs from {film.start_s} to {film.end_s} s")
 
 
-def draw_frame(film, time_s, size=(320, 240), style="picture"):
+def draw_frame(film, time_s, size=(320, 240)):
     """The film's picture at time_s, an RGB PIL image of `size`. Raises ValueError outside the film."""
     event = event_at(film, time_s)
     seed = film.seed * 1000 + film.events.index(event)
-    return draw(event.scene, size, style, seed=seed, time_s=time_s - event.start_s)
+    return draw(event.scene, size, seed=seed, time_s=time_s - event.start_s)
 
 
 def frame_times(film, fps):
@@ -67,16 +67,13 @@ def frame_times(film, fps):
     return [first + number / Fraction(fps) for number in range(count)]
 
 
-def write_video(
-    film, path, size=(320, 240), fps=Fraction(25), times_s=None, codec="libx264", rotation=0, style="picture"
-):
+def write_video(film, path, size=(320, 240), fps=Fraction(25), times_s=None, codec="libx264", rotation=0):
     """Write a film with PyAV; the container follows the extension of path (.mp4, .mkv, .mov, .webm and so on).
 
     size: (width, height) upright. fps: exact rate, such as Fraction(30000, 1001). times_s: presentation times in
-    seconds instead of a constant rate; the first may be above 0. codec: an encoder of PyAV ("libx264", "libvpx",
-    "libvpx-vp9"). rotation: 0, 90, 180 or 270; the pixels are stored turned and the file says by how many degrees
-    clockwise a player must turn them back, as phones do. One encoder thread, so that the same film gives the same
-    file.
+    seconds instead of a constant rate; the first may be above 0. codec: "libx264" or "libvpx-vp9". rotation: 0, 90, 180
+    or 270; the pixels are stored turned and the file says by how many degrees clockwise a player must turn them back,
+    as phones do. One encoder thread, so that the same film gives the same file.
     """
     turns = (rotation % 360) // 90
     stored_size = size if turns % 2 == 0 else (size[1], size[0])
@@ -86,13 +83,12 @@ def write_video(
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1
         stream.codec_context.time_base = Fraction(1, 90_000)
-        stream.options = (
-            {"crf": "30", "preset": "medium"} if codec == "libx264" else {"crf": "34", "b": "300k", "deadline": "good"}
-        )
+        vp9 = {"crf": "34", "b": "300k", "deadline": "good"}
+        stream.options = {"crf": "30", "preset": "medium"} if codec == "libx264" else vp9
         if rotation:
             stream.set_display_rotation(-rotation)
         for time_s in times_s if times_s is not None else frame_times(film, fps):
-            picture = draw_frame(film, float(time_s), size, style).rotate(90 * turns, expand=True)
+            picture = draw_frame(film, float(time_s), size).rotate(90 * turns, expand=True)
             frame = av.VideoFrame.from_image(picture)
             frame.time_base, frame.pts = Fraction(1, 90_000), round(time_s * 90_000)
             container.mux(stream.encode(frame))

@@ -170,13 +170,8 @@ def photo_queries(photos, rng):
     paths, scenes = [path for path, _, _ in photos], [scene for _, scene, _ in photos]
     asked = [Query(weather=weather) for weather in WEATHERS] + [Query(place=place) for place in PLACES]
     things = [thing for scene in scenes for thing in scene.things]
-    asked += [
-        Query((Thing(thing.kind, thing.colour),)) for thing in (things[i] for i in rng.permutation(len(things))[:24])
-    ]
-    asked += [
-        replace(describe(scene), things=_plain(scene.things))
-        for scene in (scenes[i] for i in rng.permutation(200)[:16])
-    ]
+    asked += [Query((Thing(things[i].kind, things[i].colour),)) for i in rng.permutation(len(things))[:24]]
+    asked += [whole_query(scenes[i]) for i in rng.permutation(len(scenes))[:16]]
     writer, rows = Writer(rng, plain=True), {}
     for query in asked:
         relevant = np.flatnonzero(truth_matrix([query], scenes)[0])
@@ -192,21 +187,18 @@ def video_queries(videos, rng):
     """Rows for text->video, relevant as path@start-end in seconds: one whole caption and one shorter query an event."""
     events = [(path, event) for path, film in videos for event in film.events]
     writer, rows = Writer(rng, plain=True), {}
+    stretches = np.array([f"{path}@{event.start_s}-{event.end_s}" for path, event in events])
     for _, event in events:
-        whole = replace(describe(event.scene), things=_plain(event.scene.things))
-        for query in (whole, Query((replace(event.scene.things[0], size="", side=""),), place=event.scene.place)):
+        whole = whole_query(event.scene)
+        for query in (whole, Query(whole.things[:1], place=whole.place)):
             true = truth_matrix([query], [other.scene for _, other in events])[0]
-            found = [
-                f"{path}@{other.start_s}-{other.end_s}"
-                for (path, other), holds in zip(events, true, strict=True)
-                if holds
-            ]
-            rows[writer.text(query)] = ("text->video", writer.text(query), "|".join(found))
+            rows[writer.text(query)] = ("text->video", writer.text(query), "|".join(stretches[true]))
     return list(rows.values())
 
 
-def _plain(things):
-    return tuple(replace(thing, size="", side="") for thing in things)
+def whole_query(scene):
+    """All that a scene shows, but for sizes and sides, which nobody types."""
+    return replace(describe(scene), things=tuple(replace(thing, size="", side="") for thing in scene.things))
 
 
 def main():

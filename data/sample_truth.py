@@ -1,4 +1,4 @@
-"""The truth of data/queries.csv as judgements of the sample library: every photo or frame, for every query."""
+"""The truth of queries.csv: what each query should find in the sample library, as rows and as judgements."""
 
 import csv
 
@@ -8,35 +8,38 @@ from make_sample import QUERIES_FILE
 JUDGE = "the renderer"
 
 
-def judgements(library, mode="text->image"):
-    """What `library.judgements.merge` takes: a DataFrame with mode, query, path, time_s, relevant, judge.
-
-    A frame is relevant where its time lies inside a stretch that the query describes. Queries that ask by a picture
-    leave this out.
-    """
+def queries(mode):
+    """The rows of queries.csv of one mode: [(query, relevant)]; `relevant` holds paths, or stretches, joined by "|"."""
     with open(QUERIES_FILE, newline="", encoding="utf-8") as file:
-        asked = [row for row in csv.DictReader(file) if row["mode"] == mode]
+        return [(row["query"], row["relevant"]) for row in csv.DictReader(file) if row["mode"] == mode]
+
+
+def stretches(relevant):
+    """Yields (path, start_s, end_s) of each stretch of video, which is written "path@start-end"."""
+    for stretch in relevant.split("|"):
+        path, _, times = stretch.rpartition("@")
+        yield path, *map(float, times.split("-"))
+
+
+def is_relevant(relevant, path, time_s):
+    """Whether a photo (time_s None) is listed, or a frame lies in a stretch that is."""
+    if time_s is None:
+        return path in relevant.split("|")
+    return any(name == path and start_s <= time_s < end_s for name, start_s, end_s in stretches(relevant))
+
+
+def judgements(library, mode="text->image"):
+    """What `library.judgements.merge` takes: a DataFrame with mode, query, path, time_s, relevant, judge, a row for
+    every query and photo or frame. Queries that ask by a picture leave this out.
+    """
     rows = library.store.rows
     kind = "frame" if mode.endswith("->video") else "image"
     facts = (rows[name].to_pylist() for name in ("path", "time_s", "kind"))
     pictures = [(path, time_s) for path, time_s, of in zip(*facts, strict=True) if of == kind]
     found = [
-        (mode, row["query"], path, time_s, _relevant(row["relevant"], path, time_s), JUDGE)
-        for row in asked
+        (mode, query, path, time_s, is_relevant(relevant, path, time_s), JUDGE)
+        for query, relevant in queries(mode)
         for path, time_s in pictures
-        if path != row["query"]
+        if path != query
     ]
     return pd.DataFrame(found, columns=["mode", "query", "path", "time_s", "relevant", "judge"])
-
-
-def _relevant(listed, path, time_s):
-    """Whether a picture is among the relevant ones: paths, or for frames "path@start-end" in seconds, joined by "|"."""
-    for one in listed.split("|"):
-        if time_s is None and one == path:
-            return True
-        name, _, times = one.rpartition("@")
-        if time_s is not None and name == path:
-            start_s, end_s = map(float, times.split("-"))
-            if start_s <= time_s < end_s:
-                return True
-    return False

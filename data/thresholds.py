@@ -33,6 +33,7 @@ STYLES = ("picture", "pastel", "grain")  # of the other libraries; the first is 
 LABELLED = 20  # queries that somebody judged before the library changes
 DRAWS = 20
 GROWTH = (75, 150, 300, 600, 1200)
+SHIFTED = ("default_f1", "f1", "labelled_there")  # F1 there: of the model's own cutoff, one from here, one from there
 
 
 def tables(encoder, seed, drawn, taken=()):
@@ -44,7 +45,7 @@ def tables(encoder, seed, drawn, taken=()):
 
 
 def rules(judged, defaults):
-    """Item 2: every rule on held-out queries, and the fixed cutoffs, in every mode."""
+    """Every rule on held-out queries, and the fixed cutoffs, in every mode."""
     frames = []
     for mode in MODES:
         fixed = {"fixed: the paper's": PAPER_THRESHOLDS[mode], "fixed: the model's": defaults[mode]}
@@ -95,7 +96,7 @@ def growth(encoder, drawn):
 
 
 def shift(judged, others, defaults):
-    """Item 3: fitted on 20 queries here, used on another library, against the model's defaults there.
+    """Fitted on 20 queries here, used on another library, against the model's defaults there.
 
     `wins`: on how many of 20 random choices of the 20 queries the rule does better than the default. `labelled_there`:
     its held-out F1 where the queries of the other library are labelled as well.
@@ -145,7 +146,7 @@ def carried_over(frame):
         marked = rows.assign(won=rows["difference_low"] > 0, lost=rows["difference_high"] < 0)
         groups = marked.groupby("rule", sort=False)
         columns |= {f"{side}_won": groups["won"].sum(), f"{side}_lost": groups["lost"].sum()}
-        columns |= {f"{side}_{name}": groups[name].mean() for name in ("f1", "default_f1", "labelled_there")}
+        columns |= {f"{side}_{name}": groups[name].mean() for name in SHIFTED}
     return pd.DataFrame(columns).reset_index()
 
 
@@ -153,22 +154,18 @@ def plainly(summary):
     """Whether it carries over, in words: the best F1 does where it comes within 0.05 of labelling the other library."""
     table, lines = summary.set_index("rule"), ["Mean F1 over the modes on another library:"]
     for side, words in (("same", "same style"), ("shifted", "shifted style")):
-        default, before, there = (
-            table.loc["best F1", f"{side}_{name}"] for name in ("default_f1", "f1", "labelled_there")
-        )
-        verdict = "carries" if before > there - 0.05 else "does not carry"
-        lines.append(
-            f"  {words}: default {default:.2f}; best F1 fitted before {before:.2f}, fitted there {there:.2f}: "
-        )
-        lines[-1] += f"it {verdict} over"
+        default, before, there = table.loc["best F1", [f"{side}_{name}" for name in SHIFTED]]
+        verdict = "it carries over" if before > there - 0.05 else "it does not carry over"
+        fitted = f"best F1 fitted before {before:.2f}, fitted there {there:.2f}"
+        lines.append(f"  {words}: default {default:.2f}; {fitted}: {verdict}")
     best = table["shifted_f1"].sort_values(ascending=False).head(3)
     return "\n".join([*lines, f"  best when shifted: {', '.join(f'{name} {f1:.2f}' for name, f1 in best.items())}"])
 
 
 def show(title, frame, columns):
-    """Print the columns of a table, two or three digits."""
+    """Print the columns of a table, named in one text; three digits."""
     print(f"\n{title}\n")
-    print(frame[columns].to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+    print(frame[columns.split()].to_string(index=False, float_format=lambda value: f"{value:.3f}"))
 
 
 def main():
@@ -215,36 +212,25 @@ def write_json(frame):
 
 def report(judged, found, inside):
     """Everything in words and tables."""
-    sides = ["precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high"]
-    columns = ["rule", "cutoff", *sides, "f1", "f1_low", "f1_high"]
+    columns = "rule cutoff precision precision_low precision_high recall recall_low recall_high f1 f1_low f1_high"
     for mode, frame in found["rules"].groupby("mode", sort=False):
         first = frame.iloc[0]
         ranks = ", ".join(f"{n} {first[n]:.3f} ({first[f'{n}_low']:.3f} to {first[f'{n}_high']:.3f})" for n in RANKS)
         show(f"{mode}: 60 held-out queries, means with 95 % intervals ({ranks})", frame, columns)
     print("\n" + winners(judged, found["rules"]))
     curve = found["labelling"][found["labelling"]["mode"] == "text->image"]
-    show(
-        "text->image: F1 by the number of labelled queries, and where 95 % of 20 draws lie",
-        curve,
-        ["rule", "queries", "f1", "f1_low", "f1_high"],
-    )
-    show(
-        "text->image, as the library grows: F1 of the cutoff from 75 pictures, and of one fitted anew",
-        found["growth"],
-        ["rule", "pictures", "f1_old_cutoff", "f1_new_cutoff"],
-    )
-    columns = ["mode", "style", "rule", "f1", "default_f1", "difference", "difference_low", "difference_high"]
-    columns += ["wins", "labelled_there"]
+    title = "text->image: F1 by the number of labelled queries, and where 95 % of 20 draws lie"
+    show(title, curve, "rule queries f1 f1_low f1_high")
+    title = "text->image, as the library grows: F1 of the cutoff from 75 pictures, and of one fitted anew"
+    show(title, found["growth"], "rule pictures f1_old_cutoff f1_new_cutoff")
+    columns = "mode style rule f1 default_f1 difference difference_low difference_high wins labelled_there"
     show("Fitted on 20 queries, used on another drawn library ('picture' is the same style)", found["shift"], columns)
     summary = carried_over(found["shift"])
-    columns = ["rule", "same_won", "same_lost", "same_f1", "shifted_won", "shifted_lost", "shifted_f1"]
+    columns = "rule same_won same_lost same_f1 shifted_won shifted_lost shifted_f1"
     show("In short: in how many of 3 and 6 cases a rule beat the default or lost to it, and mean F1", summary, columns)
     print("\n" + plainly(summary))
-    show(
-        "Expected precision: promised, and found on other queries",
-        found["reliability"],
-        ["mode", "promised", "found", "pictures"],
-    )
+    title = "Expected precision: promised, and found on other queries"
+    show(title, found["reliability"], "mode promised found pictures")
     words = ", ".join(f"{name} {share:.0%}" for name, share in inside.items())
     verdict = "as asked" if all(0.90 <= share <= 0.99 for share in inside.values()) else "NOT within 90 to 99 %"
     print(f"\nSimulated studies whose 95 % interval holds the true F1 (asked 90 to 99 %): {words}: {verdict}")

@@ -9,9 +9,9 @@ from cliplib.calibrate.rules import IN_FRONT, RULES
 BINS = np.linspace(-0.3, 1.0, 131)
 
 
-def panels(count, width=4.6, height=3.2):
+def panels(count):
     """A figure with `count` panels side by side: (figure, list of axes)."""
-    figure = Figure(figsize=(width * count, height), layout="constrained")
+    figure = Figure(figsize=(4.6 * count, 3.2), layout="constrained")
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from captions import Writer
 from drawing import draw, near_duplicate
-from world import COLOURS, KINDS, PLACES, WEATHERS, Query, Thing, changed, random_scene, truth_matrix
+from world import SHORT_QUERIES, changed, random_scene, truth_matrix
 
 from cliplib.calibrate.rules import Judged
 from cliplib.lab import noise_pictures
@@ -71,14 +71,10 @@ def text_queries(seed, scenes, count=60, taken=()):
     """
     random = np.random.default_rng(seed)
     plain, writer = Writer(random, plain=True), Writer(random)
-    short = [Query((Thing(kind, colour),)) for kind in KINDS for colour in ("", *COLOURS)]
-    short += [*(Query(place=place) for place in PLACES), *(Query(weather=weather) for weather in WEATHERS)]
-    short = [(plain.text(short[i]), short[i]) for i in random.permutation(len(short))]
+    short = ((plain.text(SHORT_QUERIES[i]), SHORT_QUERIES[i]) for i in random.permutation(len(SHORT_QUERIES)))
+    whole = (writer.whole(scenes[i]) for i in random.permutation(len(scenes)))
     found = {}
-    for pairs, until in (
-        (short, count // 2),
-        ((writer.whole(scenes[i]) for i in random.permutation(len(scenes))), count),
-    ):
+    for pairs, until in ((short, count // 2), (whole, count)):
         for text, query in pairs:
             if len(found) < until and text not in taken and truth_matrix([query], scenes).any():
                 found[text] = query

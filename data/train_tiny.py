@@ -22,18 +22,16 @@ import figures
 import numpy as np
 import torch
 import torch.nn.functional as F
-from batches import BANK_COLOURED, BANK_PLAIN, batch_texts
+from batches import batch_texts, rendered_pictures, scene_of
 from captions import Nonsense
-from pictures import rendered_pictures, scene_of
 from safetensors.torch import save_file
 from tiny_model import Config, Tokens, augment, build_model, encode_images, encode_texts
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from world import truth_matrix
+from world import SHORT_QUERIES, truth_matrix
 
 HERE = Path(__file__).resolve().parent
 MODEL_FILE = HERE / "tiny-clip.safetensors"
 BUILD_DIR = HERE.parent / "build"
-DEFAULT = Config()
 BANNER = "The tiny model knows only the drawn world it was trained on; it understands nothing of your own photos."
 
 
@@ -45,7 +43,8 @@ def choice_loss(text_rows, image_rows, truth, queries, scale):
     """
     losses = []
     for coloured in (True, False):
-        group = [row for row, query in enumerate(queries) if query in (BANK_COLOURED if coloured else BANK_PLAIN)]
+        choices = {query for query in SHORT_QUERIES if query.things and bool(query.things[0].colour) == coloured}
+        group = [row for row, query in enumerate(queries) if query in choices]
         target = truth[group].float().T
         target = target / target.sum(1, keepdim=True)
         losses.append(F.cross_entropy(scale * image_rows @ text_rows[group].T, target))
@@ -67,19 +66,16 @@ def contrastive_loss(text_rows, image_rows, truth, scale):
 
 def training_step(model, optimizer, schedule, config, step, pictures, tokens, nonsense):
     """One step on the batch that seed and step determine. Returns the loss."""
-    rng, generator = (
-        np.random.default_rng([config.seed, 1, step]),
-        torch.Generator().manual_seed(config.seed * 1_000_003 + step),
-    )
+    rng = np.random.default_rng([config.seed, 1, step])
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     chosen = rng.choice(len(pictures), config.batch, replace=False)
     scenes = [scene_of(config.seed, index) for index in chosen]
     texts, queries = batch_texts(scenes, rng, nonsense)
     truth = np.zeros((len(texts), len(scenes)), bool)
     claims = [row for row, query in enumerate(queries) if query is not None]
     truth[claims] = truth_matrix([queries[row] for row in claims], scenes)
-    scale = config.scale_from + (config.scale_to - config.scale_from) * min(
-        1.0, step / (config.scale_rise_share * config.steps)
-    )
+    risen = min(1.0, step / (config.scale_rise_share * config.steps))
+    scale = config.scale_from + (config.scale_to - config.scale_from) * risen
     pixels = augment(torch.from_numpy(pictures[chosen]), generator)
     with sdpa_kernel(SDPBackend.MATH):  # on a CPU the fused kernel's backward is slower at these small shapes
         with torch.autocast("cpu", torch.bfloat16):
@@ -111,7 +107,7 @@ def load_checkpoint(path, parts):
     return saved["step"]
 
 
-def train(config=DEFAULT, on_step=None, cache_dir=BUILD_DIR, resume=False, every=300, model=None):
+def train(config, on_step=None, cache_dir=BUILD_DIR, resume=False, every=300, model=None):
     """Train and return the model (`clip.model.CLIP`, fp32).
 
     on_step(step, loss, figures) is called after every step; figures is a dict of the validation figures every `every`
@@ -150,14 +146,14 @@ def validate(model, tokens, seed=77, **sizes):
     model.eval()
 
     def images(pictures):
-        pixels = torch.stack(
-            [torch.from_numpy(figures.model_pixels(picture, model.visual.input_resolution)) for picture in pictures]
-        )
-        return torch.cat([encode_images(model, part) for part in pixels.split(100)]).numpy()
+        pixels = [figures.model_pixels(picture, model.visual.input_resolution) for picture in pictures]
+        parts = torch.from_numpy(np.stack(pixels)).split(100)
+        return torch.cat([encode_images(model, part) for part in parts]).numpy()
 
-    measured = figures.picture_figures(
-        images, lambda texts: encode_texts(model, tokens(texts)).numpy(), tokens.vocabulary(), seed, **sizes
-    )
+    def texts(words):
+        return encode_texts(model, tokens(words)).numpy()
+
+    measured = figures.picture_figures(images, texts, tokens.vocabulary(), seed, **sizes)
     model.train()
     return measured
 
@@ -185,12 +181,12 @@ def main():
 
     def report(step, loss, measured):
         if step % 20 == 0 or measured:
-            print(
-                f"{time.perf_counter() - started:7.0f} s  step {step:5d}  loss {loss:.4f}  {measured or ''}", flush=True
-            )
+            seconds = time.perf_counter() - started
+            print(f"{seconds:7.0f} s  step {step:5d}  loss {loss:.4f}  {measured or ''}", flush=True)
 
     model = train(config, report, resume=arguments.resume)
-    save(model, config, validate(model.eval(), Tokens(), seed=78, with_thresholds=True)["thresholds"])
+    measured = validate(model.eval(), Tokens(), seed=78, pairs=300, gallery=500, with_thresholds=True)
+    save(model, config, measured["thresholds"])
 
 
 if __name__ == "__main__":

@@ -57,11 +57,17 @@ class Query:
     weather: str = ""
 
 
-def random_scene(rng, held_out_only=False):
-    """A random scene, from `numpy.random.Generator` rng.
+# What people type: a kind of thing, in any colour ("") or in one; a place; a weather.
+SHORT_QUERIES = (
+    *(Query((Thing(kind, colour),)) for kind in KINDS for colour in ("", *COLOURS)),
+    *(Query(place=place) for place in PLACES),
+    *(Query(weather=weather) for weather in WEATHERS),
+)
 
-    By default one with no held-out combination, which is all that training ever sees; with held_out_only one that has
-    such a combination, which is all that the evaluation sees.
+
+def random_scene(rng, held_out_only=False):
+    """A random scene, from `numpy.random.Generator` rng: one with no held-out combination, which is all that training
+    ever sees, or with held_out_only one that has such a combination, which is all that the evaluation sees.
     """
     while True:
         scene = _any_scene(rng)
@@ -96,19 +102,23 @@ def _any_scene(rng):
 
 def changed(scene, rng, fields=("place", "weather", "colour", "size")):
     """The same scene with one attribute changed: place, weather, or the colour, size or kind of one thing."""
+
+    def another(options, *taken):
+        others = [value for value in options if value not in taken]
+        return others[rng.integers(len(others))]
+
     field = fields[rng.integers(len(fields))]
-    options = {"place": PLACES, "weather": WEATHERS, "colour": COLOURS, "size": SIZES}.get(field)
     if field in ("place", "weather"):
-        others = [value for value in options if value != getattr(scene, field)]
-        return replace(scene, **{field: others[rng.integers(len(others))]})
-    which = rng.integers(len(scene.things))
-    taken = {thing.kind for thing in scene.things}
-    others = [
-        value for value in options or kinds_for(scene.relation)[which] if value != getattr(scene.things[which], field)
-    ]
-    others = [value for value in others if value not in taken]
-    thing = replace(scene.things[which], **{field: others[rng.integers(len(others))]})
-    return replace(scene, things=(*scene.things[:which], thing, *scene.things[which + 1 :]))
+        options = PLACES if field == "place" else WEATHERS
+        return replace(scene, **{field: another(options, getattr(scene, field))})
+    which, things = rng.integers(len(scene.things)), list(scene.things)
+    if field == "kind":
+        kind = another(kinds_for(scene.relation)[which], *(thing.kind for thing in things))
+        things[which] = replace(things[which], kind=kind)
+    else:
+        options = COLOURS if field == "colour" else SIZES
+        things[which] = replace(things[which], **{field: another(options, getattr(things[which], field))})
+    return replace(scene, things=tuple(things))
 
 
 def kinds_for(relation):

@@ -1,7 +1,8 @@
-"""What every test shares: quiet threads, fixed seeds, and the folder of real media where it lies beside the repo."""
+"""What tests share: quiet threads, fixed seeds, real media if it lies beside the repo, and how notebooks are run."""
 
 import os
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
 
 REPO = Path(__file__).resolve().parent.parent
+NOTEBOOK_S = 800  # for a cell, or until a kernel answers; a busy machine may take its time
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +38,32 @@ def media() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared/media beside the repo")
     return folder
+
+
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory, repo) -> Path:
+    """A copy of what a student has: the notebooks, the package and the data."""
+    copy = tmp_path_factory.mktemp("suite") / "cliplib"
+    skip = shutil.ignore_patterns(".cliplib", "__pycache__")
+    for name in ("notebooks", "cliplib", "data"):
+        shutil.copytree(repo / name, copy / name, ignore=skip)
+    return copy
+
+
+@pytest.fixture
+def run(suite, tmp_path, monkeypatch):
+    """Runs a notebook in the copy on a fresh kernel, with an empty home folder, and gives its outputs."""
+    import nbclient
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    def run(content):
+        here = {"metadata": {"path": suite / "notebooks"}}
+        nbclient.NotebookClient(content, timeout=NOTEBOOK_S, startup_timeout=NOTEBOOK_S, resources=here).execute()
+        outputs = [output for cell in content.cells if cell.cell_type == "code" for output in cell.outputs]
+        assert not [output for output in outputs if output.output_type == "error"]
+        return outputs
+
+    return run

@@ -4,16 +4,21 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 
-def draw_picture(file, seed, size=(160, 120), **options):
-    """A picture of a few coloured shapes, another one for every seed, saved in the format of its suffix."""
+def picture(seed, size=(160, 120)):
+    """A picture of a few coloured shapes, another one for every seed."""
     random = np.random.default_rng(seed)
     image = Image.new("RGB", size, tuple(random.integers(0, 256, 3).tolist()))
     pen = ImageDraw.Draw(image)
     for _ in range(6):
         x, y = random.integers(0, size[0]), random.integers(0, size[1])
         pen.ellipse([x, y, x + 50, y + 40], fill=tuple(random.integers(0, 256, 3).tolist()))
+    return image
+
+
+def draw_picture(file, seed, size=(160, 120), **options):
+    """A `picture`, saved in the format of its suffix; its file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    image.save(file, **options)
+    picture(seed, size).save(file, **options)
     return file
 
 
@@ -25,13 +30,10 @@ def draw_video(file, seed, seconds=3, fps=10):
         stream = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         for second in range(seconds):
-            image = Image.open(draw_picture(file.with_suffix(".png"), seed * 1000 + second))
+            image = picture(seed * 1000 + second)
             for _ in range(fps):
-                for packet in stream.encode(av.VideoFrame.from_image(image)):
-                    container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-    file.with_suffix(".png").unlink()
+                container.mux(stream.encode(av.VideoFrame.from_image(image)))
+        container.mux(stream.encode())
     return file
 
 

@@ -10,15 +10,8 @@ NAMES = (  # of boxes and chunks, beside which a file says how long or how many 
     *(b"moov", b"trak", b"mdat", b"stts", b"stsz", b"stsc", b"stco", b"stss", b"ctts", b"elst", b"tkhd", b"mvhd"),
     *(b"mdhd", b"avcC", b"hvcC", b"ispe", b"iloc", b"ipma", b"iinf", b"iref", b"pitm", b"meta", b"hdlr", b"stsd"),
     *(b"IHDR", b"IDAT", b"PLTE", b"eXIf", b"tEXt", b"Exif", b"II*\0", b"MM\0*", b"VP8 ", b"VP8L", b"ANMF"),
-    *(
-        b"\x1a\x45\xdf\xa3",
-        b"\x16\x54\xae\x6b",
-        b"\x1f\x43\xb6\x75",
-        b"\xff\xc0",
-        b"\xff\xc2",
-        b"\xff\xc4",
-        b"\xff\xda",
-    ),
+    *(b"\x1a\x45\xdf\xa3", b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75"),
+    *(b"\xff\xc0", b"\xff\xc2", b"\xff\xc4", b"\xff\xda"),
 )
 HALF_UPLOADED = (0.02, 0.25, 0.5, 0.75, 0.95)
 

@@ -25,8 +25,8 @@ import cliplib
 from cliplib.media import files, video, zips
 from cliplib.media.files import find_media
 from cliplib.media.takeout import plain_path
-from tests.libraries import FileAround
-from tests.takeouts import build, picture, save_clip, zipped
+from tests.libraries import FileAround, picture
+from tests.takeouts import build, save_clip, zipped
 
 HOME = Path(__file__).resolve().parent.parent
 MEGABYTE = 10**6
@@ -39,15 +39,15 @@ from tests.phone import at_once
 at_once(pathlib.Path(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3]))
 """
 PUPIL = """
-import json, pathlib, sys, time
+import json, sys, time
 started = time.monotonic()
 import cliplib
 library = cliplib.Library.open_pack(sys.argv[1])
 hits = library.search("a red car", threshold=-1)
 page = hits._repr_html_()
-peak = int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 took = {"seconds": time.monotonic() - started, "cpu_s": time.process_time()}
-print(json.dumps(took | {"mb": peak, "tiles": page.count("data:image/jpeg")}))
+from tests.torture_files import peak_mb
+print(json.dumps(took | {"mb": peak_mb(), "tiles": page.count("data:image/jpeg")}))
 """
 
 

@@ -1,24 +1,33 @@
-"""Servers and a browser for tests that look at real pages: the app and JupyterLab, each with folders of its own."""
+"""Servers and a browser for tests: the app and JupyterLab, each with folders of its own; Chromium; a web in small."""
 
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import pytest
 
 REPO = Path(__file__).resolve().parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 FLAGS += ["--disable-component-update", "--disable-dev-shm-usage", "--no-first-run"]
-PATIENCE_S = 120  # a busy machine may take its time; a page that is right is taken as soon as it is
+IN_CHROMIUM = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)"),
+]
+PATIENCE_S = 300  # a busy machine may take its time; a page that is right is taken as soon as it is
 # JupyterLab asks no other computer for news, and draws whole notebooks rather than what is in sight.
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -42,9 +51,11 @@ for name in ("encode_texts", "encode_images"):
 
 
 def free_port():
-    """A port of this computer that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """A port of this computer that nobody listens on, of those that are never given out to whoever asks for any."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)  # tests seed the other random numbers alike
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def own_environment(home, **more):
@@ -142,7 +153,7 @@ def chromium(**context):
 
     expect.set_options(timeout=1000 * PATIENCE_S)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=1000 * PATIENCE_S)
         try:
             made = browser.new_context(**context)
             made.set_default_timeout(1000 * PATIENCE_S)
@@ -157,3 +168,30 @@ def run_notebook(page, url, wait=True):
     page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel")
     run = "jupyterapp.commands.execute('notebook:run-all-cells')"
     page.evaluate(f"() => {run}" if wait else f"() => {{ {run} }}")
+
+
+class Silent(BaseHTTPRequestHandler):
+    """A handler of requests that writes no log; `send` answers with a body, of which it may claim another length."""
+
+    def send(self, status, body=b"", length=None, **headers):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def answering(handler):
+    """A local web server whose requests a class of handlers answers; gives its address, without a slash at the end."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

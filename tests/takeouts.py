@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw
+
+from tests.libraries import picture
 
 HOME = "Takeout/Google Photos"
 CONTENT_ID = "com.apple.quicktime.content.identifier"
@@ -35,17 +36,6 @@ class Truth:
 def sidecar_name(name: str, number: str = "", old: bool = False) -> str:
     """The name that Google gives the sidecar of `name`; the number of a namesake moves to its end."""
     return (name if old else f"{name}.supplemental-metadata")[:46] + number + ".json"
-
-
-def picture(seed: int, size=(96, 72)) -> Image.Image:
-    """A picture of coloured shapes, another one for every seed."""
-    rng = np.random.default_rng(seed)
-    image = Image.new("RGB", size, tuple(rng.integers(0, 256, 3).tolist()))
-    pen = ImageDraw.Draw(image)
-    for _ in range(8):
-        x, y = rng.integers(0, size[0]), rng.integers(0, size[1])
-        pen.ellipse([x, y, x + size[0] // 3, y + size[1] // 3], fill=tuple(rng.integers(0, 256, 3).tolist()))
-    return image
 
 
 def apple_note(ident: str) -> bytes:
@@ -82,7 +72,7 @@ def save_clip(file: Path, seed: int, seconds: float, taken: datetime | None = No
         if ident:
             container.metadata[CONTENT_ID] = ident
         stream = container.add_stream("libx264", rate=5, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 96, 72, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         image = picture(seed)
         for number in range(round(seconds * 5)):
             frame = image.copy()
@@ -167,7 +157,7 @@ def _edited(build, item, taken, turn):
     name, year = f"PXL_{item:04d}.jpg", f"Photos from {taken.year}"
     edited = name.replace(".", ["-edited.", "-bearbeitet."][turn // 8 % 2])
     truth, place = _photo(build, item, taken, year, name, sidecar_name(name), False)
-    paler = Image.blend(picture(item), Image.new("RGB", (96, 72), "white"), 0.25)
+    paler = Image.blend(picture(item), Image.new("RGB", (160, 120), "white"), 0.25)
     save_photo(build.file(year, edited), paler)
     build.tell(year, edited, None, taken, place, truth)
     for copy in (name, edited):

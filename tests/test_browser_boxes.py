@@ -12,15 +12,11 @@ import pytest
 import cliplib
 from tests import servers
 from tests.libraries import draw_picture
-from tests.servers import CHROMIUM
 
 expect = pytest.importorskip("playwright.sync_api").expect
 pytest.importorskip("jupyterlab")
 pytest.importorskip("voila")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)"),
-]
+pytestmark = servers.IN_CHROMIUM
 HOSTILE = "<img src=x onerror=alert(1);window.hurt=1>.jpg"
 BOXES = ["Photos by words", "Photos like a photo", "Moments in videos", "More of this, less of that"]
 

@@ -10,14 +10,11 @@ import nbformat
 import pytest
 
 import cliplib
+from tests import servers
 
 expect = pytest.importorskip("playwright.sync_api").expect
 pytest.importorskip("jupyterlab")
-servers = pytest.importorskip("tests.servers")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(servers.CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)"),
-]
+pytestmark = servers.IN_CHROMIUM
 CELLS = [
     """import cliplib
 from cliplib import lab

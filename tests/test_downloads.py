@@ -1,17 +1,14 @@
 """The careful downloader against a local server that misbehaves in every way a real one does."""
 
-import sys
-import threading
+import re
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from downloads import Wanted, download
 
 from tests.libraries import draw_picture
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
-from downloads import Wanted, download
+from tests.servers import Silent, answering
 
 
 @pytest.fixture
@@ -21,21 +18,20 @@ def photo(tmp_path):
 
 
 @pytest.fixture
-def server(photo):
-    """A server of one photo under many addresses; `asked` holds the paths and ranges of all requests."""
+def other(tmp_path):
+    """The bytes of another whole JPEG."""
+    return draw_picture(tmp_path / "other.jpg", 8, size=(640, 480)).read_bytes()
 
-    class Handler(BaseHTTPRequestHandler):
+
+@pytest.fixture
+def server(photo, other):
+    """A server of one photo under many addresses: its `address`; `asked` holds the paths and ranges of all requests."""
+    asked = []
+
+    class Handler(Silent):
         def do_GET(self):
-            self.server.asked.append((self.path, self.headers.get("Range")))
-            getattr(self, self.path.strip("/").split("/")[0])()
-
-        def send(self, status, body=b"", length=None, **headers):
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body) if length is None else length))
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.end_headers()
-            self.wfile.write(body)
+            asked.append((self.path, self.headers.get("Range")))
+            getattr(self, self.path.strip("/"))()
 
         def good(self):
             self.send(200, photo)
@@ -67,26 +63,27 @@ def server(photo):
                 self.send(206, rest, Content_Range=f"bytes {len(photo) - len(rest)}-{len(photo) - 1}/{len(photo)}")
 
         def slow(self):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(photo)))
-            self.end_headers()
+            self.send(200, length=len(photo))
             for start in range(0, len(photo), 1000):
                 self.wfile.write(photo[start : start + 1000])
                 self.wfile.flush()
                 time.sleep(0.1)
 
+        def chunks(self):  # without a length, and breaks off before the end is told
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"400\r\n" + photo[:1024] + b"\r\n")
+
+        def another(self):  # gives a photo of its own, or the rest of it
+            start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+            self.send(206 if start else 200, other[start:])
+
         def huge(self):
             self.send(200, length=10**12)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with answering(Handler) as address:
+        yield SimpleNamespace(address=address, asked=asked)
 
 
 @pytest.fixture
@@ -94,7 +91,7 @@ def fetch(server, tmp_path):
     """Download `photo.jpg` from paths of the server: the outcome."""
 
     def outcome(*paths, name="photo.jpg", **limits):
-        addresses = [f"http://127.0.0.1:{server.server_port}/{path}" for path in paths]
+        addresses = [f"{server.address}/{path}" for path in paths]
         (one,) = download([Wanted(name, addresses)], tmp_path / "got", pause_s=0, progress=False, **limits)
         return one
 
@@ -122,13 +119,14 @@ def test_what_is_there_is_not_asked_for(fetch, server):
         ("busy", "refused", r"fewer requests \(HTTP 429\)"),
         ("page", "not what it says", "HTML"),
         ("cut", "incomplete", r"of .* bytes came"),
+        ("chunks", "incomplete", r"broke after [\d,]+ bytes"),
         ("huge", "too large", "1,000,000,000,000 bytes"),
     ],
 )
 def test_each_failure_is_told_by_name_and_leaves_no_file(path, state, reason, fetch, tmp_path):
     outcome = fetch(path)
     assert outcome.state == state and outcome.path is None
-    assert __import__("re").search(reason, outcome.reason)
+    assert re.search(reason, outcome.reason)
     assert not (tmp_path / "got" / "photo.jpg").exists()
 
 
@@ -144,9 +142,12 @@ def test_the_next_address_is_tried(fetch):
     assert fetch("missing", "page", "good").state == "fetched"
 
 
+def test_what_came_of_one_address_is_no_beginning_of_what_another_has(fetch, other):
+    assert fetch("cut", "another").path.read_bytes() == other
+
+
 def test_a_host_that_refuses_is_not_asked_again(server, tmp_path):
-    base = f"http://127.0.0.1:{server.server_port}"
-    wanted = [Wanted("a.jpg", [f"{base}/forbidden"]), Wanted("b.jpg", [f"{base}/good"])]
+    wanted = [Wanted("a.jpg", [f"{server.address}/forbidden"]), Wanted("b.jpg", [f"{server.address}/good"])]
     first, second = download(wanted, tmp_path / "got", pause_s=0, progress=False)
     assert (first.state, second.state) == ("refused", "refused")
     assert "was not asked again" in second.reason and len(server.asked) == 1

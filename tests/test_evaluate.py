@@ -1,13 +1,7 @@
 """The evaluation: how a video hit is judged, and that the shipped model reaches what is asked of it."""
 
-import sys
-from pathlib import Path
-
+import evaluate
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
-
-evaluate = pytest.importorskip("evaluate")
 
 TWO_EVENTS = "videos/a.mp4@2.0-5.0|videos/b.mp4@0.0-1.5"
 

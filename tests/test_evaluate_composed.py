@@ -1,15 +1,11 @@
 """The evaluation of composed queries: the truth of each form, the measure, and what the shipped model reaches."""
 
-import sys
-from pathlib import Path
-
+import evaluate_composed as composed
 import numpy as np
 import pytest
+import world
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
-
-composed = pytest.importorskip("evaluate_composed")
-world = pytest.importorskip("world")
+from cliplib.models.encoder import Encoder
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +61,6 @@ class TestMeasure:
 
 @pytest.mark.slow
 def test_composed_queries_of_the_tiny_model_reach_what_is_asked():
-    from cliplib.models.encoder import Encoder
-
     measured = composed.composed_figures(Encoder.load("tiny"), gallery=400)
     assert measured["precision_at_5"] >= composed.LEAST
     assert measured["difference_interval_95"][0] > 0

@@ -1,15 +1,12 @@
 """Training before a class: the exam is fair, the figure follows, and a stop by hand keeps the model."""
 
-import sys
-from pathlib import Path
-
+import lesson
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
-import lesson
 import world
 from tiny_model import Config, build_model
+
+from cliplib.models.encoder import Encoder
 
 CONFIG = Config(steps=4, stop_at=3, scenes=64, batch=16, image_px=32, vision_layers=(1, 1, 1, 1), text_layers=1)
 
@@ -48,8 +45,6 @@ def test_an_untrained_model_guesses(exam):
 
 
 def test_trains_looks_and_saves_a_model_that_the_library_reads(exam, shown, tmp_path):
-    from cliplib.models.encoder import Encoder
-
     model = exam.train(every=2, cache_dir=tmp_path)
     assert [step for step, _, _ in shown] == [1, 2]
     assert all(scores.shape == (100, 100) for _, _, scores in shown)

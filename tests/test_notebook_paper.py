@@ -1,21 +1,15 @@
 """Notebook 12 from top to bottom against a local server that has some of the paper's files and fails at the others."""
 
-import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-import nbclient
 import nbformat
 import pandas as pd
+import paper
 import pytest
 
 from tests.libraries import draw_picture, draw_video, save_random_clip
-from tests.test_notebooks import suite  # noqa: F401
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
-import paper
+from tests.servers import Silent, answering
 
 DOG = "mixkit-dog-catches-a-frisbee-in-mid-air-1557-medium.mp4"
 # What the server does instead of sending the file, by the file's name without its suffix.
@@ -29,20 +23,18 @@ STATES = {"missing": "not found", "page": "not what it says", "cut": "incomplete
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """Photos under /photos/<id>, videos under /videos/<name>."""
+def web(tmp_path_factory):
+    """The address of photos under /photos/<id>, and videos under /videos/<name>."""
     folder = tmp_path_factory.mktemp("web")
     film = draw_video(folder / "film.mp4", 5, seconds=6).read_bytes()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Silent):
         def do_GET(self):
             name = unquote(self.path).rsplit("/", 1)[1]
             what = FAILURES.get(Path(name).stem)
             body = b"<!doctype html><title>Sign in</title>" if what == "page" else self.file(name)
-            self.send_response({"missing": 404, "forbidden": 403}.get(what, 200))
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body[: len(body) // 2] if what == "cut" else body)
+            status = {"missing": 404, "forbidden": 403}.get(what, 200)
+            self.send(status, body[: len(body) // 2] if what == "cut" else body, len(body))
 
         def file(self, name):
             if self.path.startswith("/videos/"):
@@ -50,29 +42,20 @@ def server(tmp_path_factory):
             picture = draw_picture(folder / f"{sum(name.encode())}.png", sum(name.encode()), size=(320, 240))
             return picture.read_bytes()
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with answering(Handler) as address:
+        yield address
 
 
 @pytest.mark.slow
-def test_the_table_is_complete_and_each_failure_is_named(suite, server, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.delenv("PYTHONPATH", raising=False)
+def test_the_table_is_complete_and_each_failure_is_named(suite, run, web, tmp_path):
     content = nbformat.read(suite / "notebooks" / "12_redo_the_paper.ipynb", 4)
     cell = next(cell for cell in content.cells if "parameters" in cell.metadata.get("tags", []))
     model = save_random_clip(tmp_path / "clip.safetensors")
     cell.source = (
         f"folder = pathlib.Path({str(tmp_path / 'paper')!r})\nmodel = {str(model)!r}\npause_s = 0\n"
-        f"photos_at = '{server}/photos/{{id}}'\nvideos_at = '{server}/videos/{{name}}'"
+        f"photos_at = '{web}/photos/{{id}}'\nvideos_at = '{web}/videos/{{name}}'"
     )
-    nbclient.NotebookClient(content, timeout=300, resources={"metadata": {"path": suite / "notebooks"}}).execute()
+    outputs = run(content)
     redone = pd.read_csv(tmp_path / "paper" / "redone.csv", keep_default_na=False)
     assert len(redone) == len(paper.printed_scores()) == 32
     for name, what in FAILURES.items():
@@ -82,6 +65,5 @@ def test_the_table_is_complete_and_each_failure_is_named(suite, server, tmp_path
     dog = redone[redone["file"] == DOG]
     assert (pd.to_numeric(dog["difference"]) == pd.to_numeric(dog["ours"]) - dog["paper"]).all()
     assert (redone["ours"] != "").sum() >= 15
-    outputs = [output for cell in content.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("The paper's own files, with" in output.get("text", "") for output in outputs)
     assert any("of 32 printed scores could be compared" in output.get("text", "") for output in outputs)

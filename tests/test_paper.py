@@ -1,13 +1,9 @@
 """The paper's printed scores as data, and the comparison with our own."""
 
 import math
-import sys
-from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "data"))
 import paper
+import pytest
 from downloads import Outcome
 
 from cliplib import Library

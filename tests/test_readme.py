@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import nbformat
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -28,9 +29,8 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("readme")
     for number in range(6):
         draw_picture(home / "photos" / "trips" / f"{number}.jpg", number)
-    heic = pytest.importorskip("pillow_heif")
     picture = Image.open(draw_picture(home / "pool.jpg", 10))
-    heic.from_pillow(picture).save(home / "photos" / "IMG_0042.HEIC")
+    pillow_heif.from_pillow(picture).save(home / "photos" / "IMG_0042.HEIC")
     draw_video(home / "photos" / "frisbee.mp4", 3, seconds=4)
     save_random_clip(home / "clip.safetensors")
     return home

@@ -1,29 +1,22 @@
 """`make thresholds` in small: the truth it judges by, what it writes, and that the same seed writes the same."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import sample_truth
+import thresholds
+import thresholds_world
+from thresholds_plots import FIGURES
+from thresholds_simulation import coverage, simulated
+from world import is_true
 
-DATA = Path(__file__).resolve().parent.parent / "data"
-sys.path.insert(0, str(DATA))
+import cliplib
+from cliplib import lab
+from cliplib.calibrate.rules import RULES
+from cliplib.models.encoder import Encoder
 
-thresholds = pytest.importorskip("thresholds")
-import sample_truth  # noqa: E402
-import thresholds_world  # noqa: E402
-from thresholds_plots import FIGURES  # noqa: E402
-from thresholds_simulation import coverage, simulated  # noqa: E402
-from world import is_true  # noqa: E402
-
-import cliplib  # noqa: E402
-from cliplib import lab  # noqa: E402
-from cliplib.calibrate.rules import RULES  # noqa: E402
-from cliplib.models.encoder import Encoder  # noqa: E402
-
-SNOW = next(line.count("|") + 1 for line in (DATA / "queries.csv").read_text().splitlines() if "image,snow," in line)
 SMALL = {"scenes": 60, "events": 20, "asking": 12}
 
 
@@ -40,6 +33,28 @@ def drawn(encoder):
 @pytest.fixture(scope="module")
 def judged(encoder, drawn):
     return thresholds.tables(encoder, 3, drawn)[0]
+
+
+@pytest.fixture(scope="module")
+def compared(judged):
+    """Every rule in every mode, against defaults of 0.3."""
+    return thresholds.rules(judged, dict.fromkeys(thresholds.MODES, 0.3))
+
+
+@pytest.fixture(scope="module")
+def found(encoder, judged, drawn, compared):
+    """The results of all experiments by name, as `thresholds.measure` gives them; every default is 0.99999."""
+    shift = thresholds.shift(judged, {"picture": judged}, dict.fromkeys(thresholds.MODES, 0.99999))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(thresholds, "GROWTH", (30, 60))
+        growth = thresholds.growth(encoder, drawn)
+    return {
+        "rules": compared,
+        "labelling": thresholds.labelling(judged),
+        "growth": growth,
+        "shift": pd.concat([shift, shift.assign(style="grain")]),
+        "reliability": thresholds.reliability(judged),
+    }
 
 
 class TestWorld:
@@ -74,50 +89,55 @@ class TestWorld:
 
 
 class TestExperiments:
-    def test_each_table_can_be_drawn_and_repeats(self, judged, tmp_path):
-        defaults = dict.fromkeys(thresholds.MODES, 0.3)
-        frame = thresholds.rules(judged, defaults)
-        assert set(frame["mode"]) == set(thresholds.MODES) and set(frame["rule"]) >= set(RULES)
+    def test_each_table_can_be_drawn_and_repeats(self, judged, compared, tmp_path):
+        assert set(compared["mode"]) == set(thresholds.MODES) and set(compared["rule"]) >= set(RULES)
+        again = thresholds.rules(judged, dict.fromkeys(thresholds.MODES, 0.3))
         files = [
             lab.export(tmp_path / name, "rules", part, {"seed": 3}, FIGURES["rules"](part)).with_suffix(ending)
-            for name, part in (("one", frame), ("two", thresholds.rules(judged, defaults)))
+            for name, part in (("one", compared), ("two", again))
             for ending in (".csv", ".png")
         ]
         assert files[0].read_bytes() == files[2].read_bytes() and files[1].read_bytes() == files[3].read_bytes()
 
-    def test_the_sentence_names_the_best_rule(self, judged):
-        frame = thresholds.rules(judged, dict.fromkeys(thresholds.MODES, 0.3))
-        said = thresholds.winners(judged, frame)
-        for mode, of_mode in frame[frame["rule"].isin(RULES)].groupby("mode"):
+    def test_the_sentence_names_the_best_rule(self, judged, compared):
+        said = thresholds.winners(judged, compared)
+        for mode, of_mode in compared[compared["rule"].isin(RULES)].groupby("mode"):
             best = of_mode.loc[of_mode["f1"].idxmax()]
             assert f"{mode} {best['rule']} with F1 {best['f1']:.2f}" in said
 
-    def test_thresholds_json_has_the_keys_that_are_asked(self, judged, tmp_path, monkeypatch):
+    def test_thresholds_json_has_the_keys_that_are_asked(self, compared, tmp_path, monkeypatch):
         monkeypatch.setattr(thresholds, "REPO", tmp_path)
         (tmp_path / "build").mkdir()
-        thresholds.write_json(thresholds.rules(judged, dict.fromkeys(thresholds.MODES, 0.3)))
+        thresholds.write_json(compared)
         rows = json.loads((tmp_path / "build" / "thresholds.json").read_text())
         assert set(rows[0]) == {"mode", "rule", "precision", "recall", "f1", "f1_low", "f1_high"}
         assert {(row["mode"], row["rule"]) for row in rows} >= {(mode, "best F1") for mode in thresholds.MODES}
 
-    def test_shift_counts_wins_over_the_default(self, judged):
-        frame = thresholds.shift(judged, {"picture": judged}, dict.fromkeys(thresholds.MODES, 0.99999))
+    def test_shift_counts_wins_over_the_default(self, found):
+        frame = found["shift"]
         best = frame[(frame["rule"] == "best F1") & (frame["mode"] == "text->image")].iloc[0]
         assert best["wins"] == thresholds.DRAWS and best["difference_low"] > 0
-        summary = thresholds.carried_over(pd.concat([frame, frame.assign(style="grain")])).set_index("rule")
+        summary = thresholds.carried_over(frame).set_index("rule")
         assert summary.loc["best F1", "same_won"] == summary.loc["best F1", "shifted_won"] >= 1
         said = thresholds.plainly(summary.reset_index().assign(same_f1=0.9, same_labelled_there=0.92, shifted_f1=0.5))
         assert "fitted before 0.90, fitted there 0.92: it carries over" in said and "it does not carry over" in said
 
-    def test_growth_and_reliability_and_the_histograms(self, encoder, judged, drawn, monkeypatch):
-        monkeypatch.setattr(thresholds, "GROWTH", (30, 60))
-        frame = thresholds.growth(encoder, drawn)
+    def test_growth_and_reliability(self, found):
+        frame = found["growth"]
         small = frame[frame["pictures"] == 30]
         assert (small["f1_old_cutoff"] == small["f1_new_cutoff"]).all() and set(frame["pictures"]) == {30, 60}
-        found = thresholds.reliability(judged)
-        assert found[["promised", "found"]].stack().between(0, 1).all()
-        for name, table in (("growth", frame), ("reliability", found), ("labelling", thresholds.labelling(judged))):
-            assert FIGURES[name](table).axes
+        assert found["reliability"][["promised", "found"]].stack().between(0, 1).all()
+
+    def test_every_experiment_has_its_figure(self, found):
+        assert all(FIGURES[name](table).axes for name, table in found.items())
+
+    def test_the_report_has_every_table_and_says_where_intervals_do_not_hold(self, judged, found, capsys):
+        thresholds.report(judged, found, {"paper": 0.95, "best F1": 0.8})
+        said = capsys.readouterr().out
+        assert thresholds.winners(judged, found["rules"]) in said
+        assert all(f"{mode}: 60 held-out queries" in said for mode in thresholds.MODES)
+        assert all(column in said for column in ("f1_old_cutoff", "labelled_there", "shifted_won", "promised"))
+        assert "paper 95%, best F1 80%: NOT within 90 to 99 %" in said
 
 
 def test_intervals_hold_what_they_promise_in_a_simulation():
@@ -127,8 +147,8 @@ def test_intervals_hold_what_they_promise_in_a_simulation():
     assert judged.scores[judged.relevant].mean() == pytest.approx(0.38, abs=0.01)
 
 
-def test_the_truth_of_the_sample_is_that_of_queries_csv(tmp_path):
-    library = cliplib.Library(DATA / "sample", model="tiny", cache=tmp_path)
+def test_the_truth_of_the_sample_is_that_of_queries_csv(tmp_path, repo):
+    library = cliplib.Library(repo / "data" / "sample", model="tiny", cache=tmp_path)
     library.index(progress=False)
     for mode, queries in (("text->image", 50), ("image->image", 16), ("text->video", 56)):
         frame = sample_truth.judgements(library, mode)
@@ -137,4 +157,5 @@ def test_the_truth_of_the_sample_is_that_of_queries_csv(tmp_path):
         assert frame.groupby("query")["relevant"].any().all()
     frame = library.judgements.frame()
     snow = frame[(frame["mode"] == "text->image") & (frame["query"] == "snow")]
-    assert len(snow) == 200 and snow["relevant"].sum() == SNOW
+    listed = dict(sample_truth.queries("text->image"))["snow"].split("|")
+    assert len(snow) == 200 and set(snow.loc[snow["relevant"], "path"]) == set(listed)

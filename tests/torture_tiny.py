@@ -97,7 +97,7 @@ def reread(rng: random.Random, folder: Path, whole: bool) -> dict:
     taken off: the figures are upper bounds.
     """
     root = folder / "photos"
-    shutil.copytree(SAMPLE if whole else SAMPLE / "videos", root)
+    shutil.copytree(SAMPLE if whole else SAMPLE / "videos", root, ignore=shutil.ignore_patterns(".cliplib"))
     if whole:
         long_video(root / "videos" / "long.mp4")
     done = subprocess.run(**_command("reread", root), stdout=subprocess.PIPE, check=True)
