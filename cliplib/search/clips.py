@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -62,19 +62,18 @@ def write_clip(source, file, start_s: float, end_s: float, recipe: Recipe = KEEP
     """
     if not 0 <= start_s < end_s:
         raise ValueError(f"a clip goes from start_s (0 or more) to a later end_s; got {start_s} and {end_s}")
-    file = Path(file)
+    file = Path(os.path.abspath(file))  # FFmpeg takes what stands before a colon in a relative path for a protocol
     try:
         import av  # noqa: F401 - said here in words, before anything is written
     except ImportError:
         raise MediaError(source, "decode", "to cut a clip, PyAV is needed: pip install av") from None
-    handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=".clip-", suffix=".mp4")
-    os.close(handle)
+    unfinished = file.with_name(f".clip-{uuid.uuid4().hex}.mp4")
     try:
         with open_video(source) as video:
             _encode(video, unfinished, start_s, end_s, recipe, str(source))
         os.replace(unfinished, file)
     except BaseException:
-        os.unlink(unfinished)
+        unfinished.unlink(missing_ok=True)
         raise
 
 

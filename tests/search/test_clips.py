@@ -176,6 +176,17 @@ class TestFile:
         write_clip(video(times_s=steady(2, 60)), file, 0, 2, PREVIEW)
         assert len(frames(file)) in (60, 61)
 
+    def test_may_be_read_by_whoever_may_read_a_new_file(self, file):
+        write_clip(video(), file, 1, 2)
+        (file.parent / "new").touch()
+        assert file.stat().st_mode == (file.parent / "new").stat().st_mode
+
+    def test_its_folder_may_have_any_name(self, tmp_path, monkeypatch):
+        (tmp_path / "trip: 100%d").mkdir()
+        monkeypatch.chdir(tmp_path)
+        write_clip(video(), "trip: 100%d/clip.mp4", 1, 2)
+        assert [file.name for file in (tmp_path / "trip: 100%d").iterdir()] == ["clip.mp4"]
+
     def test_nothing_is_left_of_one_that_fails(self, file):
         with pytest.raises(MediaError, match=r"no frame between 9.00 s and 10.00 s"):
             write_clip(video(), file, 9, 10)
