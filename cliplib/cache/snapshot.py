@@ -51,7 +51,10 @@ OPCODES = {  # all that pickle protocol 4 needs for dicts, lists, strings, numbe
 
 
 def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dict) -> Path:
-    """Write rows, their thumbnails (in row order) and what made them to a new file; its suffix chooses the format."""
+    """Write rows, their thumbnails (in row order) and what made them to a new file; its suffix chooses the format.
+
+    `model` is a Store's, and may carry `profiles` besides, as `Profiles.bodies` gives them.
+    """
     file = Path(file)
     if file.suffix == ".parquet":
         table = rows.append_column("thumbnail", pa.array(jpegs, pa.binary()))
@@ -122,6 +125,7 @@ def open_library(kind: type[Library], file: str | Path, root: str | Path | None,
     options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
     library = kind(Path(file).parent if root is None else root, **options)
     check_model(library, about, file)
+    library.profiles.add(about.get("profiles", []))  # a snapshot of an earlier version carries none
     thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
     library.store.checkpoint(rows, thumbs, set(), library.store.failures)
     return library
