@@ -115,17 +115,24 @@ def picture_html(jpeg: bytes | None, name: str) -> str:
     return f'<img alt="{escape(name)}" src="data:image/jpeg;base64,{b64encode(jpeg).decode()}">'
 
 
-def moments_html(moments: Moments | list[Moment]) -> str:
+def moments_html(moments: Moments) -> str:
     """A player for each moment, the best frame as its poster, over its times. Clips that are not there yet are cut."""
-    head = ""
-    if isinstance(moments, Moments):
-        head = f'<div class="head"><b>{escape(moments.query)}</b> <small>{escape(moments.mode.replace("->", " → "))}'
-        head += f"</small><br><small>moments that reach {moments.threshold:.2f}: {len(moments)}</small></div>"
-    if not len(moments):
-        head += f"<p>Nothing reaches the threshold; the best frame scores {moments.best_score:.3f}.</p>"
-    threshold = getattr(moments, "threshold", None)
-    body = f'<div class="grid players">{"".join(player_html(moment, threshold) for moment in moments)}</div>'
-    return page_html(getattr(moments, "banner", ""), head + body)
+    head = (
+        f'<div class="head"><b>{escape(moments.query)}</b> <small>{escape(moments.mode.replace("->", " → "))}'
+        f"</small><br><small>moments that reach {moments.threshold:.2f}: {len(moments)}</small></div>"
+    )
+    if not moments:
+        head += f"<p>{moments.nothing()}</p>"
+    return page_html(moments.banner, head + _players(moments, moments.threshold))
+
+
+def moment_html(moment: Moment) -> str:
+    """A player for one moment, as in `moments_html`."""
+    return page_html(moment.footage.banner if moment.footage else "", _players([moment]))
+
+
+def _players(moments, threshold: float | None = None) -> str:
+    return f'<div class="grid players">{"".join(player_html(moment, threshold) for moment in moments)}</div>'
 
 
 def report_html(report: IndexReport) -> str:
