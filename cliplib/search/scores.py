@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +73,7 @@ class Scores:
 
     def only(
         self,
-        folder: str | None = None,
+        folder: str | PurePath | None = None,
         since: str | date | None = None,
         until: str | date | None = None,
         screenshots: bool = True,
@@ -86,7 +87,7 @@ class Scores:
         QueryError for a day that is none, and for `since` after `until`.
         """
         keep = np.ones(len(self), bool)
-        folder = "/".join(part for part in (folder or "").split("/") if part not in ("", "."))
+        folder = "/".join(part for part in str(folder or "").split("/") if part not in ("", "."))
         if folder:
             keep &= pc.starts_with(self.rows["path"], f"{folder}/").to_numpy()
         first, last = _day(since, "since"), _day(until, "until")

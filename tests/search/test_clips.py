@@ -139,7 +139,7 @@ class TestSound:
         assert loud_s[0] == pytest.approx(0.5, abs=0.05) and loud_s[-1] == pytest.approx(1.5, abs=0.05)
 
     def test_is_aac(self, file):
-        write_clip(video("webm", sound_s=6), file, 1, 2)
+        write_clip(video("webm", steady(2), sound_s=2), file, 0.5, 1.5)
         assert facts(file)[1:] == ("h264", "aac", "yuv420p")
 
     def test_is_absent_where_the_source_has_none(self, file):
@@ -169,7 +169,7 @@ class TestFile:
         def noise(_):
             return Image.fromarray(rng.integers(0, 256, (120, 160, 3), np.uint8))
 
-        write_clip(made("mp4", steady(8), size=(160, 120), picture=noise), file, 0, 8, PREVIEW)
+        write_clip(made("mp4", steady(4), size=(160, 120), picture=noise), file, 0, 4, PREVIEW)
         assert file.stat().st_size < 1.1 * PREVIEW_BYTES
 
     def test_sixty_frames_a_second_become_thirty_in_a_preview(self, file):
@@ -200,6 +200,15 @@ class TestFile:
     def test_refuses_what_is_no_video(self, file):
         with pytest.raises(MediaError, match="plain text"):
             write_clip(io.BytesIO(b"just words " * 100), file, 0, 1)
+
+    def test_what_an_encoder_refuses_is_said(self, file):
+        with pytest.raises(MediaError, match="no clip can be made of it"):
+            write_clip(video(), file, 0, 1, dataclasses.replace(KEEP, preset="none"))
+        assert not any(file.parent.iterdir())
+
+    def test_a_folder_that_is_not_there_is_named(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            write_clip(video(), tmp_path / "nowhere" / "clip.mp4", 0, 1)
 
     def test_says_that_pyav_is_needed(self, file, monkeypatch):
         monkeypatch.setitem(sys.modules, "av", None)

@@ -2,6 +2,7 @@
 
 import time
 from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +85,7 @@ class TestOnly:
         [
             ("trips", ["trips/b.jpg", "trips/rome/d.jpg"]),
             ("trips/", ["trips/b.jpg", "trips/rome/d.jpg"]),
+            (Path("trips"), ["trips/b.jpg", "trips/rome/d.jpg"]),
             ("./trips/rome", ["trips/rome/d.jpg"]),
             ("trip", []),
             ("a.jpg", []),
