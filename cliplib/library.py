@@ -156,8 +156,7 @@ class Library:
         return self.score(text, "image").top(k, threshold)
 
     def similar(self, image, k: int = 5, threshold: float | None = None) -> Hits:
-        """Image to image: a photo of the library (neither it nor a copy of it is a result), another file, or a PIL
-        image."""
+        """Image to image: a file, a PIL image, or a photo of the library; that and its copies are not found."""
         return self.score(image_query(image), "image").top(k, threshold)
 
     def search_videos(
@@ -198,17 +197,15 @@ class Library:
         """
         if mode not in (allowed := (*PAPER_THRESHOLDS, "mixed->image", "mixed->video")):
             raise QueryError(f"mode is {mode!r}: it can be {', '.join(allowed)}")
-        known = {**PAPER_THRESHOLDS, **self.encoder.thresholds}
-        asked, _, shown = mode.partition("->")
-        modes = [f"{part}->{shown}" for part in (("text", "image") if asked == "mixed" else (asked,))]
-        profiles = [self.profiles.get(mode) for mode in modes]
-        return min(known[mode] if one is None else one.threshold for mode, one in zip(modes, profiles, strict=True))
+        if mode.startswith("mixed"):
+            return min(self.threshold(mode.replace("mixed", part)) for part in ("text", "image"))
+        profile = self.profiles.get(mode)
+        return profile.threshold if profile else {**PAPER_THRESHOLDS, **self.encoder.thresholds}[mode]
 
     # the files behind an answer
 
     def copy_to(self, hits: Iterable[Hit], folder: str | Path) -> list[Path]:
-        """Copy the originals of hits, or of moments, to a folder: each once, nothing overwritten; the new paths. See
-        `originals.copy_to`."""
+        """Copy the originals of hits, or of moments, to a folder, nothing overwritten: see `originals.copy_to`."""
         return originals.copy_to(self.root, [hit.path for hit in hits], folder)
 
     def drive_link(self, hit: Hit) -> str | None:
@@ -218,8 +215,10 @@ class Library:
     # snapshots
 
     def save(self, file: str | Path) -> Path:
-        """Write the whole index, with its thumbnails and calibrated cutoffs, to one .parquet or .pkl file, which
-        `Library.load` reads. Judgements do not go with it: `judgements.save` writes them without names."""
+        """Write the whole index, its thumbnails and calibrated cutoffs to one .parquet or .pkl file for `Library.load`.
+
+        Judgements do not go with it: `judgements.save` writes them, without names.
+        """
         rows, model = self.store.rows, {**self.store.model, "profiles": self.profiles.bodies()}
         return snapshot.save(file, rows, [self.store.thumbnail(key) for key in rows_.keys(rows)], model)
 

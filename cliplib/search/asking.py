@@ -51,7 +51,8 @@ class Asking:
 
     def scores(self, query: Query, kind: str) -> Scores:
         """Every row's cosine with the query. Photos of the library that are terms of it are left out of the answer, and
-        so is every file with the content of one."""
+        so is every file with the content of one.
+        """
         texts = iter(self._library.encoder.encode_texts([term.value for term in query.terms if term.kind == "text"]))
         parts = [
             (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
@@ -95,7 +96,8 @@ class Asking:
 
     def _picture(self, picture) -> tuple[np.ndarray, str | os.PathLike | Image.Image, str | None]:
         """The embedding, float32 (d,), of a picture of a query, what the picture is, and its digest: a photo of the
-        library by its path, as the index has it; another file or a PIL image encoded now, without a digest."""
+        library by its path, as the index has it; another file or a PIL image encoded now, without a digest.
+        """
         library, rows = self._library, self._library.store.rows
         source, path = picture, None
         if not isinstance(picture, Image.Image):

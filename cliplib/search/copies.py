@@ -14,11 +14,10 @@ from .ranking import folded, top_k
 def grouped(
     rows: pa.Table, values: np.ndarray, k: int, threshold: float, fold: float | None = None, distinct: bool = True
 ) -> list[np.ndarray]:
-    """The best `k` pictures with a cosine of at least `threshold`, best first: of each the positions of its rows, int64
-    (m,), the best first.
+    """The best `k` pictures with a cosine of at least `threshold`: of each the positions of its rows, int64 (m,).
 
-    rows: n rows of one kind; values: float32 (n,), NaN where a row may not be found. What one picture is, `fold` and
-    `distinct` say, see `Scores.top`. QueryError for a bad k, threshold or fold.
+    All come best first. rows: n rows of one kind; values: float32 (n,), NaN where a row may not be found. `fold` and
+    `distinct` say what one picture is, see `Scores.top`. QueryError for a bad k, threshold or fold.
     """
 
     def best(count: int) -> list[np.ndarray]:
@@ -34,7 +33,7 @@ def grouped(
         found = best(count)
         pictures = _one_photo(rows, found)
         if len(pictures) >= k or len(found) < count:
-            return pictures[:k]
+            return [picture[np.argsort(-values[picture], kind="stable")] for picture in pictures[:k]]
         count *= 4
 
 

@@ -148,7 +148,8 @@ class Tags(Mapping):
 
     def counts(self) -> dict[str, int]:
         """How many photos have each tag: those that reach the threshold, also where more than were kept; copies of one
-        file count once."""
+        file count once.
+        """
         counts = {}
         for tag, hits in self.hits.items():
             passing = np.flatnonzero(hits.scores.values >= hits.threshold)

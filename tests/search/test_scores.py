@@ -64,6 +64,13 @@ class TestTop:
             assert [(hit.path, hit.alike) for hit in hits] == [("sea.jpg", ("sea-edited.jpg",)), ("hill.jpg", ())]
             assert len(scores.top(fold=fold, distinct=False)) == 3
 
+    def test_folds_of_one_photo_join_best_first(self):
+        # the second is like the first, and the third edited from it
+        facts = [("sea.jpg", None), ("sea again.jpg", None), ("sea-edited.jpg", None)]
+        scores = make(facts, [[1, 0], [0.99, 0.141], [0, 1]], [0.5, 0.3, 0.4])
+        (hit,) = scores.top(fold=0.97)
+        assert hit.path == "sea.jpg" and hit.alike == ("sea-edited.jpg", "sea again.jpg")
+
     def test_what_does_not_pass_is_not_counted_as_alike(self, scores):
         assert scores.top(threshold=0.45, fold=0.97)[0].alike == ()
 
