@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -503,13 +502,6 @@ class TestCommandLine:
         assert main(["search", str(tmp_path), "a dog", "--model", str(weights), "--threshold", "-1"]) == 0
         sys.stdout.flush()
         assert b"Strand \\U0001f3d6.jpg" in sys.stdout.buffer.getvalue()
-
-
-def test_rows_and_matrix_stay_aligned(library):
-    rows, matrix = library._asking.gallery("image")
-    assert rows.num_rows == len(matrix) == 5
-    assert np.allclose(np.linalg.norm(matrix, axis=1), 1, atol=1e-5)
-    assert Path(rows["path"][0].as_py()).name
 
 
 class TestTags:

@@ -148,11 +148,10 @@ def stored_path(image: str | os.PathLike, root: Path, paths: pa.ChunkedArray | p
     Tried in this order: the path as it is in the index, a path of the file system that leads into `root`, and a file
     name alone. QueryError when several files have that name.
     """
-    wanted = PurePosixPath(Path(image).as_posix())
-    real, home = Path(os.path.realpath(os.path.expanduser(image))), Path(os.path.realpath(root))
-    inside = [real.relative_to(home).as_posix()] if real.is_relative_to(home) else []
-    namesakes = []
-    with suppress(UnicodeEncodeError):  # a name that is not UTF-8 is in no index
+    wanted, namesakes = PurePosixPath(Path(image).as_posix()), []
+    with suppress(ValueError):  # a name that is not UTF-8, or holds a NUL, is in no index
+        real, home = (Path(os.path.realpath(path)) for path in (os.path.expanduser(image), root))
+        inside = [real.relative_to(home).as_posix()] if real.is_relative_to(home) else []
         for path in (str(wanted), *inside):
             if pc.index(paths, path).as_py() >= 0:
                 return path

@@ -115,6 +115,7 @@ class TestNonsense:
         ("one/c.webp", None),
         ("nowhere.jpg", None),
         ("\udcff.jpg", None),  # a name that is not UTF-8, as Python shows it
+        ("a\0.jpg", None),
     ],
 )
 def test_by_path_or_by_file_name(tmp_path, asked, want):
