@@ -99,7 +99,8 @@ def tile_html(hits: Hits, hit: Hit, link: str | None = None) -> str:
     folder, _, name = hit.path.rpartition("/")
     when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
     picture = picture_html(hits.thumbnail(hit), name + when)
-    alike = f' <span class="alike" title="{_list(hit.alike)}">+{len(hit.alike)} alike</span>' if hit.alike else ""
+    others = escape("\n".join(hit.alike[:20]))
+    alike = f' <span class="alike" title="{others}">+{len(hit.alike)} alike</span>' if hit.alike else ""
     odds = f"<br><small>{escape(hit.odds)}</small>" if hit.odds else ""
     opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
     return (
@@ -180,9 +181,8 @@ def player_html(moment: Moment, threshold: float | None = None, from_s: float | 
     folder, _, name = moment.path.rpartition("/")
     times, note = f"{clock(moment.start_s)} to {clock(moment.end_s)}, best at {clock(moment.peak_s)}", ""
     jpeg = moment.footage.poster(moment) if moment.footage else None
-    poster, shown = "", picture_html(jpeg, name)
-    if jpeg:
-        poster = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
+    poster = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}" if jpeg else ""
+    shown = picture_html(jpeg, name)
     try:
         clip = moment.footage.preview(moment) if moment.footage else b""
     except (MediaError, OSError) as error:
@@ -214,7 +214,3 @@ def _bar(score: float, threshold: float | None) -> str:
 
 def _share(score: float) -> str:
     return f"{max(0.0, min(1.0, score)):.1%}"
-
-
-def _list(paths) -> str:
-    return escape("\n".join(paths[:20]))

@@ -153,13 +153,12 @@ class Scores:
         videos, contents = (pd.factorize(self.rows[name].to_pandas())[0] for name in ("path", "digest"))
         times_s, *facts = (self.rows[name].to_numpy() for name in ("time_s", "duration_s", "every_s"))
         best = best_stretches(videos, contents, times_s, self.values, *facts, k, threshold, gap_s)
-        files = self.rows.select(["path", "digest"]).take(np.array([row for row, _ in best], np.int64)).to_pylist()
         found = []
-        for (_, one), file in zip(best, files, strict=True):
+        for row, one in best:
+            path, digest = (self.rows[name][row].as_py() for name in ("path", "digest"))
             if refine and self.footage:
-                one = self.footage.refined(file["path"], one, threshold)
-            edges = {name: getattr(one, name) for name in ("start_s", "end_s", "peak_s", "score")}
-            found.append(Moment(**file, **edges, footage=self.footage))
+                one = self.footage.refined(path, one, threshold)
+            found.append(Moment(path, one.start_s, one.end_s, one.peak_s, one.score, digest, self.footage))
         best_score = float(np.nanmax(self.values)) if np.isfinite(self.values).any() else float("nan")
         return Moments(self.query, self.mode, threshold, tuple(found), self.banner, best_score)
 
