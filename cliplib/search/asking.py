@@ -53,15 +53,9 @@ class Asking:
         """Every row's cosine with the query. Photos of the library that are terms of it are left out of the answer, and
         so is every file with the content of one.
         """
-        texts = iter(self._library.encoder.encode_texts([term.value for term in query.terms if term.kind == "text"]))
-        parts = [
-            (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
-            for term in query.terms
-        ]
-        query = Query(tuple(replace(term, value=value) for term, (_, value, _) in zip(query.terms, parts, strict=True)))
-        embedding = ranking.composed([row for row, _, _ in parts], [term.weight for term in query.terms])
+        query, embedding, own = self._understood(query)
         scores = self.towards(embedding, str(query), query.kind, kind, query)
-        for digest in {digest for _, _, digest in parts} - {None}:
+        for digest in own:
             scores.values[pc.equal(scores.rows["digest"], digest).to_numpy()] = np.nan
         return scores
 
@@ -93,6 +87,17 @@ class Asking:
             best = (self.gallery(kind)[1] @ self._library.encoder.encode_texts(nonsense()).T).max(axis=0)
             self._floors[kind] = ranking.noise_floor(best)
         return self._floors[kind]
+
+    def _understood(self, query: Query) -> tuple[Query, np.ndarray, set[str]]:
+        """The query with its photos by their paths in the index, its direction, float32 (d,), and their digests."""
+        texts = iter(self._library.encoder.encode_texts([term.value for term in query.terms if term.kind == "text"]))
+        parts = [
+            (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
+            for term in query.terms
+        ]
+        embedding = ranking.composed([row for row, _, _ in parts], [term.weight for term in query.terms])
+        terms = (replace(term, value=value) for term, (_, value, _) in zip(query.terms, parts, strict=True))
+        return Query(tuple(terms)), embedding, {digest for _, _, digest in parts} - {None}
 
     def _picture(self, picture) -> tuple[np.ndarray, str | os.PathLike | Image.Image, str | None]:
         """The embedding, float32 (d,), of a picture of a query, what the picture is, and its digest: a photo of the
