@@ -51,10 +51,7 @@ OPCODES = {  # all that pickle protocol 4 needs for dicts, lists, strings, numbe
 
 
 def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dict) -> Path:
-    """Write rows, their thumbnails (in row order) and what made them to a new file; its suffix chooses the format.
-
-    `model` is a Store's, and may carry `profiles` besides, as `Profiles.bodies` gives them.
-    """
+    """Write rows, their thumbnails (in row order) and what made them to a new file; its suffix chooses the format."""
     file = Path(file)
     if file.suffix == ".parquet":
         table = rows.append_column("thumbnail", pa.array(jpegs, pa.binary()))

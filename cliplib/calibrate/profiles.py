@@ -70,7 +70,7 @@ class Profiles:
         return profile
 
     def bodies(self) -> list[dict]:
-        """All profiles as dicts, lists, texts and numbers, to be carried in a file; `add` takes them."""
+        """All profiles as dicts, lists, texts and numbers: what a snapshot carries, and `add` takes."""
         profiles = [profile for mode in MODES if (profile := self.get(mode))]
         return [json.loads(_text(profile)) for profile in profiles]
 
