@@ -83,6 +83,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when it worked, 1 for an error (in words on standard error), 130 after Ctrl-C."""
+    if hasattr(sys.stdout, "reconfigure"):  # a notebook's has none; a terminal's code page may lack what a name holds
+        sys.stdout.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *_: print(f"cliplib: {message}", file=sys.stderr)
     arguments = parser().parse_args(argv)
     try:

@@ -1,6 +1,5 @@
 """`Library`: what a notebook holds in its hand. A folder, a model, and the questions one can ask."""
 
-import hashlib
 import os
 from collections.abc import Iterable
 from functools import cached_property
@@ -8,8 +7,7 @@ from pathlib import Path
 
 from .cache import pack, snapshot
 from .cache import rows as rows_
-from .cache.durable import writable
-from .cache.store import Store, folder_name
+from .cache.store import Store, cache_of, folder_name
 from .calibrate.judgements import Judgements
 from .calibrate.profiles import Profiles
 from .errors import LibraryError, QueryError
@@ -49,7 +47,7 @@ class Library:
         precision: str | None = None,
         activation: str | None = None,
     ):
-        self.root = Path(root).expanduser()
+        self.root = Path(os.path.expanduser(root))
         if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
             what = "is a file, not a folder" if os.path.exists(self.root) else "is not there"
             raise LibraryError(
@@ -58,7 +56,7 @@ class Library:
             )
         self.model = model
         self._encoder_options = {"device": device, "precision": precision, "activation": activation}
-        self._cache = Path(cache).expanduser() if cache else None
+        self._cache = Path(os.path.expanduser(cache)) if cache else None
         self._asking = Asking(self)
         self._indexing: Indexing | None = None
 
@@ -88,13 +86,7 @@ class Library:
     @cached_property
     def cache(self) -> Path:
         """The folder of this library's caches: `root/.cliplib`, or one in the home folder where that is read-only."""
-        if self._cache:
-            return self._cache
-        beside = self.root / ".cliplib"
-        if (beside.is_dir() and os.access(beside, os.W_OK)) or writable(self.root):
-            return beside
-        name = hashlib.sha256(str(self.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        return Path.home() / ".cache" / "cliplib" / name
+        return self._cache or cache_of(self.root)
 
     def __len__(self) -> int:
         """Photos and frames in the index."""
@@ -138,6 +130,7 @@ class Library:
         """`index` in a thread; searches find what it has saved. LibraryError while another such run goes on."""
         if self._indexing and self._indexing.running:
             raise LibraryError("an index run goes on already: wait() for it, or stop() it")
+        self.refresh()  # what refuses to be indexed, such as a pack, says so here
         self._indexing = Indexing(self, **options)
         return self._indexing
 
@@ -161,7 +154,7 @@ class Library:
         return self.score(text, "image").top(k, threshold)
 
     def similar(self, image, k: int = 5, threshold: float | None = None) -> Hits:
-        """Image to image: a photo of the library (not among its own results), another file, or a PIL image."""
+        """Image to image: a file, a PIL image, or a photo of the library; that and its copies are not found."""
         return self.score(image_query(image), "image").top(k, threshold)
 
     def search_videos(
@@ -174,7 +167,8 @@ class Library:
 
     def score(self, query, kind: str = "image") -> Scores:
         """The cosine of every row of one kind ("image" or "frame") with a query: a text, an image as a path object or
-        PIL image, or a `Query`. Photos of the library that are part of the query are not among its results.
+        PIL image, or a `Query`. Photos of the library that are part of the query are not among its results, nor are
+        their copies: files of the same content, whatever their names.
 
         A string is always a text here; for a file name as an image query give `Path(name)`. No encoding is needed to
         take `.top()`. QueryError for a query without terms, or whose terms cancel.
@@ -188,7 +182,7 @@ class Library:
         """Zero-shot tags, for browsing: for each of `words` the photos with a cosine of at least `threshold` (None: the
         library's own; calibrate it first), of which the best `k` are kept. A photo may have several tags, or none.
         """
-        words = list(dict.fromkeys(words))
+        words = [words] if isinstance(words, str) else list(dict.fromkeys(words))
         self.encoder.encode_texts(words)  # as one batch; the searches find them encoded
         return Tags({word: self.search(word, k, threshold) for word in words})
 
@@ -197,22 +191,19 @@ class Library:
         profile; else the model's own.
 
         A query of texts and images is of mode "mixed->image" or "mixed->video", and takes the lower of its two parts'
-        cutoffs: its scores lie between theirs.
+        cutoffs: its scores lie between theirs. QueryError for any other mode.
         """
-        known = {**PAPER_THRESHOLDS, **self.encoder.thresholds}
-        asked, _, shown = mode.partition("->")
-        modes = [f"{part}->{shown}" for part in (("text", "image") if asked == "mixed" else (asked,))]
-        profiles = [self.profiles.get(mode) for mode in modes]
-        return min(known[mode] if one is None else one.threshold for mode, one in zip(modes, profiles, strict=True))
+        if mode not in (allowed := (*PAPER_THRESHOLDS, "mixed->image", "mixed->video")):
+            raise QueryError(f"mode is {mode!r}: it can be {', '.join(allowed)}")
+        if mode.startswith("mixed"):
+            return min(self.threshold(mode.replace("mixed", part)) for part in ("text", "image"))
+        profile = self.profiles.get(mode)
+        return profile.threshold if profile else {**PAPER_THRESHOLDS, **self.encoder.thresholds}[mode]
 
     # the files behind an answer
 
     def copy_to(self, hits: Iterable[Hit], folder: str | Path) -> list[Path]:
-        """Copy the originals of hits, or of moments, to a folder: each once, nothing overwritten; the new paths.
-
-        A namesake gets " (2)" behind its name. What cannot be read is left out with a warning. LibraryError when the
-        folder cannot be written, or lies in the library.
-        """
+        """Copy the originals of hits, or of moments, to a folder, nothing overwritten: see `originals.copy_to`."""
         return originals.copy_to(self.root, [hit.path for hit in hits], folder)
 
     def drive_link(self, hit: Hit) -> str | None:
@@ -222,9 +213,12 @@ class Library:
     # snapshots
 
     def save(self, file: str | Path) -> Path:
-        """Write the whole index with its thumbnails to one .parquet or .pkl file; `Library.load` reads it."""
-        rows = self.store.rows
-        return snapshot.save(file, rows, [self.store.thumbnail(key) for key in rows_.keys(rows)], self.store.model)
+        """Write the whole index, its thumbnails and calibrated cutoffs to one .parquet or .pkl file for `Library.load`.
+
+        Judgements do not go with it: `judgements.save` writes them, without names.
+        """
+        rows, model = self.store.rows, {**self.store.model, "profiles": self.profiles.bodies()}
+        return snapshot.save(file, rows, [self.store.thumbnail(key) for key in rows_.keys(rows)], model)
 
     def save_pack(
         self, file: str | Path, paths: Iterable[str] | None = None, pictures: str = "previews", places: bool = False

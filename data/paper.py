@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from downloads import Outcome, Wanted
 
 from cliplib import Library, ModelError
@@ -57,12 +58,12 @@ def compare(table: pd.DataFrame, library, outcomes: list[Outcome]) -> pd.DataFra
     """
     names = {file: candidates[0] for file, candidates in names_of(table).items()}
     why = {outcome.name: f"{outcome.state}: {outcome.reason}" for outcome in outcomes}
-    indexed = {*library.photos(), *library.videos()}
+    indexed = pa.array([*library.photos(), *library.videos()], pa.string())
     rows, asked = [], {}
     for row in table.itertuples():
         file = names[row.file]
         needed = [names[row.query], file] if row.mode == "image->image" else [file]
-        absent = next((name for name in needed if stored_path(name, library.root, list(indexed)) is None), None)
+        absent = next((name for name in needed if stored_path(name, library.root, indexed) is None), None)
         ours, note = np.nan, f"{absent}: {why.get(absent, MISSING)}"
         if absent is None:
             query = Path(names[row.query]) if row.mode == "image->image" else row.query

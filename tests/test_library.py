@@ -1,10 +1,10 @@
 """`Library` and the command line: the three questions, images as queries, errors that say what to do, snapshots."""
 
+import io
 import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ from PIL import Image
 
 import cliplib
 from cliplib.__main__ import main
+from cliplib.cache import snapshot
+from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError, ModelError, QueryError
 from cliplib.models.encoder import Encoder
 from cliplib.search.query import Query, nonsense
@@ -60,6 +62,11 @@ class TestText:
         monkeypatch.setattr(library.encoder, "thresholds", {"text->image": 0.5})
         assert library.threshold("text->image") == 0.5 and library.threshold("image->image") == 0.70
 
+    @pytest.mark.parametrize("mode", ["nonsense", "text->sound", "mixed->frame", "", None])
+    def test_a_mode_that_is_none_is_refused_with_the_six(self, library, mode):
+        with pytest.raises(QueryError, match=rf"mode is {mode!r}: it can be text->image, .*mixed->video"):
+            library.threshold(mode)
+
     def test_asking_again_encodes_nothing(self, library, monkeypatch):
         scores = library.score("a dog")
         monkeypatch.setattr(Encoder, "encode_texts", lambda *_: pytest.fail("encoded"))
@@ -83,6 +90,21 @@ class TestImage:
     def test_a_stored_path_is_not_among_its_own_results(self, library):
         hits = library.similar("a.jpg", k=99, threshold=-1)
         assert len(hits) == 4 and "a.jpg" not in [hit.path for hit in hits]
+
+    def test_nor_is_a_copy_of_it_in_another_album(self, tmp_path, weights):
+        root = tmp_path / "photos"
+        for name, seed in (("a.jpg", 1), ("album/copy.jpg", 1), ("a-edited.jpg", 2)):
+            draw_picture(root / name, seed)
+        library = cliplib.Library(root, model=weights)
+        library.index(progress=False)
+        for query in ("a.jpg", "copy.jpg", cliplib.image("a.jpg") - 0.1 * cliplib.image("a-edited.jpg")):
+            scores = library.score(cliplib.image(query))
+            want = ["a-edited.jpg"] if isinstance(query, str) else []
+            assert [hit.path for hit in scores.top(threshold=-1)] == want
+            assert [hit.path for hit in scores.top(threshold=-1, distinct=False)] == want
+        outside = draw_picture(tmp_path / "outside.jpg", 1)  # the same picture, which is no photo of the library
+        (hit,) = library.similar(outside)
+        assert {hit.path, *hit.alike} == {"a.jpg", "album/copy.jpg", "a-edited.jpg"}
 
     def test_a_stored_file_name_is_enough(self, library):
         assert library.similar("c.webp", k=1, threshold=-1).query == "two/c.webp"
@@ -118,6 +140,11 @@ class TestImage:
     def test_fault_38_a_query_that_is_nowhere_is_named(self, library):
         with pytest.raises(QueryError, match="no image 'nowhere.jpg'"):
             library.similar("nowhere.jpg")
+
+    @pytest.mark.parametrize("name", ["~no-such-user/x.jpg", "a dog on the beach " * 20])
+    def test_fault_38_so_is_one_that_no_file_can_have(self, library, name):
+        with pytest.raises(QueryError, match=f"no image '{name}'"):
+            library.similar(name)
 
     def test_a_video_as_query_is_refused(self, library):
         with pytest.raises(QueryError, match="is a video"):
@@ -318,9 +345,11 @@ class TestOriginals:
 
 
 class TestOpening:
-    def test_a_missing_folder_is_named(self, tmp_path):
-        with pytest.raises(LibraryError, match=r"nowhere is not there. Give a folder"):
-            cliplib.Library(tmp_path / "nowhere")
+    @pytest.mark.parametrize("name", ["nowhere", "~nobody-of-this-name"])
+    def test_a_missing_folder_is_named(self, tmp_path, monkeypatch, name):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(LibraryError, match=rf"{name} is not there. Give a folder"):
+            cliplib.Library(name)
 
     def test_an_unknown_model_lists_the_known(self, tmp_path):
         with pytest.raises(ModelError, match="ViT-B/32"):
@@ -345,7 +374,7 @@ class TestOpening:
     def test_a_folder_that_cannot_be_written_has_its_cache_elsewhere(self, tmp_path, weights, monkeypatch):
         draw_picture(tmp_path / "photos" / "a.jpg", 1)
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
-        monkeypatch.setattr("cliplib.library.writable", lambda folder: False)
+        monkeypatch.setattr("cliplib.cache.store.writable", lambda folder: False)
         library = cliplib.Library(tmp_path / "photos", model=weights)
         assert library.index(progress=False).indexed == 1
         assert (tmp_path / "home" / ".cache" / "cliplib").is_dir() and not (tmp_path / "photos" / ".cliplib").exists()
@@ -355,9 +384,11 @@ class TestOpening:
         second = cliplib.Library(library.root, model=other)
         assert len(second) == 0 and len(library) > 0
 
-    def test_importing_loads_neither_torch_nor_cv2_nor_ipywidgets(self):
-        script = "import sys, cliplib; print([m for m in ('torch', 'cv2', 'ipywidgets', 'pandas') if m in sys.modules])"
-        assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
+    def test_a_pack_refuses_to_be_indexed_in_a_thread_and_can_still_be_searched(self, library, tmp_path, weights):
+        pack = cliplib.Library.open_pack(library.save_pack(tmp_path / "a.zip", pictures="thumbnails"), model=weights)
+        with pytest.raises(LibraryError, match="a.zip is a pack, which is read-only"):
+            pack.index_in_background()
+        assert len(pack.search("a dog", k=99, threshold=-1)) == 5
 
 
 class TestSnapshots:
@@ -368,6 +399,35 @@ class TestSnapshots:
         assert loaded.store.rows.equals(library.store.rows)
         want, got = (lib.search("a dog", k=3, threshold=-1) for lib in (library, loaded))
         assert got == want and got.thumbnail(got[0]) == want.thumbnail(want[0]) is not None
+
+    @pytest.mark.parametrize("name", ["album.parquet", "album.pkl"])
+    def test_a_calibrated_cutoff_moves_along_and_replaces_none(self, library, tmp_path, name, weights):
+        model = {key: library.store.model[key] for key in ("model_id", "name", "preprocessing")}
+        profile = Profile("text->image", "best F1", -0.5, model, curve=((-1.0, 1.0), (0.0, 0.5)))
+        library.profiles.save(profile)
+        try:
+            file = library.save(tmp_path / name)
+            loaded = cliplib.Library.load(file, root=library.root, model=weights, cache=tmp_path / "cache")
+            assert loaded.profiles.get("text->image") == profile
+            assert loaded.search("a dog").threshold == -0.5 and loaded.threshold("image->image") == 0.70
+            loaded.profiles.save(replace(profile, threshold=0.5))
+            again = cliplib.Library.load(file, root=library.root, model=weights, cache=tmp_path / "cache")
+            assert again.threshold("text->image") == 0.5
+            hits = library.search("a dog", k=1), library.search(-cliplib.text("a dog"), k=1)  # no profile is about less
+            assert [hit.expected_precision is None for (hit,) in hits] == [False, True]
+        finally:
+            library.profiles.remove("text->image")
+
+    def test_a_snapshot_of_an_earlier_version_carries_none(self, library, tmp_path, weights):
+        file, rows = tmp_path / "old.parquet", library.store.rows
+        snapshot.save(file, rows, [None] * len(rows), library.store.model)
+        assert cliplib.Library.load(file, root=library.root, model=weights).threshold("text->image") == 0.25
+
+    def test_a_carried_profile_that_is_none_is_refused(self, library, tmp_path, weights):
+        file, model = tmp_path / "odd.pkl", {**library.store.model, "profiles": [{"format": 1, "mode": "../../x"}]}
+        snapshot.save(file, library.store.rows, [None] * len(library), model)
+        with pytest.raises(CacheError, match="carries a damaged profile"):
+            cliplib.Library.load(file, root=library.root, model=weights)
 
     def test_fault_16_another_model_is_refused_with_both_named(self, library, tmp_path):
         file = library.save(tmp_path / "album.parquet")
@@ -435,12 +495,13 @@ class TestCommandLine:
         done = subprocess.run([sys.executable, "-m", "cliplib", "--help"], capture_output=True, text=True, check=True)
         assert all(word in done.stdout for word in ("index", "search", "similar", "videos", "selftest"))
 
-
-def test_rows_and_matrix_stay_aligned(library):
-    rows, matrix = library._asking.gallery("image")
-    assert rows.num_rows == len(matrix) == 5
-    assert np.allclose(np.linalg.norm(matrix, axis=1), 1, atol=1e-5)
-    assert Path(rows["path"][0].as_py()).name
+    def test_a_name_that_the_terminal_cannot_show_stops_nothing(self, tmp_path, weights, monkeypatch):
+        draw_picture(tmp_path / "Strand 🏖.jpg", 1)
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "cp1252"))
+        assert main(["index", str(tmp_path), "--model", str(weights)]) == 0
+        assert main(["search", str(tmp_path), "a dog", "--model", str(weights), "--threshold", "-1"]) == 0
+        sys.stdout.flush()
+        assert b"Strand \\U0001f3d6.jpg" in sys.stdout.buffer.getvalue()
 
 
 class TestTags:
@@ -452,6 +513,16 @@ class TestTags:
         assert [hit.path for hit in tags["a dog"]] == [hit.path for hit in library.search("a dog", 2, cutoff)]
         assert tags.counts()["a dog"] == 3  # two are kept
         assert str(tags).splitlines()[0] == "     3  a dog"
+
+    def test_one_word_is_one_tag(self, library):
+        assert list(library.tags("the sea")) == ["the sea"]
+
+    def test_copies_of_one_file_count_once(self, tmp_path, weights):
+        for name in ("a.jpg", "b/a.jpg"):
+            draw_picture(tmp_path / name, 1)
+        library = cliplib.Library(tmp_path, model=weights)
+        library.index(progress=False)
+        assert library.tags(["a dog"], threshold=-1).counts() == {"a dog": 1}
 
     def test_a_tag_that_no_photo_has_says_so(self, library):
         tags = library.tags(["a dog"], threshold=1)

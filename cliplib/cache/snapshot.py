@@ -114,6 +114,7 @@ def open_library(kind: type[Library], file: str | Path, root: str | Path | None,
     options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
     library = kind(Path(file).expanduser().parent if root is None else root, **options)
     check_model(library, about, file)
+    library.profiles.add(about.get("profiles", []))  # a snapshot of an earlier version carries none
     thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
     library.store.checkpoint(rows, thumbs, set(), library.store.failures)
     return library

@@ -10,6 +10,8 @@ before. Files may arrive in any order, or never, where the cache lies on a mount
                      thumbs-<id>.parquet        see `thumbs`
 """
 
+import hashlib
+import os
 import uuid
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -21,7 +23,7 @@ from ..errors import CacheError
 from ..media.files import patiently
 from . import manifest, mounts
 from . import rows as rows_
-from .durable import write_durably
+from .durable import writable, write_durably
 from .fold import Folding, State
 from .retention import delete_old
 from .thumbs import Key, Thumbs, write_pack
@@ -158,3 +160,12 @@ def folder_name(model: str, model_id: str) -> str:
     """The name of a model's cache folder, "ViT-B-32-<id>" for "ViT-B/32"; a checkpoint's path gives its file name."""
     name = Path(model).name if Path(model).expanduser().is_file() else model
     return "".join(c if c.isalnum() or c in "-." else "-" for c in name) + f"-{model_id[:12]}"
+
+
+def cache_of(root: Path) -> Path:
+    """The folder of a library's caches: `root/.cliplib`, or one in the home folder where that cannot be written."""
+    beside = root / ".cliplib"
+    if (beside.is_dir() and os.access(beside, os.W_OK)) or writable(root):
+        return beside
+    name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return Path.home() / ".cache" / "cliplib" / name

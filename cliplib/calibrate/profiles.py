@@ -10,6 +10,7 @@ import numpy as np
 
 from ..cache.durable import write_durably
 from ..errors import CacheError
+from .judgements import MODES
 
 FORMAT = 1
 
@@ -60,21 +61,28 @@ class Profiles:
         if not file.is_file():
             return None
         try:
-            body = json.loads(file.read_bytes())
-            if body.pop("format") != FORMAT:
-                raise ValueError("its format is not known here")
-            body["curve"] = tuple(tuple(map(float, numbers)) for numbers in body["curve"])
-            profile = Profile(**body)
-            if (
-                not -1 <= profile.threshold <= 1
-                or profile.mode != mode
-                or len({len(side) for side in profile.curve}) > 1
-            ):
-                raise ValueError(f"it gives {profile.threshold!r} for {profile.mode}")
+            profile = _profile(json.loads(file.read_bytes()))
+            if profile.mode != mode:
+                raise ValueError(f"it is for {profile.mode}")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise CacheError(f"the profile {file} is damaged ({error}): delete it, or calibrate again") from error
         self._refuse_stranger(profile)
         return profile
+
+    def bodies(self) -> list[dict]:
+        """All profiles as dicts, lists, texts and numbers: what a snapshot carries, and `add` takes."""
+        profiles = [profile for mode in MODES if (profile := self.get(mode))]
+        return [json.loads(_text(profile)) for profile in profiles]
+
+    def add(self, bodies: list[dict]) -> None:
+        """Save the profiles of modes that have none here. CacheError when one is unsound, or of another model."""
+        try:
+            profiles = [_profile(body) for body in bodies]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CacheError(f"the file carries a damaged profile: {error!r:.100}") from error
+        for profile in profiles:
+            if self.get(profile.mode) is None:
+                self.save(profile)
 
     def save(self, profile: Profile) -> None:
         """Make `profile` what `threshold=None` means for its mode from now on, in place of the one before.
@@ -82,10 +90,10 @@ class Profiles:
         CacheError, with the one before intact, when it is of another model or the disk refuses.
         """
         self._refuse_stranger(profile)
-        file, text = self._file(profile.mode), json.dumps({"format": FORMAT, **asdict(profile)}, indent=1)
+        file = self._file(profile.mode)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_durably(file, lambda out: out.write(text.encode("utf-8")))
+            write_durably(file, lambda out: out.write(_text(profile).encode("utf-8")))
         except OSError as error:
             why = f"{error.strerror or error}. The profile before is intact"
             raise CacheError(f"could not save {file}: {why}") from error
@@ -106,3 +114,19 @@ class Profiles:
                     f"this library's is {self.model['name']!r} ({str(mine)[:40]}): their cosines cannot be compared. "
                     "Calibrate again with this model"
                 )
+
+
+def _text(profile: Profile) -> str:
+    return json.dumps({"format": FORMAT, **asdict(profile)}, indent=1)
+
+
+def _profile(body: dict) -> Profile:
+    """The profile that `_text` wrote; some error of a wrong type or value where it cannot be one."""
+    facts = {name: value for name, value in body.items() if name != "format"}
+    if body["format"] != FORMAT:
+        raise ValueError("its format is not known here")
+    profile = Profile(**facts | {"curve": tuple(tuple(map(float, numbers)) for numbers in facts["curve"])})
+    sound = profile.mode in MODES and -1 <= profile.threshold <= 1 and isinstance(profile.model, dict)
+    if not sound or len({len(side) for side in profile.curve}) > 1:
+        raise ValueError(f"it gives {profile.threshold!r} for {profile.mode!r}")
+    return profile

@@ -99,7 +99,8 @@ def tile_html(hits: Hits, hit: Hit, link: str | None = None) -> str:
     folder, _, name = hit.path.rpartition("/")
     when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
     picture = picture_html(hits.thumbnail(hit), name + when)
-    alike = f' <span class="alike" title="{_list(hit.alike)}">+{len(hit.alike)} alike</span>' if hit.alike else ""
+    others = escape("\n".join(hit.alike[:20]))
+    alike = f' <span class="alike" title="{others}">+{len(hit.alike)} alike</span>' if hit.alike else ""
     odds = f"<br><small>{escape(hit.odds)}</small>" if hit.odds else ""
     opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
     return (
@@ -115,17 +116,24 @@ def picture_html(jpeg: bytes | None, name: str) -> str:
     return f'<img alt="{escape(name)}" src="data:image/jpeg;base64,{b64encode(jpeg).decode()}">'
 
 
-def moments_html(moments: Moments | list[Moment]) -> str:
+def moments_html(moments: Moments) -> str:
     """A player for each moment, the best frame as its poster, over its times. Clips that are not there yet are cut."""
-    head = ""
-    if isinstance(moments, Moments):
-        head = f'<div class="head"><b>{escape(moments.query)}</b> <small>{escape(moments.mode.replace("->", " → "))}'
-        head += f"</small><br><small>moments that reach {moments.threshold:.2f}: {len(moments)}</small></div>"
-    if not len(moments):
-        head += f"<p>Nothing reaches the threshold; the best frame scores {moments.best_score:.3f}.</p>"
-    threshold = getattr(moments, "threshold", None)
-    body = f'<div class="grid players">{"".join(player_html(moment, threshold) for moment in moments)}</div>'
-    return page_html(getattr(moments, "banner", ""), head + body)
+    head = (
+        f'<div class="head"><b>{escape(moments.query)}</b> <small>{escape(moments.mode.replace("->", " → "))}'
+        f"</small><br><small>moments that reach {moments.threshold:.2f}: {len(moments)}</small></div>"
+    )
+    if not moments:
+        head += f"<p>{moments.nothing()}</p>"
+    return page_html(moments.banner, head + _players(moments, moments.threshold))
+
+
+def moment_html(moment: Moment) -> str:
+    """A player for one moment, as in `moments_html`."""
+    return page_html(moment.footage.banner if moment.footage else "", _players([moment]))
+
+
+def _players(moments, threshold: float | None = None) -> str:
+    return f'<div class="grid players">{"".join(player_html(moment, threshold) for moment in moments)}</div>'
 
 
 def report_html(report: IndexReport) -> str:
@@ -173,9 +181,8 @@ def player_html(moment: Moment, threshold: float | None = None, from_s: float | 
     folder, _, name = moment.path.rpartition("/")
     times, note = f"{clock(moment.start_s)} to {clock(moment.end_s)}, best at {clock(moment.peak_s)}", ""
     jpeg = moment.footage.poster(moment) if moment.footage else None
-    poster, shown = "", picture_html(jpeg, name)
-    if jpeg:
-        poster = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
+    poster = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}" if jpeg else ""
+    shown = picture_html(jpeg, name)
     try:
         clip = moment.footage.preview(moment) if moment.footage else b""
     except (MediaError, OSError) as error:
@@ -207,7 +214,3 @@ def _bar(score: float, threshold: float | None) -> str:
 
 def _share(score: float) -> str:
     return f"{max(0.0, min(1.0, score)):.1%}"
-
-
-def _list(paths) -> str:
-    return escape("\n".join(paths[:20]))

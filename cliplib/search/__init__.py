@@ -1,6 +1,7 @@
 """Searching: from a query to hits and moments.
 
 In reading order: `query` is what was asked, `asking` makes a vector of it, `ranking` compares vectors (arrays in,
-arrays out), `scores` holds every row's cosine, `results` the best of them; `moments` are stretches of a video,
-`footage` finds their true edges, `clips` cuts them out, and `originals` copies the files that were found.
+arrays out), `scores` holds every row's cosine, `results` the best of them (`copies` says what one picture is, `saving`
+writes them to a file); `moments` are stretches of a video, `footage` finds their true edges, `clips` cuts them out, and
+`originals` copies the files that were found.
 """

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
@@ -17,11 +16,13 @@ from ..errors import LibraryError, MediaError, QueryError
 from ..media.photo import open_photo
 from . import ranking
 from .footage import Footage
-from .query import Query, Term, nonsense, stored_path
+from .query import Query, nonsense, stored_path
 from .results import Hit
 from .scores import Scores
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ..library import Library
 
 KINDS = {"image": "image", "frame": "video"}  # a row's kind, and what a mode calls it
@@ -49,17 +50,13 @@ class Asking:
         return self._galleries[kind]
 
     def scores(self, query: Query, kind: str) -> Scores:
-        """Every row's cosine with the query. Photos of the library that are terms of it are left out of the answer."""
-        stored = [self._stored(term) for term in query.terms]
-        terms = tuple(replace(term, value=path or term.value) for term, path in zip(query.terms, stored, strict=True))
-        query, weights = Query(terms), np.array([term.weight for term in terms])
-        texts = iter(self._library.encoder.encode_texts([term.value for term in terms if term.kind == "text"]))
-        rows = [
-            next(texts) if term.kind == "text" else self._image(term.value, path is not None)
-            for term, path in zip(terms, stored, strict=True)
-        ]
-        scores = self.towards(ranking.composed(rows, weights), str(query), query.kind, kind, query)
-        scores.values[np.asarray(pc.is_in(scores.rows["path"], pa.array(filter(None, stored), pa.string())))] = np.nan
+        """Every row's cosine with the query. Photos of the library that are terms of it are left out of the answer, and
+        so is every file with the content of one.
+        """
+        query, embedding, own = self._understood(query)
+        scores = self.towards(embedding, str(query), query.kind, kind, query)
+        for digest in own:
+            scores.values[pc.equal(scores.rows["digest"], digest).to_numpy()] = np.nan
         return scores
 
     def towards(self, embedding: np.ndarray, name: str, asked: str, kind: str, query: Query | None = None) -> Scores:
@@ -68,12 +65,21 @@ class Asking:
         library, mode = self._library, f"{asked}->{KINDS[kind]}"
         if not library.store.rows.num_rows:
             raise LibraryError(f"the index of {library.root} is empty: run library.index() first")
-        values, footage = ranking.cosines(gallery, embedding), Footage(library, embedding)
-        facts = (library.threshold(mode), library.encoder.banner, self._thumbnail, footage)
-        simple = query is not None and len(query.terms) == 1  # profiles are measured on queries of one term
-        profile = library.profiles.get(mode) if simple else None
-        expected = profile.expected if profile else None
-        return Scores(name, mode, values, rows, *facts, self, embedding, query, expected)
+        profile = library.profiles.get(mode) if query and query.plain else None
+        return Scores(
+            query=name,
+            mode=mode,
+            values=ranking.cosines(gallery, embedding),
+            rows=rows,
+            threshold=library.threshold(mode),
+            banner=library.encoder.banner,
+            thumbnail=self._thumbnail,
+            footage=Footage(library, embedding),
+            asking=self,
+            embedding=embedding,
+            asked=query,
+            expected=profile.expected if profile else None,
+        )
 
     def noise_floor(self, kind: str) -> float:
         """What texts that mean nothing reach on the rows of a kind; measured once, see `ranking.noise_floor`."""
@@ -82,31 +88,39 @@ class Asking:
             self._floors[kind] = ranking.noise_floor(best)
         return self._floors[kind]
 
-    def _stored(self, term: Term) -> str | None:
-        """The path of the photo of the library that a term names; None for texts, PIL images and files elsewhere."""
-        if term.kind == "text" or isinstance(term.value, Image.Image):
-            return None
-        return stored_path(term.value, self._library.root, self._library.store.rows["path"].unique().to_pylist())
+    def _understood(self, query: Query) -> tuple[Query, np.ndarray, set[str]]:
+        """The query with its photos by their paths in the index, its direction, float32 (d,), and their digests."""
+        texts = iter(self._library.encoder.encode_texts([term.value for term in query.terms if term.kind == "text"]))
+        parts = [
+            (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
+            for term in query.terms
+        ]
+        embedding = ranking.composed([row for row, _, _ in parts], [term.weight for term in query.terms])
+        terms = (replace(term, value=value) for term, (_, value, _) in zip(query.terms, parts, strict=True))
+        return Query(tuple(terms)), embedding, {digest for _, _, digest in parts} - {None}
 
-    def _image(self, picture, stored: bool) -> np.ndarray:
-        """The embedding, float32 (d,), of a stored photo, from the index; or of a file or a PIL image, encoded now."""
-        encoder, store = self._library.encoder, self._library.store
-        if stored:
-            position = pc.index(store.rows["path"], picture).as_py()
-            if store.rows["kind"][position].as_py() != "image":
-                raise QueryError(f"{picture} is a video: search_videos takes a text or a photo")
-            return rows_.matrix(store.rows)[position]
+    def _picture(self, picture) -> tuple[np.ndarray, str | os.PathLike | Image.Image, str | None]:
+        """The embedding, float32 (d,), of a picture of a query, what the picture is, and its digest: a photo of the
+        library by its path, as the index has it; another file or a PIL image encoded now, without a digest.
+        """
+        library, rows = self._library, self._library.store.rows
+        source, path = picture, None
         if not isinstance(picture, Image.Image):
-            picture = Path(picture).expanduser()
-            if not picture.is_file():
-                raise QueryError(
-                    f"no image {str(picture)!r}: it is neither in the library {self._library.root} nor a file elsewhere"
-                )
+            source, path = os.path.expanduser(picture), stored_path(picture, library.root, rows["path"])
+        if path is not None:
+            position = pc.index(rows["path"], path).as_py()
+            if rows["kind"][position].as_py() != "image":
+                raise QueryError(f"{path} is a video: search_videos takes a text or a photo")
+            return rows_.matrix(rows)[position], path, rows["digest"][position].as_py()
+        if isinstance(source, str) and not os.path.isfile(source):  # Path.is_file raises for a name that is too long
+            raise QueryError(
+                f"no image {str(picture)!r}: it is neither in the library {library.root} nor a file elsewhere"
+            )
         try:
-            photo = open_photo(picture, encoder.resolution)
+            photo = open_photo(source, library.encoder.resolution)
         except MediaError as error:
             raise QueryError(f"cannot use {error.path} as a query: {error.reason}") from error
-        return encoder.encode_images([photo.image])[0]
+        return library.encoder.encode_images([photo.image])[0], picture, None
 
     def _thumbnail(self, hit: Hit) -> bytes | None:
         return self._library.store.thumbnail((hit.digest, hit.time_s))

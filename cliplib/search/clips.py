@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -58,24 +58,26 @@ def write_clip(source, file, start_s: float, end_s: float, recipe: Recipe = KEEP
 
     The clip's second 0 is the source's `start_s`; its table of contents comes first (faststart), so that it plays while
     it loads. Where the source is damaged, the clip ends early. Nothing is left of a clip that failed. Raises MediaError
-    where no frame can be had or PyAV is not installed, OSError where the file cannot be written, and ValueError.
+    where no frame can be had, no H.264 made, or PyAV is not installed, OSError where the file cannot be written, and
+    ValueError for a stretch that is none.
     """
     if not 0 <= start_s < end_s:
         raise ValueError(f"a clip goes from start_s (0 or more) to a later end_s; got {start_s} and {end_s}")
-    file = Path(file)
+    file = Path(os.path.abspath(file))  # FFmpeg takes what stands before a colon in a relative path for a protocol
     try:
-        import av  # noqa: F401 - said here in words, before anything is written
+        import av
     except ImportError:
         raise MediaError(source, "decode", "to cut a clip, PyAV is needed: pip install av") from None
-    handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=".clip-", suffix=".mp4")
-    os.close(handle)
+    unfinished = file.with_name(f".clip-{uuid.uuid4().hex}.mp4")
+    unfinished.touch()  # FFmpeg would not say which file it is that cannot be made
     try:
         with open_video(source) as video:
             _encode(video, unfinished, start_s, end_s, recipe, str(source))
         os.replace(unfinished, file)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
+    except (av.error.FFmpegError, ValueError) as error:  # an encoder is missing, or takes no such sound or picture
+        raise MediaError(source, "decode", f"no clip can be made of it: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _encode(video, file, start_s, end_s, recipe, name):

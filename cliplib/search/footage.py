@@ -29,6 +29,11 @@ class Footage:
     def __init__(self, library, embedding: np.ndarray):
         self._library, self._embedding = library, embedding
 
+    @property
+    def banner(self) -> str:
+        """A warning that every answer of the model must carry; "" where there is none."""
+        return self._library.encoder.banner
+
     def poster(self, moment: Moment) -> bytes | None:
         """The JPEG of the moment's best frame, from the index."""
         return self._library.store.thumbnail((moment.digest, moment.peak_s))
@@ -57,7 +62,7 @@ class Footage:
 
     def save_clip(self, moment: Moment, path) -> None:
         """Write the moment to the MP4 file `path`, at the source's size and quality."""
-        write_clip(self._library.root / moment.path, Path(path).expanduser(), moment.start_s, moment.end_s)
+        write_clip(self._library.root / moment.path, os.path.expanduser(path), moment.start_s, moment.end_s)
 
     def refined(self, path: str, stretch: Stretch, threshold: float) -> Stretch:
         """The stretch with its edges where the scores step, looked for in frames `FINE_S` apart around each edge.

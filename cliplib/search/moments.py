@@ -7,14 +7,17 @@ score that flickers around one single threshold would tear an event to pieces.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from ..errors import QueryError
 from .ranking import top_k
+from .saving import save
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,9 +66,9 @@ class Moment:
         )
 
     def _repr_html_(self) -> str:
-        from ..display.html import moments_html
+        from ..display.html import moment_html
 
-        return moments_html([self])
+        return moment_html(self)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Moments(Sequence):
     """
 
     query: str
-    mode: str  # "text->video", "image->video"
+    mode: str  # "text->video", "image->video", "mixed->video"
     threshold: float
     moments: tuple[Moment, ...]
     banner: str = ""
@@ -99,11 +102,21 @@ class Moments(Sequence):
         columns = ["path", "start_s", "end_s", "peak_s", "score"]
         return pd.DataFrame([[getattr(moment, name) for name in columns] for moment in self.moments], columns=columns)
 
+    def save(self, file: str | Path) -> Path:
+        """Write the moments to a ".csv" file, or to ".html" as one page that plays them; see `saving.save`."""
+        return save(self, file)
+
+    def nothing(self) -> str:
+        """Why there are none, in words."""
+        if math.isnan(self.best_score):
+            return "Nothing was compared: no frame of the index passes the filters."
+        return f"Nothing reaches the threshold; the best frame scores {self.best_score:.3f}."
+
     def __str__(self) -> str:
         lines = [f"{self.query}  ({self.mode}, moments that reach {self.threshold:.2f}: {len(self)})"]
         lines += [str(moment) for moment in self.moments]
         if not self.moments:
-            lines += [f"Nothing reaches the threshold; the best frame scores {self.best_score:.3f}."]
+            lines += [self.nothing()]
         return "\n".join([self.banner, *lines] if self.banner else lines)
 
     __repr__ = __str__
@@ -171,17 +184,22 @@ def _runs(holds: np.ndarray) -> np.ndarray:
 
 
 def best_stretches(
-    videos: np.ndarray, times_s, scores, duration_s, every_s, k: int, threshold: float, gap_s: float | None = None
+    videos, contents, times_s, scores, duration_s, every_s, k: int, threshold: float, gap_s: float | None = None
 ) -> list[tuple[int, Stretch]]:
     """The best `k` stretches over all videos by the score of their peaks: pairs of a row of the video and the stretch.
 
-    All arrays are (n,), one row a sampled frame in any order; `videos` names its video by a number. See `stretches`.
+    All arrays are (n,), one row a sampled frame in any order; `videos` names its video by a number, and `contents` the
+    video's content: of several with one content, only the first that may be found counts. See `stretches`.
     """
     order = np.lexsort((times_s, videos))
-    found = []
+    found, known = [], set()
     for rows in np.split(order, np.flatnonzero(np.diff(videos[order])) + 1) if len(order) else ():
-        facts = {"duration_s": float(duration_s[rows[0]]), "every_s": float(every_s[rows[0]]), "gap_s": gap_s}
-        found += [(int(rows[0]), one) for one in stretches(times_s[rows], scores[rows], threshold, **facts)]
+        first = rows[0]
+        if contents[first] in known or np.isnan(scores[rows]).all():
+            continue
+        known.add(contents[first])
+        facts = {"duration_s": float(duration_s[first]), "every_s": float(every_s[first]), "gap_s": gap_s}
+        found += [(int(first), one) for one in stretches(times_s[rows], scores[rows], threshold, **facts)]
     best = top_k(np.array([stretch.score for _, stretch in found]), k, threshold)
     return [found[i] for i in best]
 

@@ -23,7 +23,7 @@ def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
     A file that cannot be copied is left out, with a warning that names it and says why. LibraryError when the folder
     cannot be written, or lies in the library.
     """
-    folder, copies = Path(folder).expanduser(), []
+    folder, copies = Path(os.path.expanduser(folder)), []
     if folder.resolve().is_relative_to(root.resolve()):
         raise LibraryError(
             f"{folder} lies in the library {root}: give a folder outside, or the copies become part of it"

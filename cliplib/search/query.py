@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 import os
 import random
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path, PurePosixPath
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from ..errors import QueryError
@@ -59,6 +62,11 @@ class Query:
         """ "text", "image", or "mixed" where it has terms of both kinds."""
         kinds = {term.kind for term in self.terms}
         return kinds.pop() if len(kinds) == 1 else "mixed"
+
+    @property
+    def plain(self) -> Term | None:
+        """Its term where it has but one, and that does not lead away: what judgements and profiles are about."""
+        return self.terms[0] if len(self.terms) == 1 and self.terms[0].weight > 0 else None
 
     def __add__(self, other) -> Query:
         if not isinstance(other, Query):
@@ -134,21 +142,21 @@ def nonsense(n: int = 32, seed: int = 0) -> list[str]:
     return list(texts)
 
 
-def stored_path(image: str | Path, root: Path, paths: list[str]) -> str | None:
-    """The one of `paths` (POSIX, relative to `root`) that `image` names, or None.
+def stored_path(image: str | os.PathLike, root: Path, paths: pa.ChunkedArray | pa.Array) -> str | None:
+    """The one of `paths` (strings, POSIX, relative to `root`) that `image` names, or None.
 
     Tried in this order: the path as it is in the index, a path of the file system that leads into `root`, and a file
     name alone. QueryError when several files have that name.
     """
-    wanted, known = PurePosixPath(Path(image).as_posix()), set(paths)
-    if str(wanted) in known:
-        return str(wanted)
-    real, home = Path(image).expanduser().resolve(), root.resolve()
-    if real.is_relative_to(home) and real.relative_to(home).as_posix() in known:
-        return real.relative_to(home).as_posix()
-    if len(wanted.parts) > 1:
-        return None
-    namesakes = sorted(path for path in paths if PurePosixPath(path).name == wanted.name)
+    wanted, namesakes = PurePosixPath(Path(image).as_posix()), []
+    with suppress(ValueError):  # a name that is not UTF-8, or holds a NUL, is in no index
+        real, home = (Path(os.path.realpath(path)) for path in (os.path.expanduser(image), root))
+        inside = [real.relative_to(home).as_posix()] if real.is_relative_to(home) else []
+        for path in (str(wanted), *inside):
+            if pc.index(paths, path).as_py() >= 0:
+                return path
+        if len(wanted.parts) == 1:
+            namesakes = sorted(paths.filter(pc.ends_with(paths, f"/{wanted}")).unique().to_pylist())
     if len(namesakes) > 1:
         raise QueryError(f"{wanted} is the name of {len(namesakes)} files; say which: {', '.join(namesakes[:5])}")
     return namesakes[0] if namesakes else None

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+import numpy as np
+
 from ..errors import QueryError
 from .moments import Moments, clock
+from .saving import save
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .scores import Scores
-
-FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formula; the last four in East Asian settings
 
 
 @dataclass(frozen=True)
@@ -97,22 +97,8 @@ class Hits(Sequence):
         return self.scores.moments(k, self.threshold if threshold is None else threshold, gap_s, refine)
 
     def save(self, file: str | Path) -> Path:
-        """Write the hits to `file`: ".csv" as `to_frame` has them, or ".html" as one self-contained page.
-
-        A path is text from somebody's disk, and a spreadsheet runs formulas: in CSV, a text that begins as one gets an
-        apostrophe in front, and control characters are written as escapes such as \\x07. Numbers stay numbers.
-        QueryError for another ending.
-        """
-        file = Path(file).expanduser()
-        if file.suffix.lower() == ".csv":
-            self.to_frame().map(_harmless).to_csv(file, index=False, encoding="utf-8")
-        elif file.suffix.lower() in (".html", ".htm"):
-            from ..display.html import save_html
-
-            save_html([self], file)
-        else:
-            raise QueryError(f"cannot save results as {file.name!r}: the name must end in .csv or .html")
-        return file
+        """Write the hits to a ".csv" file, or to ".html" as one page with its pictures; see `saving.save`."""
+        return save(self, file)
 
     @property
     def noise_floor(self) -> float | None:
@@ -164,8 +150,14 @@ class Tags(Mapping):
         return len(self.hits)
 
     def counts(self) -> dict[str, int]:
-        """How many photos have each tag: those that reach the threshold, also where more than were kept."""
-        return {tag: int((hits.scores.values >= hits.threshold).sum()) for tag, hits in self.hits.items()}
+        """How many photos have each tag: those that reach the threshold, also where more than were kept; copies of one
+        file count once.
+        """
+        counts = {}
+        for tag, hits in self.hits.items():
+            passing = np.flatnonzero(hits.scores.values >= hits.threshold)
+            counts[tag] = len(hits.scores.rows["digest"].take(passing).unique())
+        return counts
 
     def __str__(self) -> str:
         return "\n".join(f"{count:6,}  {tag}" for tag, count in self.counts().items())
@@ -176,11 +168,3 @@ class Tags(Mapping):
         from ..display.html import tags_html
 
         return tags_html(self)
-
-
-def _harmless(cell):
-    """A cell of a table that no spreadsheet takes for a formula, without control characters; no text as it is."""
-    if not isinstance(cell, str):
-        return cell
-    cell = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda sign: f"\\x{ord(sign[0]):02x}", cell)
-    return f"'{cell}" if cell.lstrip().startswith(tuple(FORMULA)) else cell

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..cache import rows as rows_
 from ..errors import QueryError
-from ..media.takeout import ARCHIVE, is_screenshot, one_photo, original_of, plain_path
+from ..media.takeout import is_screenshot
+from .copies import grouped
 from .moments import Moment, Moments, best_stretches
-from .ranking import folded, rocchio, top_k
+from .ranking import rocchio
 from .results import Hit, Hits
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from .asking import Asking
     from .footage import Footage
@@ -71,7 +73,7 @@ class Scores:
 
     def only(
         self,
-        folder: str | None = None,
+        folder: str | PurePath | None = None,
         since: str | date | None = None,
         until: str | date | None = None,
         screenshots: bool = True,
@@ -85,7 +87,7 @@ class Scores:
         QueryError for a day that is none, and for `since` after `until`.
         """
         keep = np.ones(len(self), bool)
-        folder = "/".join(part for part in (folder or "").split("/") if part not in ("", "."))
+        folder = "/".join(part for part in str(folder or "").split("/") if part not in ("", "."))
         if folder:
             keep &= pc.starts_with(self.rows["path"], f"{folder}/").to_numpy()
         first, last = _day(since, "since"), _day(until, "until")
@@ -131,33 +133,32 @@ class Scores:
         nothing can be found, and for every query but a single text: sums of nonsense scatter wider than sense does, and
         on the drawn world reached 0.36 where right answers to "a car" less "the beach" had 0.35.
         """
-        single_text = self.asked is not None and len(self.asked.terms) == 1 and self.asked.kind == "text"
-        if self.asking is None or not single_text or self.asked.terms[0].weight < 0 or not len(self):
+        text = self.asked is not None and self.asked.kind == "text" and self.asked.plain
+        if self.asking is None or not text or not len(self):
             return None
         return self.asking.noise_floor("frame" if self.mode.endswith("->video") else "image")
 
     def moments(self, k: int = 5, threshold: float | None = None, gap_s: float | None = None, refine=False) -> Moments:
         """The best `k` stretches of video whose frames reach `threshold` (None: the library's own), none overlapping.
 
-        The rule is `moments.stretches`: holes of up to `gap_s` seconds are bridged (None: one missed sample). `refine`
-        decodes the videos again around the edges and moves these to where the scores step. Only for kind="frame":
-        QueryError for photos, for a bad k, threshold or gap.
+        The rule is `moments.stretches`: holes of up to `gap_s` seconds are bridged (None: one missed sample). A video
+        that lies in several folders counts once. `refine` decodes the videos again around the edges and moves these to
+        where the scores step. Only for kind="frame": QueryError for photos, for a bad k, threshold or gap.
         """
         import pandas as pd
 
         if not self.mode.endswith("->video"):
             raise QueryError("moments are stretches of videos, and these are scores of photos: ask kind='frame'")
         threshold = self.threshold if threshold is None else threshold
-        facts = [self.rows[name].to_numpy() for name in ("time_s", "duration_s", "every_s")]
-        videos = pd.factorize(self.rows["path"].to_pandas())[0]
-        best = best_stretches(videos, facts[0], self.values, *facts[1:], k, threshold, gap_s)
-        files = self.rows.select(["path", "digest"]).take(np.array([row for row, _ in best], np.int64)).to_pylist()
+        videos, contents = (pd.factorize(self.rows[name].to_pandas())[0] for name in ("path", "digest"))
+        times_s, *facts = (self.rows[name].to_numpy() for name in ("time_s", "duration_s", "every_s"))
+        best = best_stretches(videos, contents, times_s, self.values, *facts, k, threshold, gap_s)
         found = []
-        for (_, one), file in zip(best, files, strict=True):
+        for row, one in best:
+            path, digest = (self.rows[name][row].as_py() for name in ("path", "digest"))
             if refine and self.footage:
-                one = self.footage.refined(file["path"], one, threshold)
-            edges = {name: getattr(one, name) for name in ("start_s", "end_s", "peak_s", "score")}
-            found.append(Moment(**file, **edges, footage=self.footage))
+                one = self.footage.refined(path, one, threshold)
+            found.append(Moment(path, one.start_s, one.end_s, one.peak_s, one.score, digest, self.footage))
         best_score = float(np.nanmax(self.values)) if np.isfinite(self.values).any() else float("nan")
         return Moments(self.query, self.mode, threshold, tuple(found), self.banner, best_score)
 
@@ -167,11 +168,7 @@ class Scores:
         return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
     def _hits(self, k: int, threshold: float, fold: float | None, distinct: bool) -> tuple[Hit, ...]:
-        if fold is None:
-            groups = self._photos(k, threshold) if distinct else [[p] for p in top_k(self.values, k, threshold)]
-        else:
-            passing = top_k(self.values, max(1, len(self)), threshold)
-            groups = folded(rows_.matrix(self.rows), passing, k, fold)
+        groups = grouped(self.rows, self.values, k, threshold, fold, distinct)
         columns = ["path", "time_s", "width", "height", "taken_at", "digest"]
         picked = self.rows.select(columns).take(np.array([group[0] for group in groups], np.int64)).to_pylist()
         return tuple(
@@ -183,32 +180,6 @@ class Scores:
             )
             for group, row in zip(groups, picked, strict=True)
         )
-
-    def _photos(self, k: int, threshold: float) -> list[np.ndarray]:
-        """The positions of the best `k` photos or frames, each with its copies and edited twins, the best first."""
-        top_k(self.values, k, threshold)  # says what is wrong with either
-        many = 4 * k + 16
-        while True:
-            order = top_k(self.values, many, threshold)
-            rows = self.rows.select(["path", "digest", "time_s"]).take(order)
-            paths, *keys = (rows[name].to_pylist() for name in rows.column_names)
-            pictures = list(zip(paths, zip(*keys, strict=True), strict=True))
-            groups = one_photo(pictures, self._originals(paths))
-            if len(groups) >= k or len(order) < many:
-                return [order[group] for group in groups[:k]]
-            many *= 4
-
-    def _originals(self, paths: list[str]) -> dict[str, tuple[str, float | None]]:
-        """Digest and time, by `takeout.plain_path`, of the photos that some of these were edited from."""
-        wanted = [plain_path(original_of(path)) for path in paths if original_of(path) != path]
-        if not wanted or self.mode.endswith("->video"):
-            return {}
-        plain = self.rows["path"]
-        if pc.any(pc.match_substring(plain, ".zip!/", ignore_case=True)).as_py():
-            plain = pc.replace_substring_regex(plain, f"(?i){ARCHIVE.pattern}", "")
-        there = pc.is_in(plain, pa.array(wanted))
-        digests = self.rows["digest"].filter(there).to_pylist()
-        return {path: (digest, None) for path, digest in zip(plain.filter(there).to_pylist(), digests, strict=True)}
 
     def _row(self, hit: Hit | Moment) -> int:
         """The position of a hit's row, or of a moment's best frame."""

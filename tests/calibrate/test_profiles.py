@@ -54,6 +54,8 @@ def test_another_preprocessing_is_refused(profiles):
         lambda body: json.dumps({**body, "threshold": 7}),
         lambda body: json.dumps({**body, "threshold": "high"}),
         lambda body: json.dumps({**body, "mode": "image->image"}),
+        lambda body: json.dumps({**body, "mode": "../../text->image"}),
+        lambda body: json.dumps({**body, "model": "ViT-B/32"}),
         lambda body: json.dumps({**body, "format": 99}),
         lambda body: json.dumps({**body, "curve": [[0.1], []]}),
         lambda body: json.dumps({name: value for name, value in body.items() if name != "model"}),
@@ -65,6 +67,17 @@ def test_a_damaged_profile_is_named_and_says_what_to_do(profiles, damage):
     file.write_text(damage(json.loads(file.read_text())))
     with pytest.raises(CacheError, match="profile-text-to-image.json is damaged .*delete it, or calibrate again"):
         profiles.get("text->image")
+
+
+def test_profiles_are_carried_and_stay_behind_those_that_are_there(profiles, tmp_path):
+    profiles.save(PROFILE)
+    bodies = json.loads(json.dumps(profiles.bodies()))
+    other = Profiles(tmp_path / "other", MODEL)
+    other.add(bodies)
+    assert other.get("text->image") == PROFILE
+    other.save(replace(PROFILE, threshold=0.5))
+    other.add(bodies)
+    assert other.get("text->image").threshold == 0.5
 
 
 def test_a_disk_that_refuses_keeps_the_profile_before(profiles, monkeypatch):

@@ -139,7 +139,7 @@ class TestSound:
         assert loud_s[0] == pytest.approx(0.5, abs=0.05) and loud_s[-1] == pytest.approx(1.5, abs=0.05)
 
     def test_is_aac(self, file):
-        write_clip(video("webm", sound_s=6), file, 1, 2)
+        write_clip(video("webm", steady(2), sound_s=2), file, 0.5, 1.5)
         assert facts(file)[1:] == ("h264", "aac", "yuv420p")
 
     def test_is_absent_where_the_source_has_none(self, file):
@@ -169,12 +169,23 @@ class TestFile:
         def noise(_):
             return Image.fromarray(rng.integers(0, 256, (120, 160, 3), np.uint8))
 
-        write_clip(made("mp4", steady(8), size=(160, 120), picture=noise), file, 0, 8, PREVIEW)
+        write_clip(made("mp4", steady(4), size=(160, 120), picture=noise), file, 0, 4, PREVIEW)
         assert file.stat().st_size < 1.1 * PREVIEW_BYTES
 
     def test_sixty_frames_a_second_become_thirty_in_a_preview(self, file):
         write_clip(video(times_s=steady(2, 60)), file, 0, 2, PREVIEW)
         assert len(frames(file)) in (60, 61)
+
+    def test_may_be_read_by_whoever_may_read_a_new_file(self, file):
+        write_clip(video(), file, 1, 2)
+        (file.parent / "new").touch()
+        assert file.stat().st_mode == (file.parent / "new").stat().st_mode
+
+    def test_its_folder_may_have_any_name(self, tmp_path, monkeypatch):
+        (tmp_path / "trip: 100%d").mkdir()
+        monkeypatch.chdir(tmp_path)
+        write_clip(video(), "trip: 100%d/clip.mp4", 1, 2)
+        assert [file.name for file in (tmp_path / "trip: 100%d").iterdir()] == ["clip.mp4"]
 
     def test_nothing_is_left_of_one_that_fails(self, file):
         with pytest.raises(MediaError, match=r"no frame between 9.00 s and 10.00 s"):
@@ -189,6 +200,15 @@ class TestFile:
     def test_refuses_what_is_no_video(self, file):
         with pytest.raises(MediaError, match="plain text"):
             write_clip(io.BytesIO(b"just words " * 100), file, 0, 1)
+
+    def test_what_an_encoder_refuses_is_said(self, file):
+        with pytest.raises(MediaError, match="no clip can be made of it"):
+            write_clip(video(), file, 0, 1, dataclasses.replace(KEEP, preset="none"))
+        assert not any(file.parent.iterdir())
+
+    def test_a_folder_that_is_not_there_is_named(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            write_clip(video(), tmp_path / "nowhere" / "clip.mp4", 0, 1)
 
     def test_says_that_pyav_is_needed(self, file, monkeypatch):
         monkeypatch.setitem(sys.modules, "av", None)

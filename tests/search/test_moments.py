@@ -1,8 +1,10 @@
 """Moments: the rule on small tables worked by hand, and what a library's scores make of it."""
 
 import dataclasses
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import cliplib
@@ -75,18 +77,26 @@ class TestBestStretches:
     def test_come_from_all_videos_best_first(self):
         videos = np.array([7, 7, 7, 7, 2, 2])
         times_s, scores = np.array([0, 1, 2, 3, 0, 1.0]), np.array([0.35, 0, 0, 0.32, 0, 0.5])
-        best = best_stretches(videos, times_s, scores, np.full(6, 4.0), np.ones(6), k=2, threshold=0.3)
+        best = best_stretches(videos, videos, times_s, scores, np.full(6, 4.0), np.ones(6), k=2, threshold=0.3)
         assert [(row, one.start_s, one.end_s, one.score) for row, one in best] == [(4, 0.5, 2, 0.5), (0, 0, 0.5, 0.35)]
 
     def test_rows_may_come_in_any_order(self):
         order = np.array([3, 0, 2, 1])
         scores = np.array([0, 0.4, 0.4, 0])[order]
-        best = best_stretches(np.zeros(4), order.astype(float), scores, np.full(4, 4.0), np.ones(4), 5, 0.3)
+        video = np.zeros(4)
+        best = best_stretches(video, video, order.astype(float), scores, np.full(4, 4.0), np.ones(4), 5, 0.3)
         assert [(one.start_s, one.end_s) for _, one in best] == [(0.5, 2.5)]
+
+    @pytest.mark.parametrize(("hidden", "row"), [([], 0), ([0, 1], 2), ([0, 1, 2, 3], 4)])
+    def test_of_copies_the_first_that_may_be_found_counts(self, hidden, row):
+        videos, times_s, scores = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1.0] * 3), np.array([0.4, 0] * 3)
+        scores[hidden] = np.nan
+        best = best_stretches(videos, np.zeros(6), times_s, scores, np.full(6, 2.0), np.ones(6), 5, 0.3)
+        assert [(found, one.start_s) for found, one in best] == [(row, 0)]
 
     def test_no_rows_have_none(self):
         empty = np.empty(0)
-        assert best_stretches(empty, empty, empty, empty, empty, 5, 0.3) == []
+        assert best_stretches(empty, empty, empty, empty, empty, empty, 5, 0.3) == []
 
 
 class TestStep:
@@ -162,6 +172,33 @@ class TestOfALibrary:
         none = scores.moments(threshold=1)
         assert len(none) == 0 and "Nothing reaches the threshold; the best frame scores" in str(none)
         assert "Nothing reaches" in none._repr_html_()
+
+    def test_nothing_compared_is_said(self, scores):
+        none = scores.only(folder="nowhere").moments()
+        assert "Nothing was compared" in str(none) and "Nothing was compared" in none._repr_html_()
+
+    def test_a_video_in_two_folders_is_found_once(self, library, tmp_path):
+        for folder in ("a", "b"):
+            (tmp_path / folder).mkdir()
+            shutil.copy(library.root / "v1.mp4", tmp_path / folder / "v.mp4")
+        twice = cliplib.Library(tmp_path, model=library.model)
+        twice.index(progress=False)
+        scores = twice.score("a dog", kind="frame")
+        assert len(scores) == 10 and len(scores.moments(threshold=-1)) == 1
+        for folder in ("a", "b"):
+            (moment,) = scores.only(folder=folder).moments(threshold=-1)
+            assert moment.path == f"{folder}/v.mp4"
+
+    def test_saves_as_a_table_and_as_a_page_that_plays(self, scores, tmp_path):
+        moments = scores.moments(k=1)
+        table = pd.read_csv(moments.save(tmp_path / "found.csv"))
+        assert table.loc[0, ["path", "peak_s"]].tolist() == ["v1.mp4", pytest.approx(2)]
+        page = moments.save(tmp_path / "found.html").read_text(encoding="utf-8")
+        assert page.startswith("<!doctype html>") and page.count("<video controls") == 1
+
+    def test_one_alone_carries_the_models_banner(self, library, scores, monkeypatch):
+        monkeypatch.setattr(library.encoder, "banner", "drawn & only")
+        assert "drawn &amp; only" in scores.moments()[0]._repr_html_()
 
     def test_prints_and_makes_a_table(self, scores):
         moments = scores.moments(threshold=-1)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -10,9 +11,7 @@ import cliplib
 from cliplib.errors import QueryError
 from cliplib.search.query import Query, nonsense, stored_path
 
-PATHS = ["a.jpg", "one/IMG_1.jpg", "two/IMG_1.jpg", "two/c.webp"]
-
-
+PATHS = pa.array(["a.jpg", "one/IMG_1.jpg", "two/IMG_1.jpg", "two/c.webp", "two/~d.jpg"])
 DOG, POOL, PERSON = cliplib.text("a dog"), cliplib.image("pool.jpg"), cliplib.text("a person")
 
 
@@ -61,6 +60,13 @@ class TestComposing:
         assert query.kind == kind
 
     @pytest.mark.parametrize(
+        ("query", "plain"),
+        [(2 * DOG, (2 * DOG).terms[0]), (POOL, POOL.terms[0]), (-DOG, None), (DOG + POOL, None), (Query(), None)],
+    )
+    def test_plain_is_the_one_term_that_leads_towards_it(self, query, plain):
+        assert query.plain == plain
+
+    @pytest.mark.parametrize(
         ("query", "words"),
         [
             (2 * DOG + POOL - PERSON, "2 × a dog + pool.jpg − a person"),
@@ -104,8 +110,12 @@ class TestNonsense:
         ("a.jpg", "a.jpg"),
         ("two/c.webp", "two/c.webp"),
         ("c.webp", "two/c.webp"),
+        ("~d.jpg", "two/~d.jpg"),  # no user of that name
+        ("IMG_1", None),
         ("one/c.webp", None),
         ("nowhere.jpg", None),
+        ("\udcff.jpg", None),  # a name that is not UTF-8, as Python shows it
+        ("a\0.jpg", None),
     ],
 )
 def test_by_path_or_by_file_name(tmp_path, asked, want):

@@ -1,4 +1,4 @@
-"""Results: what Hits hold, print and turn into; and their HTML. Scores have a file of their own."""
+"""Results: what Hits hold, print and turn into, and how answers are saved. Scores and pages have files of their own."""
 
 import csv
 
@@ -86,18 +86,7 @@ class TestSaving:
             scores.top().save(tmp_path / "found.xlsx")
 
 
-class TestHtml:
-    def test_fault_15_names_are_escaped(self, scores):
-        page = scores.top(threshold=-1)._repr_html_()
-        assert "<img onerror" not in page and "&lt;img onerror" in page
-
-    def test_pictures_are_the_thumbnails(self, scores):
-        shown = Scores(**{**vars(scores), "thumbnail": lambda hit: b"jpeg"}).top()._repr_html_()
-        assert "data:image/jpeg;base64,anBlZw==" in shown
-
-    def test_nothing_found_is_said_and_greyed(self, scores):
-        assert 'class="grid below"' in scores.top(threshold=0.9)._repr_html_()
-
+class TestShown:
     def test_the_banner_is_on_every_answer(self, scores):
         shown = Scores(**{**vars(scores), "banner": "drawn & only"}).top()
         assert "drawn &amp; only" in shown._repr_html_() and "drawn & only" in str(shown)

@@ -2,6 +2,7 @@
 
 import time
 from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +56,21 @@ class TestTop:
         assert [hit.alike for hit in hits] == [("trips/rome/d.jpg",), ()]
         assert all(hit.alike == () for hit in scores.top(fold=0.99))
 
+    def test_an_edited_twin_is_no_hit_of_its_own_when_others_fold(self):
+        facts = [("sea.jpg", None), ("sea-edited.jpg", None), ("hill.jpg", None)]
+        scores = make(facts, np.eye(3), [0.5, 0.4, 0.3])
+        for fold in (None, 0.97):
+            hits = scores.top(k=2, fold=fold)
+            assert [(hit.path, hit.alike) for hit in hits] == [("sea.jpg", ("sea-edited.jpg",)), ("hill.jpg", ())]
+            assert len(scores.top(fold=fold, distinct=False)) == 3
+
+    def test_folds_of_one_photo_join_best_first(self):
+        # the second is like the first, and the third edited from it
+        facts = [("sea.jpg", None), ("sea again.jpg", None), ("sea-edited.jpg", None)]
+        scores = make(facts, [[1, 0], [0.99, 0.141], [0, 1]], [0.5, 0.3, 0.4])
+        (hit,) = scores.top(fold=0.97)
+        assert hit.path == "sea.jpg" and hit.alike == ("sea-edited.jpg", "sea again.jpg")
+
     def test_what_does_not_pass_is_not_counted_as_alike(self, scores):
         assert scores.top(threshold=0.45, fold=0.97)[0].alike == ()
 
@@ -76,6 +92,7 @@ class TestOnly:
         [
             ("trips", ["trips/b.jpg", "trips/rome/d.jpg"]),
             ("trips/", ["trips/b.jpg", "trips/rome/d.jpg"]),
+            (Path("trips"), ["trips/b.jpg", "trips/rome/d.jpg"]),
             ("./trips/rome", ["trips/rome/d.jpg"]),
             ("trip", []),
             ("a.jpg", []),

@@ -1,0 +1,43 @@
+"""Answers as files: a table for a spreadsheet, or a page with its pictures."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import QueryError
+
+if TYPE_CHECKING:
+    from .moments import Moments
+    from .results import Hits
+
+FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formula; the last four in East Asian settings
+
+
+def save(answer: Hits | Moments, file: str | Path) -> Path:
+    """Write an answer to `file`: ".csv" as its `to_frame` has it, or ".html" as one self-contained page.
+
+    A path is text from somebody's disk, and a spreadsheet runs formulas: in CSV, a text that begins as one gets an
+    apostrophe in front, and control characters are written as escapes such as \\x07. Numbers stay numbers.
+    QueryError for another ending.
+    """
+    file = Path(os.path.expanduser(file))
+    if file.suffix.lower() == ".csv":
+        answer.to_frame().map(_harmless).to_csv(file, index=False, encoding="utf-8")
+    elif file.suffix.lower() in (".html", ".htm"):
+        from ..display.html import save_html
+
+        save_html([answer], file)
+    else:
+        raise QueryError(f"cannot save results as {file.name!r}: the name must end in .csv or .html")
+    return file
+
+
+def _harmless(cell):
+    """A cell of a table that no spreadsheet takes for a formula, without control characters; no text as it is."""
+    if not isinstance(cell, str):
+        return cell
+    cell = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda sign: f"\\x{ord(sign[0]):02x}", cell)
+    return f"'{cell}" if cell.lstrip().startswith(tuple(FORMULA)) else cell
