@@ -76,23 +76,13 @@ class Photo:
     height: int
     exif: dict
 
-    @property
-    def taken_at(self) -> str | None:
-        """When the camera says that the picture was taken."""
-        return self.exif["taken_at"]
-
-    @property
-    def taken_from(self) -> str | None:
-        """ "exif" where `taken_at` is known."""
-        return self.exif["taken_from"]
-
 
 def open_photo(source, shortest: int | None = None) -> Photo:
     """The picture in `source`: a path, bytes, or a PIL image.
 
-    A JPEG with a short side of four times `shortest` pixels or more is decoded reduced, to twice that or more: much
-    faster, and after resizing to `shortest` within 1 % of a standard deviation. EXIF orientation is applied. Any mode
-    becomes RGB: wide grey values are scaled, transparency lies on white; of an animation the first frame is taken.
+    What will be resized to `shortest` pixels is reduced before, a JPEG as it is decoded, to 1.5 times that or more,
+    others to twice that: within 2 % of a standard deviation. EXIF orientation is applied. Any mode becomes RGB: wide
+    grey is scaled, transparency lies on white; of an animation the first frame.
     Raises MediaError: stage "read" where the bytes cannot be had, "decode" where they are no whole picture of a known
     format, or, before it is decoded, where it has more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`).
     """
@@ -111,6 +101,8 @@ def open_photo(source, shortest: int | None = None) -> Photo:
         image.load()
         exif, gps = _exif(image, data)
         image = _as_rgb(image)
+        if shortest and (times := min(image.size) // (2 * shortest)) > 1:
+            image = image.reduce(times)
     except _Refusal as refusal:
         raise MediaError(name, "decode", str(refusal)) from None
     except Exception as error:  # on damaged bytes Pillow raises a dozen types, OSError and SyntaxError among them
@@ -184,7 +176,7 @@ def _open(data, kind, shortest):
     if kind == "PNG":
         _refuse_rotten_chunks(data)
     if draft and (shortest or width * height > MAX_PIXELS):
-        aim = 2 * shortest if shortest else max(size)
+        aim = max(3 * shortest // 2, 256) if shortest else max(size)  # 256 for its thumbnail
         half = (width // 2, height // 2) if width * height > MAX_PIXELS else (aim, aim)
         image.draft(None, (min(aim, half[0]), min(aim, half[1])))
     return image, size

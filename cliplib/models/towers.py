@@ -1,7 +1,6 @@
 """The two networks of a CLIP model: openai/CLIP's own classes filled with weights, and spared what gives no result.
 
-Nothing here changes an embedding by more than rounding: the activation is computed in place, and the last image block
-only where its output is read.
+Nothing here changes an embedding by more than rounding. An image tower takes pixels as they are, uint8 (n, r, r, 3).
 """
 
 import time
@@ -115,7 +114,7 @@ def _normalised(tower: nn.Module, inputs: tuple) -> torch.Tensor:
     return inputs[0].sub(mean).div(std).permute(0, 3, 1, 2)
 
 
-class _Patches(nn.Module):
+class _Patches(nn.Linear):
     """The first layer of a ViT, which looks at square patches, for pixels as they are: one product of matrices.
 
     CLIP takes each colour's mean away and divides by its deviation. Here the weights and a bias do that; the pixels
@@ -123,20 +122,18 @@ class _Patches(nn.Module):
     """
 
     def __init__(self, conv: nn.Conv2d):
-        super().__init__()
+        super().__init__(1, 1, device="meta")  # both are replaced
         self.side, weight = conv.kernel_size[0], conv.weight.permute(0, 2, 3, 1)  # (width, side, side, 3)
         mean, std = torch.tensor(MEAN), torch.tensor(STD)
-        bias = (weight * (128 / 255 - mean) / std).sum((1, 2, 3))
-        self.product = nn.Linear(1, 1, device="meta").requires_grad_(False)
-        self.product.weight = nn.Parameter((weight * 64 / (255 * std)).flatten(1), requires_grad=False)
-        self.product.bias = nn.Parameter(bias, requires_grad=False)
+        self.weight = nn.Parameter((weight * 64 / (255 * std)).flatten(1), requires_grad=False)
+        self.bias = nn.Parameter((weight * (128 / 255 - mean) / std).sum((1, 2, 3)), requires_grad=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """uint8 (n, r, r, 3) to float (n, width, r / side, r / side)."""
         cells = pixels.shape[1] // self.side
-        values = pixels.to(self.product.weight.dtype).div_(64).sub_(2)
+        values = pixels.to(self.weight.dtype).div_(64).sub_(2)
         patches = values.view(-1, cells, self.side, cells, self.side * 3).transpose(2, 3).flatten(3)
-        return self.product(patches).permute(0, 3, 1, 2)
+        return super().forward(patches).permute(0, 3, 1, 2)
 
 
 class _ImageTransformer(nn.Module):
