@@ -66,9 +66,9 @@ class Photo:
 def open_photo(source, shortest: int | None = None) -> Photo:
     """The picture in `source`: a path, bytes, or a PIL image.
 
-    A JPEG with a short side of four times `shortest` pixels or more is decoded reduced, to twice that or more: much
-    faster, and after resizing to `shortest` within 1 % of a standard deviation. EXIF orientation is applied. Any mode
-    becomes RGB: wide grey values are scaled, transparency lies on white; of an animation the first frame is taken.
+    What will be resized to `shortest` pixels is reduced before, a JPEG as it is decoded, to 1.5 times that or more,
+    others to twice that: within 2 % of a standard deviation. EXIF orientation is applied. Any mode becomes RGB: wide
+    grey is scaled, transparency lies on white; of an animation the first frame.
     Raises MediaError: stage "read" where the bytes cannot be had, "decode" where they are no whole picture of a known
     format or have more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`); where a decoder or memory is wanting,
     "read", so that another run tries again.
@@ -87,6 +87,8 @@ def open_photo(source, shortest: int | None = None) -> Photo:
         image.load()
         exif, gps = _exif(image, data)
         image = _as_rgb(image)
+        if shortest and (times := min(image.size) // (2 * shortest)) > 1:
+            image = image.reduce(times)
     except _Refusal as refusal:
         raise MediaError(name, refusal.stage, str(refusal)) from None
     except MemoryError:
@@ -143,7 +145,7 @@ def _open(data, kind, shortest):
     if kind == "PNG":
         _refuse_rotten_chunks(data)
     if draft and (shortest or width * height > MAX_PIXELS):
-        aim = 2 * shortest if shortest else max(size)
+        aim = max(3 * shortest // 2, 256) if shortest else max(size)  # 256 for its thumbnail
         half = (width // 2, height // 2) if width * height > MAX_PIXELS else (aim, aim)
         image.draft(None, (min(aim, half[0]), min(aim, half[1])))
     return image, size

@@ -1,7 +1,6 @@
 """The two networks of a CLIP model: openai/CLIP's own classes filled with weights, and spared what gives no result.
 
-Nothing here changes an embedding by more than rounding: the activation is computed in place, and the last image block
-only where its output is read.
+Nothing here changes an embedding by more than rounding. An image tower takes pixels as they are, uint8 (n, r, r, 3).
 """
 
 import time
@@ -11,8 +10,10 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ..errors import ModelError
+from .weights import MEAN, STD
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
@@ -49,8 +50,10 @@ def build(weights, sizes: dict) -> nn.Module:
         else:
             _activate_in_place(block.mlp)
     if isinstance(model.visual, clip.model.VisionTransformer):
-        blocks = model.visual.transformer.resblocks
-        blocks[-1] = _ClassTokenBlock(blocks[-1])
+        model.visual.conv1 = _Patches(model.visual.conv1)
+        model.visual.transformer = _ImageTransformer(model.visual.transformer.resblocks)
+    else:
+        model.visual.register_forward_pre_hook(_normalised)
     return model
 
 
@@ -105,18 +108,58 @@ def _activate_in_place(mlp: nn.Sequential) -> None:
     mlp.gelu = nn.SiLU(inplace=True)
 
 
-class _ClassTokenBlock(nn.Module):
-    """The last block of an image tower for the class token, the only position whose output is read.
+def _normalised(tower: nn.Module, inputs: tuple) -> torch.Tensor:
+    """What the tower of a ResNet is given, for what an encoder has: float32 (n, 3, r, r) for uint8 (n, r, r, 3)."""
+    mean, std = (255 * torch.tensor(numbers, device=inputs[0].device) for numbers in (MEAN, STD))
+    return inputs[0].sub(mean).div(std).permute(0, 3, 1, 2)
 
-    Of a ViT's last block five sixths of the arithmetic go, 7 % of the whole of ViT-B/32.
+
+class _Patches(nn.Linear):
+    """The first layer of a ViT, which looks at square patches, for pixels as they are: one product of matrices.
+
+    CLIP takes each colour's mean away and divides by its deviation. Here the weights and a bias do that; the pixels
+    become values from -2 to under 2, which are exact in every precision.
     """
 
-    def __init__(self, block: clip.model.ResidualAttentionBlock):
+    def __init__(self, conv: nn.Conv2d):
+        super().__init__(1, 1, device="meta")  # both are replaced
+        self.side, weight = conv.kernel_size[0], conv.weight.permute(0, 2, 3, 1)  # (width, side, side, 3)
+        mean, std = torch.tensor(MEAN), torch.tensor(STD)
+        self.weight = nn.Parameter((weight * 64 / (255 * std)).flatten(1), requires_grad=False)
+        self.bias = nn.Parameter((weight * (128 / 255 - mean) / std).sum((1, 2, 3)), requires_grad=False)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 (n, r, r, 3) to float (n, width, r / side, r / side)."""
+        cells = pixels.shape[1] // self.side
+        values = pixels.to(self.weight.dtype).div_(64).sub_(2)
+        patches = values.view(-1, cells, self.side, cells, self.side * 3).transpose(2, 3).flatten(3)
+        return super().forward(patches).permute(0, 3, 1, 2)
+
+
+class _ImageTransformer(nn.Module):
+    """The blocks of an image tower with the batch first, as the tower itself has it: queries, keys and values are views
+    of one product, where `nn.MultiheadAttention` copies each. The last block is computed for the class token alone, the
+    only position whose output is read: of ViT-B/32 that saves 7 %.
+    """
+
+    def __init__(self, blocks: nn.Sequential):
         super().__init__()
-        self.block = block
+        self.blocks = blocks
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """float (length, n, width) to (1, n, width)."""
-        block, seen = self.block, self.block.ln_1(x)
+        x = x.transpose(0, 1)
+        for block in self.blocks[:-1]:
+            x = x + self._attention(block.attn, block.ln_1(x))
+            x += block.mlp(block.ln_2(x))
+        block, x = self.blocks[-1], x.transpose(0, 1)
+        seen = block.ln_1(x)
         x = x[:1] + block.attn(seen[:1], seen, seen, need_weights=False)[0]
         return x + block.mlp(block.ln_2(x))
+
+    @staticmethod
+    def _attention(attn: nn.MultiheadAttention, seen: torch.Tensor) -> torch.Tensor:
+        """Self-attention, float (n, length, width) to the same."""
+        products = functional.linear(seen, attn.in_proj_weight, attn.in_proj_bias)
+        heads = products.unflatten(-1, (3, attn.num_heads, attn.head_dim)).permute(2, 0, 3, 1, 4)
+        return attn.out_proj(functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))

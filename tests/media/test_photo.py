@@ -299,28 +299,36 @@ class TestSize:
             from cliplib.media.photo import open_photo
             photo = open_photo({str(media / "odd/140MP_rgb_14000x10000.jpg")!r}, {shortest})
             assert (photo.width, photo.height) == (14000, 10000), photo
-            assert min(photo.image.size) >= 448
+            assert min(photo.image.size) >= 336
             print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
         """
         peak_kb = int(subprocess.check_output([sys.executable, "-c", "if True:" + code], text=True))
         assert peak_kb < 2**20, "1 GB"
 
-    def test_a_jpeg_is_reduced_to_twice_what_is_needed_and_keeps_its_own_size_as_a_fact(self):
-        data = encoded(noise(1600, 1200), "JPEG")
-        photo = open_photo(data, shortest=100)
-        assert photo.image.size == (400, 300), "an eighth would be 200 x 150, under twice 100"
-        assert (photo.width, photo.height) == (1600, 1200)
-        assert open_photo(data, shortest=400).image.size == (1600, 1200)
+    @pytest.mark.parametrize(
+        ("shortest", "jpeg", "png"),
+        [
+            (224, (800, 600), (800, 600)),  # a JPEG's quarter would be 400 x 300, under 1.5 times 224
+            (190, (400, 300), (534, 400)),  # a third of the PNG, over twice 190
+            (100, (400, 300), (267, 200)),  # a JPEG's eighth would be too small for its thumbnail
+            (401, (1600, 1200), (1600, 1200)),
+        ],
+    )
+    def test_is_reduced_to_what_is_needed_and_keeps_its_own_size_as_a_fact(self, shortest, jpeg, png):
+        for form, size in (("JPEG", jpeg), ("PNG", png)):
+            photo = open_photo(encoded(noise(1600, 1200), form), shortest)
+            assert photo.image.size == size
+            assert (photo.width, photo.height) == (1600, 1200)
 
     def test_reducing_does_not_harm_what_the_model_sees(self, media):
         for name in ("Landscape_1", "red-panda-landscape", "blue-whale"):
-            full, draft = (open_photo(media / f"photos/{name}.jpg", s).image.resize((224, 224), 3) for s in (None, 100))
+            full, draft = (open_photo(media / f"photos/{name}.jpg", s).image.resize((224, 224), 3) for s in (None, 224))
             assert difference(full, draft) / np.asarray(full).std() < 0.02
 
     def test_never_gives_less_than_was_asked_for(self, media):
         for path in sorted((media / "photos").glob("*.jpg")):
             photo = open_photo(path, 160)
-            assert min(photo.image.size) >= min(320, photo.width, photo.height)
+            assert min(photo.image.size) >= min(240, photo.width, photo.height)
 
 
 class TestFacts:

@@ -1,5 +1,6 @@
 """The encoder: the same numbers as openai/CLIP, in any order and batch, and clear words where there are none."""
 
+import threading
 import warnings
 
 import numpy as np
@@ -158,6 +159,16 @@ def test_prepare_of_a_line_of_pixels_never_makes_the_whole_picture(encoder, monk
 def test_prepare_turns_other_modes_into_rgb(encoder):
     grey = smooth(60, 40).convert("L")
     np.testing.assert_array_equal(encoder.prepare(grey), encoder.prepare(grey.convert("RGB")))
+
+
+def test_many_images_are_shared_out_among_the_cores_and_threads_are_left_as_they_were(encoder):
+    images, before, later = [noise(32, 32, seed) for seed in range(40)], torch.get_num_threads(), []
+    alone = np.concatenate([encoder.encode_images([image]) for image in images])
+    np.testing.assert_allclose(encoder.encode_images(images, batch_size=40), alone, rtol=0, atol=1e-5)
+    thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert [torch.get_num_threads(), *later] == [before, before]
 
 
 def test_images_keep_their_order_whatever_the_batch_and_the_kind(encoder, small):

@@ -4,11 +4,14 @@ import clip.model
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import Normalize
 
 from cliplib.models import towers
 from cliplib.models.encoder import Encoder
-from cliplib.models.weights import architecture, load_weights
+from cliplib.models.weights import MEAN, STD, architecture, load_weights
 from tests.checkpoints import half_state, random_clip, save_plain
+
+PIXELS = torch.randint(256, (3, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +27,10 @@ def weights(reference, tmp_path_factory):
 
 def test_the_towers_give_what_openai_clips_do(reference, weights):
     built = towers.build(weights, architecture(weights.state))
-    pixels, tokens = torch.randn(3, 3, 32, 32), clip.clip.tokenize(["a dog", "a red car in the rain"])
+    pixels, tokens = PIXELS, clip.clip.tokenize(["a dog", "a red car in the rain"])
+    normalised = Normalize(MEAN, STD)(pixels.permute(0, 3, 1, 2) / 255)
     with torch.inference_mode():
-        torch.testing.assert_close(built.visual(pixels), reference.visual(pixels), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(built.visual(pixels), reference.visual(normalised), rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(built.encode_text(tokens), reference.encode_text(tokens), rtol=1e-5, atol=1e-5)
 
 
@@ -38,11 +42,11 @@ def test_building_leaves_the_weights_as_they_were(weights):
 
 def test_the_last_block_is_computed_for_one_position_only(weights):
     built, rows = towers.build(weights, architecture(weights.state)), []
-    for block in (built.visual.transformer.resblocks[0], built.visual.transformer.resblocks[-1].block):
+    for block in (built.visual.transformer.blocks[0], built.visual.transformer.blocks[-1]):
         block.mlp.c_fc.register_forward_hook(lambda part, given, out: rows.append(tuple(given[0].shape[:2])))
     with torch.inference_mode():
-        built.visual(torch.randn(3, 3, 32, 32))
-    assert rows == [(5, 3), (1, 3)]  # four patches of 16 pixels and the class token, for three pictures
+        built.visual(PIXELS)
+    assert rows == [(3, 5), (1, 3)]  # four patches of 16 pixels and the class token, for three pictures
 
 
 @pytest.mark.parametrize(
