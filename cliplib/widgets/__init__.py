@@ -10,8 +10,6 @@ judge one picture after another, and `explorer`, a cutoff over judged scores.
 
 from __future__ import annotations
 
-import random
-
 import ipywidgets
 
 from ..library import Library
@@ -40,7 +38,7 @@ def image_box(library: Library, example: str = "") -> SearchBox:
     photos = library.photos()
     line = entries.photo_line(photos, lambda _: box.search())
     any_photo = ipywidgets.Button(description="Any photo", icon="random", tooltip="A photo of the library by chance")
-    any_photo.on_click(lambda _: photos and go_to(random.choice(photos)))
+    any_photo.on_click(lambda _: photos and go_to(entries.another(photos)))
     upload = entries.upload_button(lambda asked: box.take(asked))
     box = SearchBox(library, "image->image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
     line.value = example or (photos[0] if photos else "")
@@ -57,11 +55,11 @@ def video_box(library: Library, example: str = "") -> SearchBox:
 
 def compose_box(library: Library, example: str = "") -> SearchBox:
     """Words and photos with weights, summed: more of this, less of that. "Find similar" puts a result into a row."""
+    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
 
     def add(path: str) -> None:
         rows.put_photo(path)
         box.search()
 
-    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
     box = SearchBox(library, "text->image", [rows.widget], rows.asked, add, "Add to query")
     return box.started(example)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import ipywidgets
 from ..errors import MediaError, QueryError
 from ..media.photo import open_photo, thumbnail
 from ..search.query import Query, image, text
-from .parts import row
+from . import parts
 
 OFFERED = 500  # paths that a photo's line completes; more would make the notebook heavy, and any other can be typed
 PICTURES = "image/*,.heic,.heif"
@@ -71,6 +72,11 @@ def uploaded(value) -> Asked:
     return Asked(picture, name, thumbnail(picture))
 
 
+def another(photos: list[str]) -> str:
+    """Any photo."""
+    return random.choice(photos)
+
+
 class Rows:
     """A query by rows: words or a photo each, with a weight; below zero, it leads away. `asked` is their sum."""
 
@@ -89,8 +95,8 @@ class Rows:
     def asked(self) -> Asked:
         """The weighted sum of the rows that are filled in."""
         query = Query()
-        for one in self.rows[: self.used]:
-            kind, line, weight = one.children
+        for row in self.rows[: self.used]:
+            kind, line, weight = row.children
             if line.value.strip() and weight.value:
                 part = text(line.value) if kind.value == "words" else image(Path(line.value))
                 query += weight.value * part
@@ -98,7 +104,7 @@ class Rows:
 
     def put_photo(self, path: str) -> None:
         """Write a photo into the first empty row, or else into the last."""
-        empty = (i for i, one in enumerate(self.rows) if not one.children[1].value.strip())
+        empty = (i for i, row in enumerate(self.rows) if not row.children[1].value.strip())
         place = next(empty, self.MOST - 1)
         self._show(max(self.used, place + 1))
         kind, line, _ = self.rows[place].children
@@ -113,7 +119,7 @@ class Rows:
         )
         kind.observe(lambda change: self._offer(line, change["new"]), "value")
         weight.observe(lambda _: line.value.strip() and self._ask(), "value")
-        return row(kind, line, weight)
+        return parts.row(kind, line, weight)
 
     def _offer(self, line, kind: str) -> None:
         line.options = self._photos[:OFFERED] if kind == "photo" else ()
