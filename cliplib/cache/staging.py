@@ -163,8 +163,9 @@ def save_back(cache: str | Path, to: str | Path) -> int:
 
     The other way round it brings a cache from Drive to the local disk. What is in `to` already stays and is merged, as
     with two writers. Parts go first, then the manifests that name them, so that an end in the middle leaves what was
-    there. On a mount the copy is only written until `flush`. Returns the bytes copied. Raises CacheError when there is
-    no cache, a part of it is damaged, the folder around `to` is not there, or `to` refuses.
+    there; then judgements and calibrated cutoffs, of which the newer stays. On a mount the copy is only written until
+    `flush`. Returns the bytes copied. Raises CacheError when there is no cache, a part of it is damaged, the folder
+    around `to` is not there, or `to` refuses.
     """
     cache, to = Path(cache), Path(to)
     folders = sorted({file.parent for file in cache.glob("*/manifest*.json")})
@@ -174,8 +175,10 @@ def save_back(cache: str | Path, to: str | Path) -> int:
         raise CacheError(
             f"there is no folder {to.parent} for the cache: make it first; if it is on Drive, is the drive mounted?"
         )
+    by_hand = sorted([*cache.glob("judgements/[!.]*"), *cache.glob("*/profile-*.json")])
     try:
-        return sum(_save_one(folder, to / folder.name) for folder in folders)
+        copied = sum(_save_one(folder, to / folder.name) for folder in folders)
+        return copied + sum(_save_by_hand(file, to / file.relative_to(cache)) for file in by_hand)
     except OSError as error:
         raise CacheError(
             f"could not save the cache in {to}: {error.strerror or error}. What was there before is intact, and so is "
@@ -198,6 +201,17 @@ def _save_one(folder: Path, to: Path) -> int:
             copied += _put(to / name, manifest.to_bytes(bodies[ident]))
     delete_old(to)
     return copied
+
+
+def _save_by_hand(file: Path, to: Path) -> int:
+    """Copy what a person made, unless there is a newer one; of salts the first stays. The bytes copied."""
+    data = patiently(file.read_bytes)
+    if to.exists() and (
+        to.name == "salt" or to.stat().st_mtime_ns >= file.stat().st_mtime_ns or to.read_bytes() == data
+    ):
+        return 0
+    to.parent.mkdir(parents=True, exist_ok=True)
+    return _put(to, data)
 
 
 def _carry(folder: Path, to: Path, entry: dict, needed: bool = True) -> int:

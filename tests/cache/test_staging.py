@@ -174,6 +174,22 @@ class TestSaveBack:
         assert 0 < save_back(local[1], tmp_path / "saved") < first
         assert Store(tmp_path / "saved" / "stub", MODEL).rows.num_rows == 4
 
+    def test_judgements_and_cutoffs_go_with_it_and_the_newer_stays(self, local, tmp_path):
+        names = "judgements/judgements-2026-01-01-ab.json", "judgements/salt", "stub/profile-text-to-image.json"
+        for name in names:
+            (local[1] / name).parent.mkdir(exist_ok=True)
+            (local[1] / name).write_text("one")
+        save_back(local[1], tmp_path / "saved")
+        assert [(tmp_path / "saved" / name).read_text() for name in names] == ["one"] * 3
+        assert save_back(local[1], tmp_path / "saved") == 0
+        for name in names:
+            (local[1] / name).write_text("two")
+            os.utime(local[1] / name, (2e9, 2e9))  # later than now
+        save_back(local[1], tmp_path / "saved")
+        assert [(tmp_path / "saved" / name).read_text() for name in names] == ["two", "one", "two"]
+        save_back(tmp_path / "saved", local[1])
+        assert [(local[1] / name).read_text() for name in names] == ["two", "two", "two"]
+
     def test_fault_8_what_another_session_saved_there_stays(self, local, tmp_path):
         save_back(local[1], tmp_path / "saved")
         shutil.copytree(local[0], tmp_path / "other")
