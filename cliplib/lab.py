@@ -116,7 +116,7 @@ def noise_scores(library: Library, mode: str, n: int = NOISE, seed: int = 0) -> 
     asked, _, _ = _checked(mode).partition("->")
     queries = nonsense(n, seed) if asked == "text" else noise_pictures(n, seed)
     kind = question(mode, "")[1]
-    return np.array([np.nanmax(library.score(query, kind).values) for query in queries])
+    return np.array([np.nanmax(scores.values) for scores in library.scores(queries, kind)])
 
 
 def noise_pictures(n: int, seed: int = 0) -> list[Image.Image]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +18,14 @@ from ..errors import LibraryError, MediaError, QueryError
 from ..media.photo import open_photo
 from . import ranking
 from .footage import Footage
-from .query import Query, Term, nonsense, stored_path
+from .query import Query, Term, image, nonsense, stored_path, text
 from .results import Hit
 from .scores import Scores
 
 if TYPE_CHECKING:
     from ..library import Library
 
+TOGETHER = 32  # queries of a batch that are compared at once: 128 MB of scores for a million rows
 KINDS = {"image": "image", "frame": "video"}  # a row's kind, and what a mode calls it
 
 
@@ -48,27 +50,42 @@ class Asking:
             self._galleries[kind] = rows, rows_.matrix(rows)
         return self._galleries[kind]
 
-    def scores(self, query: Query, kind: str) -> Scores:
-        """Every row's cosine with the query. Photos of the library that are terms of it are left out of the answer."""
-        stored = [self._stored(term) for term in query.terms]
-        terms = tuple(replace(term, value=path or term.value) for term, path in zip(query.terms, stored, strict=True))
-        query, weights = Query(terms), np.array([term.weight for term in terms])
-        texts = iter(self._library.encoder.encode_texts([term.value for term in terms if term.kind == "text"]))
-        rows = [
-            next(texts) if term.kind == "text" else self._image(term.value, path is not None)
-            for term, path in zip(terms, stored, strict=True)
-        ]
-        scores = self.towards(ranking.composed(rows, weights), str(query), query.kind, kind, query)
-        scores.values[np.asarray(pc.is_in(scores.rows["path"], pa.array(filter(None, stored), pa.string())))] = np.nan
-        return scores
+    def scores(self, queries: Sequence, kind: str) -> Iterator[Scores]:
+        """Every row's cosine with each query, one query after the other; a product of matrices for `TOGETHER` of them.
 
-    def towards(self, embedding: np.ndarray, name: str, asked: str, kind: str, query: Query | None = None) -> Scores:
-        """The scores of a direction, float (d,), that is called `name` and came from "text", "image" or "mixed"."""
+        A query is a text, what `query.image` takes, or a `Query`. Photos of the library that are terms of it are left
+        out of its answer.
+        """
+        for start in range(0, len(queries), TOGETHER):
+            asked = [self._found(query) for query in queries[start : start + TOGETHER]]
+            texts = [term.value for query, _ in asked for term in query.terms if term.kind == "text"]
+            self._library.encoder.encode_texts(texts)  # as one batch; below they are found encoded
+            embeddings = np.array([self._embedding(*query) for query in asked])
+            together = ranking.cosines(self.gallery(kind)[1], embeddings if len(asked) > 1 else embeddings[0])
+            for (query, stored), embedding, values in zip(asked, embeddings, np.atleast_2d(together), strict=True):
+                scores = self.towards(embedding, str(query), query.kind, kind, query, values)
+                known = pa.array(filter(None, stored), pa.string())
+                scores.values[np.asarray(pc.is_in(scores.rows["path"], known))] = np.nan
+                yield scores
+
+    def towards(
+        self,
+        embedding: np.ndarray,
+        name: str,
+        asked: str,
+        kind: str,
+        query: Query | None = None,
+        values: np.ndarray | None = None,
+    ) -> Scores:
+        """The scores of a direction, float (d,), that is called `name` and came from "text", "image" or "mixed".
+
+        `values`: its cosines with all rows, where they are known.
+        """
         rows, gallery = self.gallery(kind)
         library, mode = self._library, f"{asked}->{KINDS[kind]}"
         if not library.store.rows.num_rows:
             raise LibraryError(f"the index of {library.root} is empty: run library.index() first")
-        values, footage = ranking.cosines(gallery, embedding), Footage(library, embedding)
+        values, footage = ranking.cosines(gallery, embedding) if values is None else values, Footage(library, embedding)
         facts = (library.threshold(mode), library.encoder.banner, self._thumbnail, footage)
         simple = query is not None and len(query.terms) == 1  # profiles are measured on queries of one term
         profile = library.profiles.get(mode) if simple else None
@@ -81,6 +98,22 @@ class Asking:
             best = (self.gallery(kind)[1] @ self._library.encoder.encode_texts(nonsense()).T).max(axis=0)
             self._floors[kind] = ranking.noise_floor(best)
         return self._floors[kind]
+
+    def _found(self, query) -> tuple[Query, list[str | None]]:
+        """The query with the paths of those terms that are photos of the library, and these paths; None for others."""
+        query = text(query) if isinstance(query, str) else image(query)
+        stored = [self._stored(term) for term in query.terms]
+        terms = tuple(replace(term, value=path or term.value) for term, path in zip(query.terms, stored, strict=True))
+        return Query(terms), stored
+
+    def _embedding(self, query: Query, stored: list[str | None]) -> np.ndarray:
+        """The query's direction, float32 (d,)."""
+        texts = iter(self._library.encoder.encode_texts([term.value for term in query.terms if term.kind == "text"]))
+        rows = [
+            next(texts) if term.kind == "text" else self._image(term.value, path is not None)
+            for term, path in zip(query.terms, stored, strict=True)
+        ]
+        return ranking.composed(rows, np.array([term.weight for term in query.terms]))
 
     def _stored(self, term: Term) -> str | None:
         """The path of the photo of the library that a term names; None for texts, PIL images and files elsewhere."""
