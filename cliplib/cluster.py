@@ -19,22 +19,16 @@ from typing import TYPE_CHECKING
 import fsspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import ray.data
 
-from .cache import manifest
-from .cache import rows as rows_
-from .cache.store import folder_name
-from .cache.thumbs import Thumbs
-from .errors import CacheError, MediaError, ModelError
+from .errors import MediaError, ModelError
 from .index.journal import Journal
 from .index.pipeline import Finished, Reader, Sample
 from .index.report import IndexReport
 from .media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile
 from .models.encoder import Encoder
-from .search.ranking import cosines, top_k
+from .search import blocks
 from .search.results import Hits
-from .search.scores import NEAREST, Scores
 
 if TYPE_CHECKING:
     from .library import Library
@@ -62,24 +56,12 @@ def index(library: Library, uris=None, *, workers: int = 2, gpus: float = 0, **o
 def search(library: Library, text: str, k: int = 5, kind: str = "image", threshold: float | None = None) -> Hits:
     """`library.search(text)`, or with kind="frame" `search_videos`, over parts that no single memory need hold.
 
-    Each worker reads one part and keeps its best; the best of these are the answer. CacheError for a damaged part. A
-    path that two writers indexed at once may appear twice, until `Library.index` has joined their parts.
+    Each worker reads one part and keeps its best; the best of these are the answer. See `search.blocks`.
     """
-    encoder, mode = library.encoder, {"image": "text->image", "frame": "text->video"}[kind]
-    threshold = library.threshold(mode) if threshold is None else threshold
-    top_k(np.empty(0, np.float32), k, threshold)  # a bad k is refused here, not in a worker
-    folder = Path(library.cache) / folder_name(str(encoder.name), encoder.model_id)
-    parts = _live_parts(folder, encoder.model_id)
-    query = encoder.encode_texts(text)[0]
-    best = ray.remote(_best_of_part)
-    found = ray.get([best.remote(folder, *part, query, max(k, NEAREST), kind) for part in parts])
-    searched = sum(rows for rows, _ in found)
-    none = _picked(rows_.empty(encoder.dim), np.empty(0, np.float32))
-    found = pa.concat_tables([none, *(picked for _, picked in found)]).combine_chunks()
-    packs = [folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
-    thumbnail = lambda hit: Thumbs(packs).get((hit.digest, hit.time_s))  # noqa: E731
-    scores = Scores(text, mode, found["score"].to_numpy(), found, threshold, encoder.banner, thumbnail)
-    return replace(scores.top(k, threshold), searched=searched)
+    best = ray.remote(lambda work, part: work(part))
+    return blocks.search(
+        library, text, k, kind, threshold, lambda work, parts: ray.get([best.remote(work, p) for p in parts])
+    )
 
 
 def list_uris(uris) -> Listing:
@@ -183,29 +165,3 @@ def _objects(items: list) -> np.ndarray:
     column = np.empty(len(items), object)
     column[:] = items
     return column
-
-
-def _live_parts(folder: Path, model_id: str) -> list[tuple[dict, list[str]]]:
-    """The parts of the newest state with their dead paths, from manifests alone; see `store`."""
-    bodies = {i: body for i, body in manifest.read_all(folder)[0].items() if body["model"].get("model_id") == model_id}
-    bodies = manifest.believed(bodies, manifest.part_sizes(folder))
-    heads = [bodies[ident] for ident in manifest.heads(bodies)]
-    dropped = {name for body in heads for name in body["dropped"]}
-    parts = {part["name"]: part for body in heads for part in body["parts"] if part["name"] not in dropped}
-    return [(parts[n], sorted({p for body in heads for p in body["dead"].get(n, ())})) for n in sorted(parts)]
-
-
-def _best_of_part(folder: Path, part: dict, dead: list[str], query: np.ndarray, k: int, kind: str):
-    """How many live rows of a kind a part has, and the best `k` of them, as `_picked`."""
-    data = (folder / part["name"]).read_bytes()
-    rows, problems = rows_.checked(rows_.from_parquet(data, part["name"])[0], len(query), part["name"])
-    if problems:
-        raise CacheError("; ".join(problems))
-    rows = rows.filter((pc.field("kind") == kind) & ~pc.field("path").isin(pa.array(dead, pa.string())))
-    scores = cosines(rows_.matrix(rows), query)
-    best = top_k(scores, k)
-    return rows.num_rows, _picked(rows.take(best), scores[best])
-
-
-def _picked(rows: pa.Table, scores: np.ndarray) -> pa.Table:
-    return rows.drop_columns(["embedding"]).append_column("score", pa.array(scores, pa.float32()))

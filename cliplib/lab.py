@@ -116,7 +116,7 @@ def noise_scores(library: Library, mode: str, n: int = NOISE, seed: int = 0) -> 
     """The best score that each of `n` queries without a meaning reaches in the whole library: float (n,)."""
     kind = question(mode, "")[1]
     queries = nonsense(n, seed) if mode.startswith("text->") else noise_pictures(n, seed)
-    return np.array([np.nanmax(library.score(query, kind).values) for query in queries])
+    return np.array([np.nanmax(scores.values) for scores in library.scores(queries, kind)])
 
 
 def noise_pictures(n: int, seed: int = 0) -> list[Image.Image]:

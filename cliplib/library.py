@@ -1,7 +1,7 @@
 """`Library`: what a notebook holds in its hand. A folder, a model, and the questions one can ask."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from .search import originals
 from .search.asking import Asking
 from .search.query import Query
 from .search.query import image as image_query
-from .search.query import text as text_query
 from .search.results import Hit, Hits, Tags
 from .search.scores import Scores
 
@@ -33,8 +32,7 @@ class Library:
 
     `root` is any folder; `model` an openai/CLIP name, "tiny", or the path of a checkpoint. The cache lies in
     `root/.cliplib`; where that cannot be written, under ~/.cache/cliplib; or in `cache`. `device` and `precision` are
-    the encoder's (None: the best at hand). Raises LibraryError when the folder is not there. The model is loaded when
-    it is first needed.
+    the encoder's (None: the best at hand), which is loaded when needed. LibraryError when the folder is not there.
     """
 
     def __init__(
@@ -68,10 +66,12 @@ class Library:
     @cached_property
     def store(self) -> Store:
         """The cache of this folder for this model."""
-        encoder = self.encoder
-        about = {name: getattr(encoder, name) for name in ("model_id", "name", "dim", "preprocessing", "precision")}
-        about["name"] = str(encoder.name)
-        return Store(self.cache / folder_name(about["name"], encoder.model_id), about)
+        return Store(self.folder, self.encoder.about)
+
+    @property
+    def folder(self) -> Path:
+        """Where that cache lies."""
+        return self.cache / folder_name(self.encoder.about["name"], self.encoder.model_id)
 
     @cached_property
     def judgements(self) -> Judgements:
@@ -81,7 +81,7 @@ class Library:
     @cached_property
     def profiles(self) -> Profiles:
         """The calibrated cutoffs of this folder and model."""
-        return Profiles(self.store.folder, self.store.model)
+        return Profiles(self.folder, self.encoder.about)
 
     @cached_property
     def cache(self) -> Path:
@@ -173,18 +173,19 @@ class Library:
         A string is always a text here; for a file name as an image query give `Path(name)`. No encoding is needed to
         take `.top()`. QueryError for a query without terms, or whose terms cancel.
         """
-        query = text_query(query) if isinstance(query, str) else image_query(query)
+        return next(self.scores([query], kind))
+
+    def scores(self, queries: Iterable, kind: str = "image") -> Iterator[Scores]:
+        """`score` of many queries, one after the other: compared together, which is many times faster."""
         if self._indexing:
             self.refresh()
-        return self._asking.scores(query, kind)
+        return self._asking.scores(list(queries), kind)
 
     def tags(self, words: Iterable[str], k: int = 12, threshold: float | None = None) -> Tags:
-        """Zero-shot tags, for browsing: for each of `words` the photos with a cosine of at least `threshold` (None: the
-        library's own; calibrate it first), of which the best `k` are kept. A photo may have several tags, or none.
-        """
+        """Zero-shot tags, for browsing: of each of `words` the best `k` photos with a cosine of at least `threshold`
+        (None: the library's own; calibrate it first). A photo may have several tags, or none."""
         words = [words] if isinstance(words, str) else list(dict.fromkeys(words))
-        self.encoder.encode_texts(words)  # as one batch; the searches find them encoded
-        return Tags({word: self.search(word, k, threshold) for word in words})
+        return Tags({word: scores.top(k, threshold) for word, scores in zip(words, self.scores(words), strict=True)})
 
     def threshold(self, mode: str) -> float:
         """The cutoff that `threshold=None` means for a mode such as "text->image": the calibrated one, where there is a

@@ -504,10 +504,22 @@ class TestCommandLine:
         assert b"Strand \\U0001f3d6.jpg" in sys.stdout.buffer.getvalue()
 
 
+def test_many_queries_at_once_have_the_scores_of_each_alone(library):
+    first = library.photos()[0]
+    queries = [f"a dog, number {i}" for i in range(40)] + [Path(first), cliplib.text("a dog") - cliplib.text("the sea")]
+    together = list(library.scores(queries))
+    for query, scores in zip(queries, together, strict=True):
+        alone = library.score(query)
+        assert (scores.query, scores.mode, scores.threshold) == (alone.query, alone.mode, alone.threshold)
+        np.testing.assert_allclose(scores.values, alone.values, rtol=0, atol=1e-6)
+    assert np.isnan(together[40].values).sum() == 1, "the photo itself"
+    assert list(library.scores([])) == []
+
+
 class TestTags:
     def test_each_tag_has_the_photos_that_reach_the_cutoff_best_first(self, library):
         scores = library.score("a dog")
-        cutoff = float(np.sort(scores.values)[-3])
+        cutoff = float(np.sort(scores.values)[-3]) - 1e-6  # together they are rounded otherwise than alone
         tags = library.tags(["a dog", "the sea", "a dog"], k=2, threshold=cutoff)
         assert list(tags) == ["a dog", "the sea"]
         assert [hit.path for hit in tags["a dog"]] == [hit.path for hit in library.search("a dog", 2, cutoff)]

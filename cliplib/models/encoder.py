@@ -74,6 +74,12 @@ class Encoder:
             raise ModelError(f'precision="{precision}" on {device}: allowed are fp32 and bf16, and fp16 on a GPU')
         return cls(load_weights(model, activation), device, precision)
 
+    @property
+    def about(self) -> dict:
+        """What an index says of the model that made it."""
+        names = ("model_id", "dim", "preprocessing", "precision")
+        return {"name": str(self.name)} | {name: getattr(self, name) for name in names}
+
     def prepare(self, image) -> np.ndarray:
         """The geometric half of CLIP's preprocessing: uint8 (resolution, resolution, 3) of a PIL image.
 

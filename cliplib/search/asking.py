@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ..errors import LibraryError, MediaError, QueryError
 from ..media.photo import open_photo
 from . import ranking
 from .footage import Footage
-from .query import Query, nonsense, stored_path
+from .query import Query, image, nonsense, stored_path, text
 from .results import Hit
 from .scores import Scores
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..library import Library
 
+TOGETHER = 32  # queries of a batch that are compared at once: 128 MB of scores for a million rows
 KINDS = {"image": "image", "frame": "video"}  # a row's kind, and what a mode calls it
 
 
@@ -49,18 +51,38 @@ class Asking:
             self._galleries[kind] = rows, rows_.matrix(rows)
         return self._galleries[kind]
 
-    def scores(self, query: Query, kind: str) -> Scores:
-        """Every row's cosine with the query. Photos of the library that are terms of it are left out of the answer, and
-        so is every file with the content of one.
-        """
-        query, embedding, own = self._understood(query)
-        scores = self.towards(embedding, str(query), query.kind, kind, query)
-        for digest in own:
-            scores.values[pc.equal(scores.rows["digest"], digest).to_numpy()] = np.nan
-        return scores
+    def scores(self, queries: Sequence, kind: str) -> Iterator[Scores]:
+        """Every row's cosine with each query, one query after the other; a product of matrices for `TOGETHER` of them.
 
-    def towards(self, embedding: np.ndarray, name: str, asked: str, kind: str, query: Query | None = None) -> Scores:
-        """The scores of a direction, float (d,), that is called `name` and came from "text", "image" or "mixed"."""
+        A query is a text, what `query.image` takes, or a `Query`. Photos of the library that are terms of it are left
+        out of its answer, and so is every file with the content of one.
+        """
+        queries = [text(query) if isinstance(query, str) else image(query) for query in queries]
+        for start in range(0, len(queries), TOGETHER):
+            some = queries[start : start + TOGETHER]
+            self._library.encoder.encode_texts(sum(map(_texts, some), []))  # as one batch; below they are found encoded
+            asked = [self._understood(query) for query in some]
+            embeddings = np.array([embedding for _, embedding, _ in asked])
+            together = ranking.cosines(self.gallery(kind)[1], embeddings if len(asked) > 1 else embeddings[0])
+            for (query, embedding, own), values in zip(asked, np.atleast_2d(together), strict=True):
+                scores = self.towards(embedding, str(query), query.kind, kind, query, values)
+                for digest in own:
+                    scores.values[pc.equal(scores.rows["digest"], digest).to_numpy()] = np.nan
+                yield scores
+
+    def towards(
+        self,
+        embedding: np.ndarray,
+        name: str,
+        asked: str,
+        kind: str,
+        query: Query | None = None,
+        values: np.ndarray | None = None,
+    ) -> Scores:
+        """The scores of a direction, float (d,), that is called `name` and came from "text", "image" or "mixed".
+
+        `values`: its cosines with all rows, where they are known.
+        """
         rows, gallery = self.gallery(kind)
         library, mode = self._library, f"{asked}->{KINDS[kind]}"
         if not library.store.rows.num_rows:
@@ -69,7 +91,7 @@ class Asking:
         return Scores(
             query=name,
             mode=mode,
-            values=ranking.cosines(gallery, embedding),
+            values=ranking.cosines(gallery, embedding) if values is None else values,
             rows=rows,
             threshold=library.threshold(mode),
             banner=library.encoder.banner,
@@ -90,7 +112,7 @@ class Asking:
 
     def _understood(self, query: Query) -> tuple[Query, np.ndarray, set[str]]:
         """The query with its photos by their paths in the index, its direction, float32 (d,), and their digests."""
-        texts = iter(self._library.encoder.encode_texts([term.value for term in query.terms if term.kind == "text"]))
+        texts = iter(self._library.encoder.encode_texts(_texts(query)))
         parts = [
             (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
             for term in query.terms
@@ -124,3 +146,7 @@ class Asking:
 
     def _thumbnail(self, hit: Hit) -> bytes | None:
         return self._library.store.thumbnail((hit.digest, hit.time_s))
+
+
+def _texts(query: Query) -> list[str]:
+    return [term.value for term in query.terms if term.kind == "text"]

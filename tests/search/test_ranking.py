@@ -13,6 +13,10 @@ class TestCosines:
     def test_hand_worked(self):
         assert cosines(GALLERY, np.array([3.0, 4.0])) == pytest.approx([0.6, 0.8, 1.0, -0.6], abs=1e-6)
 
+    def test_many_queries_are_rows_of_the_answer(self):
+        want = [[0.6, 0.8, 1.0, -0.6], [1, 0, 0.6, -1]]
+        np.testing.assert_allclose(cosines(GALLERY, np.array([[3.0, 4.0], [2.0, 0.0]])), want, rtol=0, atol=1e-6)
+
     def test_query_length_does_not_matter(self):
         assert cosines(GALLERY, np.array([0.003, 0.004])) == pytest.approx(cosines(GALLERY, np.array([30.0, 40.0])))
 

@@ -1,0 +1,107 @@
+"""Search an index that is larger than memory: its parts are read a block of rows at a time, and only the best are kept.
+
+    from cliplib.search import blocks
+
+    blocks.search(library, "a dog walking on the beach")
+
+The answer is that of `library.search`; it takes as long as reading the parts does. `cluster.search` is the same with
+the parts spread over machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..cache import manifest
+from ..cache import rows as rows_
+from ..cache.thumbs import Thumbs
+from ..errors import CacheError
+from .asking import KINDS
+from .ranking import cosines, top_k
+from .results import Hits
+from .scores import NEAREST, Scores
+
+if TYPE_CHECKING:
+    from ..library import Library
+
+
+def search(
+    library: Library,
+    text: str,
+    k: int = 5,
+    kind: str = "image",
+    threshold: float | None = None,
+    each: Callable = map,
+) -> Hits:
+    """`library.search(text)`, or with kind="frame" `search_videos`, without opening the index.
+
+    Memory holds one block and what was found, whatever the index holds. `each` maps a function over parts: `map` here,
+    `cluster` has one over machines. CacheError for a damaged part. A path that two writers indexed at once may appear
+    twice, until `Library.index` has joined their parts; an edited twin is one hit with its original only where both
+    are among the best.
+    """
+    mode, encoder = f"text->{KINDS[kind]}", library.encoder
+    threshold = library.threshold(mode) if threshold is None else threshold
+    top_k(np.empty(0, np.float32), k, threshold)  # a bad k is refused before anything is read
+    parts, query, many = live_parts(library.folder, encoder.model_id), encoder.encode_texts(text)[0], 4 * k + 16
+    while True:
+        best = partial(best_of_part, library.folder, query=query, k=many, kind=kind)
+        counts, found = zip((0, _picked(rows_.empty(encoder.dim), query[:0])), *each(best, parts), strict=True)
+        found = pa.concat_tables(found)
+        found = found.take(top_k(found["score"].to_numpy(), many)).combine_chunks()
+        thumbnail = partial(
+            _thumbnail, [library.folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
+        )
+        scores = Scores(text, mode, found["score"].to_numpy(), found, threshold, encoder.banner, thumbnail)
+        hits = scores.top(k, threshold)
+        wanted, least = (k, threshold) if hits else (NEAREST, -1)
+        if len(hits or hits.nearest) == wanted or np.count_nonzero(scores.values >= least) < many:
+            return replace(hits, searched=sum(counts))
+        many *= 4  # so many of the best are copies of one photo
+
+
+def live_parts(folder: Path, model_id: str) -> list[tuple[dict, list[str]]]:
+    """The parts of the newest state with their dead paths, from manifests alone; see `cache.store`."""
+    bodies = {i: body for i, body in manifest.read_all(folder)[0].items() if body["model"].get("model_id") == model_id}
+    bodies = manifest.believed(bodies, manifest.part_sizes(folder))
+    heads = [bodies[ident] for ident in manifest.heads(bodies)]
+    dropped = {name for body in heads for name in body["dropped"]}
+    parts = {part["name"]: part for body in heads for part in body["parts"] if part["name"] not in dropped}
+    return [(parts[n], sorted({p for body in heads for p in body["dead"].get(n, ())})) for n in sorted(parts)]
+
+
+def best_of_part(folder: Path, part: tuple[dict, list[str]], query: np.ndarray, k: int, kind: str):
+    """How many live rows of a kind a part has, and the `k` best of them with a column "score", of equals the earlier.
+
+    `part`: one of `live_parts`. query: unit, float32 (d,). Raises CacheError.
+    """
+    entry, dead = part
+    alive = (pc.field("kind") == kind) & ~pc.field("path").isin(pa.array(dead, pa.string()))
+    count, best = 0, _picked(rows_.empty(len(query)), query[:0])
+    for block in rows_.blocks(folder / entry["name"]):
+        rows, problems = rows_.checked(block, len(query), entry["name"])
+        if problems:
+            raise CacheError("; ".join(problems))
+        rows = rows.filter(alive)
+        scores = cosines(rows_.matrix(rows), query)
+        order = top_k(scores, k)
+        best = pa.concat_tables([best, _picked(rows.take(order), scores[order])])
+        best = best.take(top_k(best["score"].to_numpy(), k))
+        count += rows.num_rows
+    return count, best
+
+
+def _picked(rows: pa.Table, scores: np.ndarray) -> pa.Table:
+    return rows.drop_columns(["embedding"]).append_column("score", pa.array(scores, pa.float32()))
+
+
+def _thumbnail(packs: list[Path], hit) -> bytes | None:
+    return Thumbs(packs).get((hit.digest, hit.time_s))

@@ -1,0 +1,130 @@
+"""An index larger than memory: the same answers, from a block of rows at a time."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cliplib import Library
+from cliplib.cache import rows
+from cliplib.cache.store import Store
+from cliplib.errors import CacheError, QueryError
+from cliplib.search import blocks
+from tests.libraries import save_random_clip
+
+DIM = 32  # numbers in a row of the random CLIP
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+
+
+def near(direction, cosines, rng):
+    """Unit rows, float32 (n, d), of these cosines with a unit direction."""
+    noise = rng.normal(size=(len(cosines), len(direction)))
+    noise -= np.outer(noise @ direction, direction)
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    return (np.outer(cosines, direction) + np.sqrt(1 - np.square(cosines))[:, None] * noise).astype(np.float32)
+
+
+def records(prefix, n, **facts):
+    about = {"kind": "image", "size": 1, "mtime_ns": 1} | facts
+    return [{"path": f"{prefix}/{i:04d}.jpg", "digest": f"{prefix} {i}"} | about for i in range(n)]
+
+
+@pytest.fixture
+def library(model, tmp_path, monkeypatch):
+    """Three parts of 600 photos, some of them dead, and a part of 300 frames; scores of "a dog" from -0.5 to 0.9.
+
+    The best 70 are copies of one photo, and 40 are of one score.
+    """
+    library = Library(tmp_path, model, cache=tmp_path / "cache", device="cpu", precision="fp32")
+    rng, dog = np.random.default_rng(0), np.eye(DIM)[0]  # with it a cosine is one exact number, and ties are ties
+    monkeypatch.setattr(library.encoder, "encode_texts", lambda texts: np.eye(DIM, dtype=np.float32)[:1])
+    for name in "abc":
+        scores = rng.uniform(-0.5, 0.7, 600)
+        vectors, facts = near(dog, scores, rng), records(name, 600)
+        if name != "a":
+            vectors[100:135] = near(dog, [0.9], rng)
+            facts[100:135] = [fact | {"digest": "one photo"} for fact in facts[100:135]]
+            vectors[200:220] = near(dog, [0.8], np.random.default_rng(1))
+        library.store.checkpoint(rows.table(facts, vectors), {}, set(), {})
+    library.store.checkpoint(
+        rows.table(records("a", 40), near(dog, rng.uniform(0.3, 0.75, 40), rng)), {}, {"b/0200.jpg"}, {}
+    )
+    film = [
+        row | {"time_s": float(i), "path": "film.mp4", "digest": "film"}
+        for i, row in enumerate(records("f", 300, kind="frame"))
+    ]
+    library.store.checkpoint(rows.table(film, near(dog, rng.uniform(-0.5, 0.7, 300), rng)), {}, set(), {})
+    opened = Library(tmp_path, model, cache=tmp_path / "cache", device="cpu", precision="fp32")
+    opened.encoder = library.encoder
+    return opened
+
+
+@pytest.mark.parametrize("kind", ["image", "frame"])
+@pytest.mark.parametrize(
+    ("k", "threshold"), [(1, -1.0), (5, 0.25), (7, 0.79), (60, -1.0), (500, 0.5), (5, 0.95), (9999, -1.0)]
+)
+def test_the_answer_is_that_of_the_whole_index_with_ties_copies_and_dead_rows(library, monkeypatch, kind, k, threshold):
+    expected = library.score("a dog", kind).top(k, threshold)
+    small = rows.blocks
+    monkeypatch.setattr(rows, "blocks", lambda file: small(file, 97))
+    found = blocks.search(library, "a dog", k, kind, threshold)
+    for ours, theirs in ((found, expected), (found.nearest, expected.nearest)):
+        assert [(hit.path, hit.time_s) for hit in ours] == [(hit.path, hit.time_s) for hit in theirs]
+        np.testing.assert_allclose([hit.score for hit in ours], [hit.score for hit in theirs], rtol=0, atol=1e-6)
+    assert [hit.alike for hit in found] == [hit.alike for hit in expected]
+    assert (found.searched, found.threshold) == (expected.searched, threshold)
+
+
+def test_the_index_is_not_opened_for_the_threshold(library, model, monkeypatch):
+    again = Library(library.root, model, cache=library.cache, device="cpu", precision="fp32")
+    monkeypatch.setattr(Store, "__init__", lambda *_: pytest.fail("opened"))
+    assert blocks.search(again, "a dog", 3).threshold == again.threshold("text->image") == 0.25
+
+
+def test_refuses_a_bad_k_before_reading_and_names_a_damaged_part(library):
+    with pytest.raises(QueryError, match="k is 0"):
+        blocks.search(library, "a dog", 0)
+    part = next(library.folder.glob("part-*.parquet"))
+    data = bytearray(part.read_bytes())
+    group = pq.ParquetFile(part).metadata.row_group(0)
+    data[group.column(group.num_columns - 1).data_page_offset + 200] ^= 0x40
+    part.write_bytes(data)
+    with pytest.raises(CacheError, match=f"{part.name} is not a sound Parquet file"):
+        blocks.search(library, "a dog")
+
+
+def test_memory_holds_a_block_and_not_the_part(tmp_path):
+    count, dim = 300_000, 256  # 307 MB of embeddings in one row group
+    vectors = np.random.default_rng(0).standard_normal((count, dim), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    columns = {name: pa.nulls(count, kind) for name, kind in rows.COLUMNS.items()}
+    paths = pa.array([f"{i:06d}.jpg" for i in range(count)])
+    columns |= {"path": paths, "digest": paths, "kind": pa.array(["image"] * count)}
+    columns |= dict.fromkeys(("size", "mtime_ns"), pa.array(range(count)))
+    columns["embedding"] = pa.FixedSizeListArray.from_arrays(
+        vectors.reshape(-1), type=rows.schema(dim).field("embedding").type
+    )
+    with open(tmp_path / "part.parquet", "wb") as file:
+        rows.write_parquet(pa.Table.from_arrays(list(columns.values()), schema=rows.schema(dim)), {}, file)
+    expected = np.argsort(-(vectors @ vectors[7]), kind="stable")[:5]
+    code = f"""
+        import pathlib, numpy as np
+        from cliplib.search import blocks
+        from cliplib.search.ranking import cosines
+        peak = lambda: next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+        cosines(np.eye({dim}, dtype=np.float32), np.ones({dim}))
+        query, before = np.array({vectors[7].tolist()}, np.float32), peak()
+        part = ({{"name": "part.parquet"}}, [])
+        count, best = blocks.best_of_part(pathlib.Path({str(tmp_path)!r}), part, query, 5, "image")
+        print(count, *best["path"].to_pylist(), (peak() - before) // 1024)
+    """
+    said = subprocess.check_output([sys.executable, "-c", "if True:" + code], text=True).split()
+    assert said[:-1] == [str(count), *(f"{i:06d}.jpg" for i in expected)]
+    assert int(said[-1]) < 200, "MB; the embeddings alone are 307, and are copied when they are read whole"
