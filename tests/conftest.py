@@ -13,7 +13,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
 
 REPO = Path(__file__).resolve().parent.parent
-NOTEBOOK_S = 800  # for a cell, or until a kernel answers; a busy machine may take its time
+NOTEBOOK_S = 1500  # for a cell, or until a kernel answers; a busy machine may take its time
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ def names(notebook):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # one of them trains a model; a busy machine may take its time
 @pytest.mark.parametrize("notebook", LESSONS, ids=names)
 def test_runs_from_top_to_bottom(notebook, suite, run):
     outputs = run(nbformat.read(notebook, 4))

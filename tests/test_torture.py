@@ -11,6 +11,7 @@ def figures():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # all trials run before the first test; a busy machine may take its time
 class TestTorture:
     @pytest.mark.parametrize(
         "name",
