@@ -60,8 +60,9 @@ class Asking:
         queries = [text(query) if isinstance(query, str) else image(query) for query in queries]
         for start in range(0, len(queries), TOGETHER):
             some = queries[start : start + TOGETHER]
-            self._library.encoder.encode_texts(sum(map(_texts, some), []))  # as one batch; below they are found encoded
-            asked = [self._understood(query) for query in some]
+            words = [term.value for query in some for term in query.terms if term.kind == "text"]
+            texts = iter(self._library.encoder.encode_texts(words))
+            asked = [self._understood(query, texts) for query in some]
             embeddings = np.array([embedding for _, embedding, _ in asked])
             together = ranking.cosines(self.gallery(kind)[1], embeddings if len(asked) > 1 else embeddings[0])
             for (query, embedding, own), values in zip(asked, np.atleast_2d(together), strict=True):
@@ -110,9 +111,11 @@ class Asking:
             self._floors[kind] = ranking.noise_floor(best)
         return self._floors[kind]
 
-    def _understood(self, query: Query) -> tuple[Query, np.ndarray, set[str]]:
-        """The query with its photos by their paths in the index, its direction, float32 (d,), and their digests."""
-        texts = iter(self._library.encoder.encode_texts(_texts(query)))
+    def _understood(self, query: Query, texts: Iterator[np.ndarray]) -> tuple[Query, np.ndarray, set[str]]:
+        """The query with its photos by their paths in the index, its direction, float32 (d,), and their digests.
+
+        `texts` has the embeddings of its texts next.
+        """
         parts = [
             (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
             for term in query.terms
@@ -146,7 +149,3 @@ class Asking:
 
     def _thumbnail(self, hit: Hit) -> bytes | None:
         return self._library.store.thumbnail((hit.digest, hit.time_s))
-
-
-def _texts(query: Query) -> list[str]:
-    return [term.value for term in query.terms if term.kind == "text"]
