@@ -431,7 +431,7 @@ class TestDownload:
         start = time.monotonic()
         with pytest.raises(ModelError) as caught:
             network(closed_port)()
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 30
         words = str(caught.value)
         assert "the weights of ViT-B/32 cannot be had. Tried:" in words
         assert "ViT-B-32.pt: <urlopen error" in words and "vit_base_patch32_clip_224.openai" in words

