@@ -54,6 +54,11 @@ class Scores:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def gallery(self) -> np.ndarray:
+        """The embeddings of `rows`: float32 (n, d), unit rows. `gallery @ embedding` are the values, NaN aside."""
+        return rows_.matrix(self.rows)
+
     def top(self, k: int = 5, threshold: float | None = None, fold: float | None = None, distinct: bool = True) -> Hits:
         """The best `k` rows with a cosine of at least `threshold` (None: the library's own).
 
@@ -115,7 +120,7 @@ class Scores:
         yes, no = ([self._row(hit) for hit in marked] for marked in (relevant, irrelevant))
         if not yes and not no:
             raise QueryError("nothing is marked: give the hits that are right, or those that are wrong, or both")
-        gallery = rows_.matrix(self.rows)
+        gallery = self.gallery
         embedding = rocchio(self.embedding, gallery[yes], gallery[no], **weights)
         asked, _, shown = self.mode.partition("->")
         name = f"{self.query}, refined by {len(yes)} yes and {len(no)} no"
@@ -171,7 +176,7 @@ class Scores:
             groups = self._photos(k, threshold) if distinct else [[p] for p in top_k(self.values, k, threshold)]
         else:
             passing = top_k(self.values, max(1, len(self)), threshold)
-            groups = folded(rows_.matrix(self.rows), passing, k, fold)
+            groups = folded(self.gallery, passing, k, fold)
         columns = ["path", "time_s", "width", "height", "taken_at", "digest"]
         picked = self.rows.select(columns).take(np.array([group[0] for group in groups], np.int64)).to_pylist()
         return tuple(

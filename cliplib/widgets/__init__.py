@@ -6,6 +6,8 @@ widgets that ipywidgets 7.7 (Colab) and 8 share.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import ipywidgets
 
 from ..library import Library
@@ -54,13 +56,17 @@ def video_box(library: Library, example: str = "") -> SearchBox:
     return box.started(example)
 
 
-def compose_box(library: Library, example: str = "") -> SearchBox:
-    """Words and photos with weights, summed: more of this, less of that. "Find similar" puts a result into a row."""
-    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
+def compose_box(library: Library, example: str | Mapping[str, float] = "") -> SearchBox:
+    """Words and photos with weights, summed: more of this, less of that. "Add to query" puts a result into a row.
+
+    `example` is a text, or the weights of up to six texts, such as {"a car": 1, "a town": -1}.
+    """
+    words = {example: 1} if isinstance(example, str) else example
+    rows = entries.Rows(library.photos(), words, lambda *_: box.search())
 
     def add(path: str) -> None:
         rows.put_photo(path)
         box.search()
 
     box = SearchBox(library, "text->image", [rows.widget], rows.asked, add, "Add to query")
-    return box.started(example)
+    return box.started("".join(words))
