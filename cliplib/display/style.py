@@ -47,7 +47,7 @@ background:var(--hollow)}}
 .cliplib svg rect{{fill:var(--bar)}}.cliplib svg line{{stroke:var(--mark);stroke-width:2}}
 .cliplib svg text{{fill:var(--dim);font-size:11px}}
 .cliplib table{{border-collapse:collapse;color:inherit}}
-.cliplib table :is(td,th){{padding:3px 10px;text-align:left;border-bottom:1px solid var(--edge)}}
+.cliplib.cliplib table :is(td,th){{padding:3px 10px;text-align:left;border-bottom:1px solid var(--edge)}}
 .cliplib pre{{background:var(--hollow);border-radius:6px;padding:.5em .8em;max-height:12em;overflow:auto;
 user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box{{max-width:1100px;--jp-widgets-label-color:var(--ink);--jp-widgets-readout-color:var(--ink)}}
