@@ -120,7 +120,7 @@ def moments_html(moments: Moments | list[Moment]) -> str:
     head = ""
     if isinstance(moments, Moments):
         head = f'<div class="head"><b>{escape(moments.query)}</b> <small>{escape(moments.mode.replace("->", " → "))}'
-        head += f"</small><br><small>{len(moments)} moments, cosine {moments.threshold:.2f} or more</small></div>"
+        head += f"</small><br><small>moments that reach {moments.threshold:.2f}: {len(moments)}</small></div>"
     if not len(moments):
         head += f"<p>Nothing reaches the threshold; the best frame scores {moments.best_score:.3f}.</p>"
     threshold = getattr(moments, "threshold", None)

@@ -120,7 +120,7 @@ class Scores:
         yes, no = ([self._row(hit) for hit in marked] for marked in (relevant, irrelevant))
         if not yes and not no:
             raise QueryError("nothing is marked: give the hits that are right, or those that are wrong, or both")
-        gallery = self.gallery
+        gallery = rows_.matrix(self.rows)
         embedding = rocchio(self.embedding, gallery[yes], gallery[no], **weights)
         asked, _, shown = self.mode.partition("->")
         name = f"{self.query}, refined by {len(yes)} yes and {len(no)} no"
@@ -176,7 +176,7 @@ class Scores:
             groups = self._photos(k, threshold) if distinct else [[p] for p in top_k(self.values, k, threshold)]
         else:
             passing = top_k(self.values, max(1, len(self)), threshold)
-            groups = folded(self.gallery, passing, k, fold)
+            groups = folded(rows_.matrix(self.rows), passing, k, fold)
         columns = ["path", "time_s", "width", "height", "taken_at", "digest"]
         picked = self.rows.select(columns).take(np.array([group[0] for group in groups], np.int64)).to_pylist()
         return tuple(

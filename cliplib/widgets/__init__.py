@@ -61,12 +61,11 @@ def compose_box(library: Library, example: str | Mapping[str, float] = "") -> Se
 
     `example` is a text, or the weights of up to six texts, such as {"a car": 1, "a town": -1}.
     """
-    words = {example: 1} if isinstance(example, str) else example
-    rows = entries.Rows(library.photos(), words, lambda *_: box.search())
+    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
 
     def add(path: str) -> None:
         rows.put_photo(path)
         box.search()
 
     box = SearchBox(library, "text->image", [rows.widget], rows.asked, add, "Add to query")
-    return box.started("".join(words))
+    return box.started(example)
