@@ -23,7 +23,8 @@ STYLE = f"""<style>
 :is(.cliplib,.cliplib-box){{{_DARK};color-scheme:dark;background:none}}
 .cliplib{{font:14px/1.45 system-ui,sans-serif;color:var(--ink);max-width:1100px;overflow-wrap:anywhere}}
 .cliplib .head{{margin:.2em 0 .6em}}.cliplib .head b{{font-size:1.1em}}.cliplib small,.cliplib .dim{{color:var(--dim)}}
-.cliplib .grid+.head{{margin-top:1em}}.cliplib .head img{{height:56px;border-radius:6px;float:left;margin-right:.7em}}.cliplib .head:after{{content:"";
+.cliplib .grid+.head{{margin-top:1em}}
+.cliplib .head img{{height:56px;border-radius:6px;float:left;margin-right:.7em}}.cliplib .head:after{{content:"";
 display:block;clear:both}}
 .cliplib .banner{{background:var(--warn-card);color:var(--warn);border-radius:6px;padding:.2em .7em;margin:.2em 0;
 font-size:.88em}}
