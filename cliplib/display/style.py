@@ -56,6 +56,7 @@ user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box .cliplib-row.widget-box{{display:flex;flex-flow:row wrap;gap:4px 10px;align-items:center;overflow:visible}}
 .cliplib-box>.cliplib-row.widget-box{{margin:2px 0 4px}}
 .cliplib-box .cliplib-row>*{{margin:0;max-width:100%}}
+.cliplib-box .cliplib-row .widget-label{{width:auto}}
 .cliplib-grid.cliplib-videos.widget-box{{grid-template-columns:repeat(auto-fill,minmax(min(240px,100%),1fr))}}
 .cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0;overflow:visible}}
 .cliplib-box .cliplib-rows>*{{margin:2px 0}}
