@@ -53,7 +53,7 @@ def photograph_app(home):
         for name, label in BOXES.items():
             page.get_by_role("button", name=label).click()
             expect(page.locator(".cliplib-tile figure:visible").first).to_be_visible()
-            photograph(page, f"app_{name}", "html")
+            photograph(page, f"app_{name}", "#rendered_cells")
 
 
 def photograph_notebooks(home, names):
