@@ -1,12 +1,16 @@
 """The tiny model's shapes, and how training feeds it: token ids, texts cut after their end, augmented pictures."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from clip.model import CLIP
-from clip.simple_tokenizer import SimpleTokenizer
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    from clip.model import CLIP
+    from clip.simple_tokenizer import SimpleTokenizer
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]

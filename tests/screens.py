@@ -1,6 +1,8 @@
-"""What `make screens` runs: photographs every notebook and the app in Chromium, at the width of a desk and of a phone.
+"""What `make screens` runs: photographs every notebook and the app in Chromium, at the width of a desk and of a phone,
+and the notebooks in JupyterLab's dark theme besides.
 
-The pictures lie in build/screens/ for somebody to look at; nothing is compared.
+The pictures lie in build/screens/ for somebody to look at; nothing is compared. `python tests/screens.py 03 app` takes
+only these.
 """
 
 import shutil
@@ -21,18 +23,23 @@ BOXES = {
     "moments": "Moments in videos",
     "compose": "More of this, less of that",
 }
+DARK = "() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
 
 
-def main() -> int:
-    """Write build/screens/*.png; 0 when every page could be photographed."""
+def main(wanted: list[str]) -> int:
+    """Write build/screens/*.png, all or those that begin as wanted; 0 when every page could be photographed."""
     if servers.CHROMIUM is None:
         print("screens: no Chromium here (Debian: apt install chromium)", file=sys.stderr)
         return 1
-    shutil.rmtree(SCREENS, ignore_errors=True)
-    SCREENS.mkdir(parents=True)
+    if not wanted:
+        shutil.rmtree(SCREENS, ignore_errors=True)
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    names = sorted(path.stem for path in (servers.REPO / "notebooks").glob("*.ipynb"))
+    names = [name for name in names if name.startswith(tuple(wanted) or "")]
     with tempfile.TemporaryDirectory() as home:
-        photograph_app(Path(home) / "app")
-        photograph_notebooks(Path(home) / "suite")
+        if "app" in names:
+            photograph_app(Path(home) / "app")
+        photograph_notebooks(Path(home) / "suite", [name for name in names if name != "app"])
     print(f"{len(list(SCREENS.glob('*.png')))} pictures in {SCREENS.relative_to(servers.REPO)}/")
     return 0
 
@@ -46,24 +53,28 @@ def photograph_app(home):
         for name, label in BOXES.items():
             page.get_by_role("button", name=label).click()
             expect(page.locator(".cliplib-tile figure:visible").first).to_be_visible()
-            photograph(page, f"app_{name}", "body")
+            photograph(page, f"app_{name}", "#rendered_cells")
 
 
-def photograph_notebooks(home):
+def photograph_notebooks(home, names):
     """Each notebook with its results, as one long page: a copy, run on the sample library."""
     for name in ("notebooks", "cliplib", "data"):
         shutil.copytree(servers.REPO / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
     with servers.serving_lab(home, home / "notebooks") as url, servers.chromium() as browser:
-        for notebook in sorted((home / "notebooks").glob("[0-9]*.ipynb")):
+        for name in names:
             page = browser.new_page()
-            servers.run_notebook(page, url + notebook.name)
-            photograph(page, notebook.stem, ".jp-WindowedPanel-outer")
+            servers.run_notebook(page, f"{url}{name}.ipynb")
+            photograph(page, name, ".jp-WindowedPanel-outer")
+            page.evaluate(DARK)
+            photograph(page, f"{name}_dark", ".jp-WindowedPanel-outer", ["desktop"])
+            page.evaluate(DARK.replace("Dark", "Light"))  # the theme is a setting, and the next page would have it too
             page.close()
 
 
-def photograph(page, name, scroller):
+def photograph(page, name, scroller, width_names=tuple(WIDTHS)):
     """One picture at every width of all that the element `scroller` scrolls through."""
-    for width_name, width in WIDTHS.items():
+    for width_name in width_names:
+        width = WIDTHS[width_name]
         page.set_viewport_size({"width": width, "height": LEAST})
         unseen = page.locator(scroller).evaluate("element => element.scrollHeight - element.clientHeight")
         page.set_viewport_size({"width": width, "height": min(LEAST + unseen, MOST)})
@@ -73,4 +84,4 @@ def photograph(page, name, scroller):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

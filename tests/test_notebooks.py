@@ -69,6 +69,12 @@ class TestLesson:
         assert "**You will" in texts[0] and any("## What you have" in text for text in texts)
         assert any("<summary>Solution</summary>" in text for text in texts)
 
+    def test_leads_on_to_pages_that_are_there(self, notebook):
+        texts = [cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "markdown"]
+        assert texts[-1].startswith("Next: ")
+        links = re.findall(r"\]\((\w+\.(?:ipynb|md))\)", "\n".join(texts))
+        assert links and not [link for link in links if not (notebook.parent / link).is_file()]
+
     def test_every_notebook_sets_up_in_the_same_way(self, notebook):
         def setup(path):
             return next(c.source for c in nbformat.read(path, 4).cells if "setup" in c.metadata.get("tags", []))

@@ -54,10 +54,10 @@ def shown(hits: Hits) -> tuple[Hit, ...]:
 def head_html(hits: Hits, asked: str = "") -> str:
     """The query, what was compared with it, and how many are shown; `asked` is a picture of the query as HTML."""
     things = "photos" if hits.mode.endswith("image") else "video frames"
+    cut = f", cosine {hits.threshold:.2f} or more" if hits.threshold > -1 else ""  # -1: whatever their score
     return (
         f'<div class="head">{asked}<b>{escape(hits.query)}</b> <small>{escape(hits.mode.replace("->", " → "))}</small>'
-        f"<br><small>{len(hits)} shown of {hits.searched:,} {things} compared, "
-        f"cosine {hits.threshold:.2f} or more</small></div>"
+        f"<br><small>{len(hits)} shown of {hits.searched:,} {things} compared{cut}</small></div>"
     )
 
 
@@ -143,7 +143,7 @@ def report_html(report: IndexReport) -> str:
         f"{len(report.skipped):,} skipped; {report.removed:,} removed<br><small>"
         f"{report.encoded:,} encoded in {report.seconds:.1f} s. The index holds "
         f"{report.photos:,} photos and {report.frames:,} video frames, in {escape(report.cache)}"
-        f"<br>{escape(report.outlook)}<br>{escape(report.beside)}</small>"
+        f"{''.join(f'<br>{escape(text)}' for text in (report.outlook, report.beside) if text)}</small>"
     )
     rows = "".join(
         f"<tr><td>{escape(s.path)}</td><td>{escape(s.stage)}</td><td>{escape(s.reason)}</td></tr>"
@@ -208,7 +208,8 @@ def player_html(moment: Moment, threshold: float | None = None, from_s: float | 
 
 def _bar(score: float, threshold: float | None) -> str:
     """The score as a bar and a number; a mark where the threshold is."""
-    mark = "" if threshold is None else f'<u style="left:{_share(threshold)}" title="threshold {threshold:.2f}"></u>'
+    marked = threshold is not None and threshold > -1
+    mark = f'<u style="left:{_share(threshold)}" title="threshold {threshold:.2f}"></u>' if marked else ""
     return f'<div class="score"><i style="width:{_share(score)}"></i>{mark}</div>{score:.3f}'
 
 

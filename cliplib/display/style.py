@@ -23,9 +23,11 @@ STYLE = f"""<style>
 :is(.cliplib,.cliplib-box){{{_DARK};color-scheme:dark;background:none}}
 .cliplib{{font:14px/1.45 system-ui,sans-serif;color:var(--ink);max-width:1100px;overflow-wrap:anywhere}}
 .cliplib .head{{margin:.2em 0 .6em}}.cliplib .head b{{font-size:1.1em}}.cliplib small,.cliplib .dim{{color:var(--dim)}}
+.cliplib .grid+.head{{margin-top:1em}}
 .cliplib .head img{{height:56px;border-radius:6px;float:left;margin-right:.7em}}.cliplib .head:after{{content:"";
 display:block;clear:both}}
-.cliplib .banner{{background:var(--warn-card);color:var(--warn);border-radius:6px;padding:.35em .7em;margin:.3em 0}}
+.cliplib .banner{{background:var(--warn-card);color:var(--warn);border-radius:6px;padding:.2em .7em;margin:.2em 0;
+font-size:.88em}}
 .cliplib .error{{border-left:4px solid var(--mark);padding:.3em .8em;margin:.3em 0}}
 .cliplib .grid,.cliplib-grid.widget-box{{display:grid;gap:12px;align-items:start;
 grid-template-columns:repeat(auto-fill,minmax(170px,1fr))}}
@@ -46,7 +48,7 @@ background:var(--hollow)}}
 .cliplib svg rect{{fill:var(--bar)}}.cliplib svg line{{stroke:var(--mark);stroke-width:2}}
 .cliplib svg text{{fill:var(--dim);font-size:11px}}
 .cliplib table{{border-collapse:collapse;color:inherit}}
-.cliplib td,.cliplib th{{padding:3px 10px;text-align:left;border-bottom:1px solid var(--edge)}}
+.cliplib.cliplib table :is(td,th){{padding:3px 10px;text-align:left;border-bottom:1px solid var(--edge)}}
 .cliplib pre{{background:var(--hollow);border-radius:6px;padding:.5em .8em;max-height:12em;overflow:auto;
 user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box{{max-width:1100px;--jp-widgets-label-color:var(--ink);--jp-widgets-readout-color:var(--ink)}}
@@ -54,6 +56,7 @@ user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box .cliplib-row.widget-box{{display:flex;flex-flow:row wrap;gap:4px 10px;align-items:center;overflow:visible}}
 .cliplib-box>.cliplib-row.widget-box{{margin:2px 0 4px}}
 .cliplib-box .cliplib-row>*{{margin:0;max-width:100%}}
+.cliplib-box .cliplib-row .widget-label{{width:auto}}
 .cliplib-grid.cliplib-videos.widget-box{{grid-template-columns:repeat(auto-fill,minmax(min(240px,100%),1fr))}}
 .cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0;overflow:visible}}
 .cliplib-box .cliplib-rows>*{{margin:2px 0}}

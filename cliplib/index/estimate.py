@@ -47,7 +47,8 @@ class Part:
     limit: str = ""
 
     def __str__(self) -> str:
-        size = f"{self.files:,} files, {self.bytes / 1e9:.2f} GB"
+        size = f"{self.bytes / 1e9:.2f} GB" if self.bytes > 1e8 else f"{self.bytes / 1e6:.1f} MB"
+        size = f"{self.files:,} files, {size}"
         if not self.files:
             return "nothing to do"
         if np.isnan(self.seconds):

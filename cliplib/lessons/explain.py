@@ -84,8 +84,9 @@ def draw_matrix(matrix: np.ndarray, texts: Sequence[str], images: Sequence[Image
     axes.set_yticks(range(len(texts)), texts)
     axes.set_xticks([])
     middle = (matrix.min() + matrix.max()) / 2
+    digits = 2 if np.ptp(matrix) > 0.05 else 3  # cells of other colours show other numbers
     for (row, column), score in np.ndenumerate(matrix):
-        axes.text(column, row, f"{score:.2f}", ha="center", va="center", color="w" if score < middle else "k")
+        axes.text(column, row, f"{score:.{digits}f}", ha="center", va="center", color="w" if score < middle else "k")
     for column, image in enumerate(images):
         _picture(axes, image, (column, -0.5), 0.6, ("data", "data"), (0, 36))
     return figure

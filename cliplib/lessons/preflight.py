@@ -21,6 +21,7 @@ from ..models.weights import ADDRESSES, TINY
 
 COOKIE = "(document.cookie = 'cliplib=1; SameSite=None; Secure') && document.cookie.includes('cliplib=1')"
 ROOM_BYTES = 2 * 10**9  # for a model and an index
+LEFT = 'style="text-align:left"'  # JupyterLab sets tables to the right, as for numbers
 SIGNS = {True: "yes", False: "no", None: "not known"}
 
 
@@ -54,8 +55,9 @@ class Checks(tuple):
 
     def _repr_html_(self) -> str:
         rows = ((c.question, SIGNS[c.ok], c.found, "" if c.ok else c.otherwise) for c in self)
-        cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-        return f"<table><tr><th></th><th></th><th>what was seen</th><th>if not</th></tr>{cells}</table>"
+        cells = "".join(f"<tr>{''.join(f'<td {LEFT}>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        heads = "".join(f"<th {LEFT}>{head}</th>" for head in ("question", "answer", "what was seen", "if not"))
+        return f"<table><tr>{heads}</tr>{cells}</table>"
 
 
 def preflight(model: str = "ViT-B/32") -> Checks:

@@ -56,6 +56,11 @@ class Scores:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def gallery(self) -> np.ndarray:
+        """The embeddings of `rows`: float32 (n, d), unit rows. `gallery @ embedding` are the values, NaN aside."""
+        return rows_.matrix(self.rows)
+
     def top(self, k: int = 5, threshold: float | None = None, fold: float | None = None, distinct: bool = True) -> Hits:
         """The best `k` rows with a cosine of at least `threshold` (None: the library's own).
 

@@ -10,6 +10,8 @@ judge one picture after another, and `explorer`, a cutoff over judged scores.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import ipywidgets
 
 from ..library import Library
@@ -53,8 +55,11 @@ def video_box(library: Library, example: str = "") -> SearchBox:
     return box.started(example)
 
 
-def compose_box(library: Library, example: str = "") -> SearchBox:
-    """Words and photos with weights, summed: more of this, less of that. "Find similar" puts a result into a row."""
+def compose_box(library: Library, example: str | Mapping[str, float] = "") -> SearchBox:
+    """Words and photos with weights, summed: more of this, less of that. "Add to query" puts a result into a row.
+
+    `example` is a text, or the weights of up to six texts, such as {"a car": 1, "a town": -1}.
+    """
     rows = entries.Rows(library.photos(), example, lambda *_: box.search())
 
     def add(path: str) -> None:

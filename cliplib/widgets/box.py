@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
 from pathlib import Path, PurePosixPath
@@ -81,7 +81,7 @@ class SearchBox(ipywidgets.VBox):
         super().__init__([*above, self.notice, self.head, self.gallery.widget, *below])
         self.add_class("cliplib-box")
 
-    def started(self, example: str) -> SearchBox:
+    def started(self, example: str | Mapping[str, float]) -> SearchBox:
         """This box, with the example already asked if there is one."""
         if example:
             self.search()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,15 +82,18 @@ class Rows:
 
     MOST, AT_FIRST = 6, 3
 
-    def __init__(self, photos: list[str], words: str, ask: Callable):
+    def __init__(self, photos: list[str], words: str | Mapping[str, float], ask: Callable):
         self._photos, self._ask = photos, ask
         self.rows = [self._row() for _ in range(self.MOST)]
         self.add = ipywidgets.Button(description="One more row", icon="plus")
         self.add.on_click(lambda _: self._show(self.used + 1))
         self.widget = ipywidgets.VBox()
         self.widget.add_class("cliplib-rows")
-        self.rows[0].children[1].value = words
-        self._show(self.AT_FIRST)
+        words = {words: 1} if isinstance(words, str) else words
+        for row, (line, weight) in zip(self.rows, words.items(), strict=False):
+            row.children[2].value = weight  # first, for a weight beside words asks at once
+            row.children[1].value = line
+        self._show(max(self.AT_FIRST, len(words)))
 
     def asked(self) -> Asked:
         """The weighted sum of the rows that are filled in."""

@@ -72,6 +72,11 @@ class TestTile:
         page = tile_html(hits_of(threshold=0.25), Hit("sea.jpg", 0.375))
         assert "width:37.5%" in page and "left:25.0%" in page and "0.375" in page
 
+    def test_where_any_score_passes_no_threshold_is_drawn_or_named(self):
+        page = hits_html(hits_of(Hit("sea.jpg", 0.375), threshold=-1))
+        assert "<u " not in page and "1 shown of 9 photos compared</small>" in page
+        assert "compared, cosine 0.25 or more</small>" in hits_html(hits_of(Hit("sea.jpg", 0.375)))
+
     def test_a_negative_score_has_no_bar(self):
         assert "width:0.0%" in tile_html(hits_of(), Hit("sea.jpg", -0.3))
 

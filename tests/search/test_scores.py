@@ -86,6 +86,11 @@ class TestTop:
         assert frame["path"].tolist()[0] == "trips/b.jpg" and len(frame) == 4
 
 
+def test_the_gallery_holds_the_rows_embeddings_in_their_order(scores):
+    want = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0.98, 0.199]], np.float32)
+    assert scores.gallery.dtype == np.float32 and (scores.gallery == want).all()
+
+
 class TestOnly:
     @pytest.mark.parametrize(
         ("folder", "want"),

@@ -355,6 +355,12 @@ class TestComposeBox:
         self.rows(box)[0].children[2].value = -1
         assert "−a dog" in said(box)
 
+    def test_begins_with_the_weights_it_is_given(self, library):
+        box = widgets.compose_box(library, example={"a dog": 1, "a cat": -0.5, "a car": 2, "a town": 1})
+        filled = [(row.children[1].value, row.children[2].value) for row in self.rows(box)[:-1]]
+        assert filled == [("a dog", 1), ("a cat", -0.5), ("a car", 2), ("a town", 1)]
+        assert box.base.query == "a dog − 0.5 × a cat + 2 × a car + a town"
+
     def test_rows_can_be_added_up_to_six(self, library):
         box = widgets.compose_box(library)
         for _ in range(3):
