@@ -1,6 +1,6 @@
 """The class pack: an index, its thumbnails, judgements and chosen pictures in one zip, opened where it lies, read-only.
 
-    cliplib-pack.json      which model made it, how much is in it
+    cliplib-pack.json      which model made it, how much is in it, its calibrated cutoffs
     index.parquet          the rows, see `rows`
     judgements.csv         where there are any
     thumbs/<n>.jpg         the thumbnail of row n, where it has one
@@ -74,6 +74,7 @@ def save(
     if Path(model["name"]).is_absolute():  # a checkpoint: whose folder it lies in is nobody's business
         model["name"] = Path(model["name"]).name
     about = {"magic": MAGIC, "model": model, "rows": rows.num_rows, "pictures": pictures, "judgements": judged}
+    about["profiles"] = [{**body, "model": model} for body in library.profiles.bodies()]
 
     def write(target) -> None:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
@@ -149,6 +150,7 @@ def open_pack(kind: type[Library], file: str | Path, options: dict) -> Library:
             judged = Path(scratch) / JUDGEMENTS
             judged.write_bytes(store.read(JUDGEMENTS))
             library.judgements.merge(judged)
+    library.profiles.add(store.about.get("profiles", []))  # a pack of an earlier version carries none
     return library
 
 

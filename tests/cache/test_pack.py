@@ -12,6 +12,7 @@ from PIL import Image
 
 import cliplib
 from cliplib.cache import rows
+from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError
 from cliplib.media import files, patient
 from cliplib.media.zips import OWN_MARK
@@ -35,6 +36,7 @@ def library(tmp_path_factory, weights):
     library = cliplib.Library(root, model=weights, device="cpu", precision="fp32")
     library.index(progress=False)
     library.judgements.add("text->image", "a dog", "a.jpg", True, judge="Anna Example")
+    library.profiles.save(Profile("text->image", "best F1", 0.125, library.store.model))
     return library
 
 
@@ -162,6 +164,7 @@ class TestOpening:
             assert [mine.thumbnail(hit) for hit in mine] == [theirs.thumbnail(hit) for hit in theirs]
         (judged,) = pack.judgements.frame().to_dict("records")
         assert (judged["query"], judged["path"], judged["relevant"]) == ("a dog", "a.jpg", True)
+        assert (pack.threshold("text->image"), pack.threshold("image->image")) == (0.125, 0.70)
 
     def test_moments_play_and_pictures_are_copied_from_the_originals_inside(
         self, library, weights, originals, tmp_path
