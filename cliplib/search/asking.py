@@ -59,8 +59,8 @@ class Asking:
         for start in range(0, len(queries), TOGETHER):
             asked = [self._found(query) for query in queries[start : start + TOGETHER]]
             texts = [term.value for query, _ in asked for term in query.terms if term.kind == "text"]
-            self._library.encoder.encode_texts(texts)  # as one batch; below they are found encoded
-            embeddings = np.array([self._embedding(*query) for query in asked])
+            encoded = dict(zip(texts, self._library.encoder.encode_texts(texts), strict=True))
+            embeddings = np.array([self._embedding(*query, encoded) for query in asked])
             together = ranking.cosines(self.gallery(kind)[1], embeddings if len(asked) > 1 else embeddings[0])
             for (query, stored), embedding, values in zip(asked, embeddings, np.atleast_2d(together), strict=True):
                 scores = self.towards(embedding, str(query), query.kind, kind, query, values)
@@ -106,11 +106,10 @@ class Asking:
         terms = tuple(replace(term, value=path or term.value) for term, path in zip(query.terms, stored, strict=True))
         return Query(terms), stored
 
-    def _embedding(self, query: Query, stored: list[str | None]) -> np.ndarray:
-        """The query's direction, float32 (d,)."""
-        texts = iter(self._library.encoder.encode_texts([term.value for term in query.terms if term.kind == "text"]))
+    def _embedding(self, query: Query, stored: list[str | None], texts: dict[str, np.ndarray]) -> np.ndarray:
+        """The query's direction, float32 (d,); `texts` are those of its texts."""
         rows = [
-            next(texts) if term.kind == "text" else self._image(term.value, path is not None)
+            texts[term.value] if term.kind == "text" else self._image(term.value, path is not None)
             for term, path in zip(query.terms, stored, strict=True)
         ]
         return ranking.composed(rows, np.array([term.weight for term in query.terms]))
