@@ -41,6 +41,14 @@ def media() -> Path:
 
 
 @pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> Path:
+    """A checkpoint of a small CLIP with random weights."""
+    from tests.libraries import save_random_clip
+
+    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+
+
+@pytest.fixture(scope="session")
 def suite(tmp_path_factory, repo) -> Path:
     """A copy of what a student has: the notebooks, the package and the data."""
     copy = tmp_path_factory.mktemp("suite") / "cliplib"

@@ -11,7 +11,7 @@ import pytest
 from cliplib import Library
 from cliplib.cache import rows
 from cliplib.errors import CacheError, QueryError
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.libraries import draw_picture, draw_video
 
 ray = pytest.importorskip("ray", reason="the cluster needs ray: pip install 'ray[data]'")
 pytest.importorskip("ray.data", reason="the cluster needs ray.data: pip install 'ray[data]'")
@@ -47,11 +47,6 @@ def workers():
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
-
-
-@pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Photos of four formats, a video, a twin, and three files that cannot be read."""
     root = tmp_path_factory.mktemp("cluster") / "photos"
@@ -66,8 +61,8 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def local(root, model, tmp_path_factory):
-    library = Library(root, model, cache=tmp_path_factory.mktemp("local"), device="cpu", precision="fp32")
+def local(root, weights, tmp_path_factory):
+    library = Library(root, weights, cache=tmp_path_factory.mktemp("local"), device="cpu", precision="fp32")
     return library, library.index(progress=False)
 
 
@@ -81,10 +76,10 @@ def assert_same_rows(library, other):
 
 
 def test_two_workers_make_the_index_of_one_machine_though_one_is_killed(
-    root, model, local, workers, tmp_path, monkeypatch
+    root, weights, local, workers, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(cluster, "Worker", DiesOnce)
-    library = Library(root, model, cache=tmp_path, device="cpu", precision="fp32")
+    library = Library(root, weights, cache=tmp_path, device="cpu", precision="fp32")
     report = cluster.index(library, workers=workers, progress=False)
     assert (root / ".died").exists()
     assert_same_rows(library, local[0])
@@ -92,15 +87,15 @@ def test_two_workers_make_the_index_of_one_machine_though_one_is_killed(
     assert report.skipped == local[1].skipped and len(report.skipped) == 3
     key = rows.keys(library.store.rows)[0]
     assert library.store.thumbnail(key) == local[0].store.thumbnail(key) is not None
-    again = Library(root, model, cache=tmp_path, device="cpu", precision="fp32").index(progress=False)
+    again = Library(root, weights, cache=tmp_path, device="cpu", precision="fp32").index(progress=False)
     assert (again.indexed, again.unchanged, again.skipped) == (0, 14, report.skipped)
 
 
-def test_the_best_of_all_parts_are_the_best_of_the_index(root, model, workers, tmp_path):
+def test_the_best_of_all_parts_are_the_best_of_the_index(root, weights, workers, tmp_path):
     for i in range(6):
         draw_picture(tmp_path / "more" / f"{i}.png", 100 + i)
     draw_video(tmp_path / "more" / "film.mp4", 9)
-    library = Library(tmp_path / "more", model, cache=tmp_path / "cache", device="cpu", precision="fp32")
+    library = Library(tmp_path / "more", weights, cache=tmp_path / "cache", device="cpu", precision="fp32")
     library.index(progress=False)
     for i in range(6, 9):  # a second part, and dead rows in the first
         draw_picture(tmp_path / "more" / f"{i}.png", 100 + i)
@@ -121,9 +116,9 @@ def test_the_best_of_all_parts_are_the_best_of_the_index(root, model, workers, t
         cluster.search(library, "a red circle")
 
 
-def test_uris_of_any_storage_give_the_same_embeddings(root, model, local, workers, tmp_path):
+def test_uris_of_any_storage_give_the_same_embeddings(root, weights, local, workers, tmp_path):
     uris = [f"file://{root}/0", f"file://{root}/film.mp4", f"file://{root}/empty.jpg", "file:///not/there.jpg"]
-    library = Library(tmp_path, model, cache=tmp_path / "cache", device="cpu", precision="fp32")
+    library = Library(tmp_path, weights, cache=tmp_path / "cache", device="cpu", precision="fp32")
     report = cluster.index(library, uris, workers=1, progress=False)
     table, expected = library.store.rows, local[0].store.rows
     names = {f"file://{root}/{path}": path for path in expected["path"].to_pylist()}

@@ -17,11 +17,6 @@ TEXT = "text->image"
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
-
-
-@pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     root = tmp_path_factory.mktemp("photos")
     for number in range(8):

@@ -22,11 +22,6 @@ from tests.libraries import draw_picture, draw_video, save_random_clip
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
-
-
-@pytest.fixture(scope="module")
 def library(tmp_path_factory, weights):
     """Five photos, two of them of one name, and a video."""
     root = tmp_path_factory.mktemp("photos")

@@ -21,11 +21,6 @@ from tests.takeouts import picture, save_photo
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
-
-
-@pytest.fixture(scope="module")
 def library(tmp_path_factory, weights):
     """Four photos, one with a place and a camera, one large; a video; a judgement."""
     root = tmp_path_factory.mktemp("photos")

@@ -8,12 +8,7 @@ import cliplib
 from cliplib.errors import LibraryError, QueryError
 from cliplib.index import update as index
 from cliplib.models.encoder import Encoder
-from tests.libraries import draw_picture, save_random_clip
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+from tests.libraries import draw_picture
 
 
 @pytest.fixture

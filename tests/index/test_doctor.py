@@ -10,12 +10,7 @@ from cliplib.__main__ import main
 from cliplib.errors import LibraryError, MediaError
 from cliplib.index import doctor
 from cliplib.media.files import find_media
-from tests.libraries import draw_picture, save_random_clip
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+from tests.libraries import draw_picture
 
 
 @pytest.fixture

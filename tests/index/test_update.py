@@ -14,7 +14,7 @@ from cliplib.index.pipeline import Finished
 from cliplib.index.update import update
 from cliplib.media.files import find_media
 from cliplib.models.encoder import Encoder
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.libraries import draw_picture, draw_video
 
 
 class CountingEncoder(Encoder):
@@ -28,9 +28,8 @@ class CountingEncoder(Encoder):
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    file = save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
-    return CountingEncoder.load(file, device="cpu", precision="fp32")
+def encoder(weights):
+    return CountingEncoder.load(weights, device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,7 @@
 import pytest
 
 from cliplib.lessons.upload import Upload
-from tests.libraries import draw_picture, save_random_clip
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
+from tests.libraries import draw_picture
 
 
 @pytest.fixture

@@ -13,14 +13,8 @@ from cliplib.cache import rows
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError, QueryError
 from cliplib.search import blocks
-from tests.libraries import save_random_clip
 
 DIM = 32  # numbers in a row of the random CLIP
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
 
 
 def near(direction, cosines, rng):
@@ -37,12 +31,12 @@ def records(prefix, n, **facts):
 
 
 @pytest.fixture
-def library(model, tmp_path, monkeypatch):
+def library(weights, tmp_path, monkeypatch):
     """Three parts of 600 photos, some of them dead, and a part of 300 frames; scores of "a dog" from -0.5 to 0.9.
 
     The best 70 are copies of one photo, and 40 are of one score.
     """
-    library = Library(tmp_path, model, cache=tmp_path / "cache", device="cpu", precision="fp32")
+    library = Library(tmp_path, weights, cache=tmp_path / "cache", device="cpu", precision="fp32")
     rng, dog = np.random.default_rng(0), np.eye(DIM)[0]  # with it a cosine is one exact number, and ties are ties
     monkeypatch.setattr(library.encoder, "encode_texts", lambda texts: np.eye(DIM, dtype=np.float32)[:1])
     for name in "abc":
@@ -61,7 +55,7 @@ def library(model, tmp_path, monkeypatch):
         for i, row in enumerate(records("f", 300, kind="frame"))
     ]
     library.store.checkpoint(rows.table(film, near(dog, rng.uniform(-0.5, 0.7, 300), rng)), {}, set(), {})
-    opened = Library(tmp_path, model, cache=tmp_path / "cache", device="cpu", precision="fp32")
+    opened = Library(tmp_path, weights, cache=tmp_path / "cache", device="cpu", precision="fp32")
     opened.encoder = library.encoder
     return opened
 
@@ -82,8 +76,8 @@ def test_the_answer_is_that_of_the_whole_index_with_ties_copies_and_dead_rows(li
     assert (found.searched, found.threshold) == (expected.searched, threshold)
 
 
-def test_the_index_is_not_opened_for_the_threshold(library, model, monkeypatch):
-    again = Library(library.root, model, cache=library.cache, device="cpu", precision="fp32")
+def test_the_index_is_not_opened_for_the_threshold(library, weights, monkeypatch):
+    again = Library(library.root, weights, cache=library.cache, device="cpu", precision="fp32")
     monkeypatch.setattr(Store, "__init__", lambda *_: pytest.fail("opened"))
     assert blocks.search(again, "a dog", 3).threshold == again.threshold("text->image") == 0.25
 

@@ -16,7 +16,7 @@ from cliplib.search import footage
 from cliplib.search.clips import KEEP, write_clip
 from cliplib.search.footage import PREVIEW, PREVIEW_BYTES
 from cliplib.search.moments import Moment
-from tests.libraries import draw_video, save_random_clip
+from tests.libraries import draw_video
 from tests.media.test_video import REAL, made, steady
 
 av = pytest.importorskip("av")
@@ -217,11 +217,11 @@ class TestFile:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
+def library(tmp_path_factory, weights):
     root = tmp_path_factory.mktemp("library")
     for seed in range(1, 6):
         draw_video(root / f"v{seed}.mp4", seed, seconds=3)
-    library = cliplib.Library(root, model=save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors"))
+    library = cliplib.Library(root, model=weights)
     library.index(progress=False)
     return library
 

@@ -10,7 +10,7 @@ import pytest
 import cliplib
 from cliplib.errors import QueryError
 from cliplib.search.moments import Moment, best_stretches, step_s, stretches
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.libraries import draw_picture, draw_video
 
 
 def found(scores, times_s=None, **options):
@@ -111,12 +111,12 @@ class TestStep:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
+def library(tmp_path_factory, weights):
     root = tmp_path_factory.mktemp("library")
     draw_picture(root / "p.jpg", 0)
     for seed in (1, 2):
         draw_video(root / f"v{seed}.mp4", seed, seconds=5)
-    library = cliplib.Library(root, model=save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors"))
+    library = cliplib.Library(root, model=weights)
     library.index(progress=False)
     return library
 

@@ -10,20 +10,19 @@ from cliplib.calibrate.judgements import Judgements
 from cliplib.models.encoder import Encoder
 from cliplib.widgets.explorer import ALL, Explorer, cut, histogram_svg
 from cliplib.widgets.labelling import LabellingBox, tasks
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.libraries import draw_picture, draw_video
 
 TEXT = "text->image"
 QUERIES = ["a dog", "a cat"]
 
 
 @pytest.fixture(scope="module")
-def indexed(tmp_path_factory):
+def indexed(tmp_path_factory, weights):
     """A library of eight photos and a video, indexed once; each test has a table of judgements of its own."""
     root = tmp_path_factory.mktemp("photos")
     for number in range(8):
         draw_picture(root / f"p{number}.jpg", number)
     draw_video(root / "v.mp4", 7)
-    weights = save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
     library = cliplib.Library(root, model=weights)
     library.index(progress=False)
     return library

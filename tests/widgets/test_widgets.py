@@ -16,20 +16,19 @@ from cliplib.calibrate.judgements import Judgements
 from cliplib.models.encoder import Encoder
 from cliplib.widgets.controls import answer
 from cliplib.widgets.entries import files_of
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.libraries import draw_picture, draw_video
 
 NASTY = "<img src=x onerror=alert(1)>.jpg"
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
+def library(tmp_path_factory, weights):
     root = tmp_path_factory.mktemp("photos")
     for i in range(3):
         draw_picture(root / f"p{i}.jpg", i)
     draw_picture(root / "trips" / NASTY, 3)
     draw_picture(root / "trips" / "copy.png", 0)  # p0 without its JPEG noise: near it, and no twin
     draw_video(root / "v.mp4", 7)
-    weights = save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
     library = cliplib.Library(root, model=weights)
     library.index(progress=False)
     return library
