@@ -31,9 +31,9 @@ def write_pack(file, thumbs: Iterable[tuple[Key, bytes]]) -> None:
 
 
 class Thumbs:
-    """The thumbnails of several packs; only their keys are read at first."""
+    """The thumbnails of several packs, all or those `wanted`; only their keys are read at first."""
 
-    def __init__(self, files: list[Path]):
+    def __init__(self, files: list[Path], wanted: set[Key] | None = None):
         self._where: dict[Key, tuple[Path, int]] = {}
         self.problems: list[str] = []
         for file in files:
@@ -44,7 +44,8 @@ class Thumbs:
                 self.problems.append(f"{file.name}: its thumbnails cannot be read ({error})")
                 continue
             for row, key in enumerate(zip(keys["digest"].to_pylist(), keys["time_s"].to_pylist(), strict=True)):
-                self._where[key] = (file, row)
+                if wanted is None or key in wanted:
+                    self._where[key] = (file, row)
 
     def get(self, key: Key) -> bytes | None:
         """The JPEG of a key, or None where there is none or its pack is damaged."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,9 +57,8 @@ def search(
         counts, found = zip((0, _picked(rows_.empty(encoder.dim), query[:0])), *each(best, parts), strict=True)
         found = pa.concat_tables(found)
         found = found.take(top_k(found["score"].to_numpy(), many)).combine_chunks()
-        thumbnail = partial(
-            _thumbnail, [library.folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
-        )
+        packs = [library.folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
+        thumbnail = _thumbnails(packs, set(rows_.keys(found)))
         scores = Scores(text, mode, found["score"].to_numpy(), found, threshold, encoder.banner, thumbnail)
         hits = scores.top(k, threshold)
         wanted, least = (k, threshold) if hits else (NEAREST, -1)
@@ -103,5 +102,7 @@ def _picked(rows: pa.Table, scores: np.ndarray) -> pa.Table:
     return rows.drop_columns(["embedding"]).append_column("score", pa.array(scores, pa.float32()))
 
 
-def _thumbnail(packs: list[Path], hit) -> bytes | None:
-    return Thumbs(packs).get((hit.digest, hit.time_s))
+def _thumbnails(packs: list[Path], wanted: set) -> Callable:
+    """What gives a hit its JPEG; of the packs' keys, read once, when the first is shown, it keeps those `wanted`."""
+    thumbs = cache(lambda: Thumbs(packs, wanted))
+    return lambda hit: thumbs().get((hit.digest, hit.time_s))

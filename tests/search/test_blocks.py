@@ -11,6 +11,7 @@ import pytest
 from cliplib import Library
 from cliplib.cache import rows
 from cliplib.cache.store import Store
+from cliplib.cache.thumbs import Thumbs
 from cliplib.errors import CacheError, QueryError
 from cliplib.search import blocks
 
@@ -80,6 +81,28 @@ def test_the_index_is_not_opened_for_the_threshold(library, weights, monkeypatch
     again = Library(library.root, weights, cache=library.cache, device="cpu", precision="fp32")
     monkeypatch.setattr(Store, "__init__", lambda *_: pytest.fail("opened"))
     assert blocks.search(again, "a dog", 3).threshold == again.threshold("text->image") == 0.25
+
+
+def test_thumbnails_are_looked_up_once_when_shown_and_only_those_of_what_was_found(library, monkeypatch):
+    dog, made = np.eye(DIM)[0], []
+    facts = records("best", 3)
+    pictures = {(fact["digest"], None): fact["path"].encode() for fact in facts}
+    others = {(f"other {i}", None): b"not shown" for i in range(50)}
+    rng = np.random.default_rng(2)
+    library.store.checkpoint(rows.table(facts, near(dog, [0.99, 0.98, 0.97], rng)), pictures, set(), {})
+    library.store.checkpoint(rows.table(records("other", 1), near(dog, [0], rng)), others, set(), {})
+
+    class Counted(Thumbs):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr(blocks, "Thumbs", Counted)
+    hits = blocks.search(library, "a dog", 5)
+    assert not made, "no pack is opened before a picture is shown"
+    shown = [hits.thumbnail(hit) for hit in hits]
+    assert shown == [b"best/0000.jpg", b"best/0001.jpg", b"best/0002.jpg", None, None]
+    assert [len(thumbs._where) for thumbs in made] == [3]
 
 
 def test_refuses_a_bad_k_before_reading_and_names_a_damaged_part(library):
