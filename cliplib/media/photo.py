@@ -182,7 +182,7 @@ def _exif(image, data):
     except Exception:
         return {}, {}
     # HEIC has turns of its own (irot, imir), which the decoder applies; some early iPhones told the turn in EXIF alone.
-    if data and b"irot" not in data and b"imir" not in data and "original_orientation" in image.info:
+    if data and "original_orientation" in image.info and b"irot" not in data and b"imir" not in data:
         tags[ORIENTATION] = image.info["original_orientation"]
     return tags, gps
 
@@ -196,7 +196,7 @@ def _as_rgb(image):
             strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height))).convert("RGBA")
             white.paste(strip, (0, top), strip)
         return white
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_wide(image):

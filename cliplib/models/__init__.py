@@ -1,6 +1,6 @@
 """CLIP models: from a name or a file to an encoder of images and texts.
 
 In reading order: `weights` says what a checkpoint is (`fetch` downloads it, `openclip` knows open_clip's names,
-`checkpoint` reads its tensors without running anything in it), `towers` builds the two networks, `encoder` runs them,
-and `selftest` checks real weights against what OpenAI published.
+`checkpoint` reads its tensors without running anything in it), `towers` builds the two networks, in the `arithmetic`
+that is fastest here, `encoder` runs them, and `selftest` checks real weights against what OpenAI published.
 """

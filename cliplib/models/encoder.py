@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from ..errors import ModelError, QueryError
-from .towers import bf16_pays, build, convert
+from .arithmetic import bf16_pays
+from .towers import build, convert, pack
 from .weights import architecture, load_weights, preprocessing
 
 with warnings.catch_warnings():
@@ -54,15 +55,17 @@ class Encoder:
         for tower in (self._model,) if device != "cpu" else (self._model.visual,):
             convert(tower, DTYPES[precision])
         self._model.to(device)
+        if device == "cpu":
+            pack(self._model)
         self._texts = OrderedDict()  # text -> row, the least recently used first
-        self._lock = threading.Lock()  # the text tower's masks are cut to fit while it runs
+        self._lock = threading.Lock()  # of _texts
 
     @classmethod
     def load(cls, model="ViT-B/32", device=None, precision=None, activation=None):
         """Encoder for a name of openai/CLIP, "tiny" or the path of a checkpoint; see `weights.load_weights`.
 
         device: by default "cuda" where PyTorch sees a GPU, else "cpu". precision: by default "fp16" on a GPU; on a CPU
-        "bf16" where `towers.bf16_pays`, else "fp32". Raises ModelError.
+        "bf16" where `arithmetic.bf16_pays`, else "fp32". Raises ModelError.
         """
         device = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if device.startswith("cuda") and not torch.cuda.is_available():
@@ -191,18 +194,11 @@ class Encoder:
 
         Exact, because the attention is causal: no earlier position sees them.
         """
-        model, blocks, tokens = self._model, self._model.transformer.resblocks, torch.stack(rows).to(self.device)
+        model, tokens = self._model, torch.stack(rows).to(self.device)
         ends = tokens.argmax(dim=-1)
-        length = int(ends.max()) + 1
-        dtype, mask = model.text_projection.dtype, blocks[0].attn_mask
+        length, dtype = int(ends.max()) + 1, model.text_projection.dtype
         hidden = model.token_embedding(tokens[:, :length]).to(dtype) + model.positional_embedding[:length].to(dtype)
-        try:
-            for block in blocks:
-                block.attn_mask = mask[:length, :length]
-            hidden = model.transformer(hidden.permute(1, 0, 2)).permute(1, 0, 2)
-        finally:
-            for block in blocks:
-                block.attn_mask = mask
+        hidden = model.transformer(hidden.permute(1, 0, 2)).permute(1, 0, 2)
         hidden = model.ln_final(hidden).to(dtype)
         return self._unit(hidden[torch.arange(len(rows)), ends] @ model.text_projection, "a text")
 

@@ -1,6 +1,6 @@
 """How fast cliplib is beside the bare operations, another library and the paper's way; all in one run.
 
-    make bench                                        everything, ten minutes on two cores
+    make bench                                        everything, fifteen minutes on two cores
     .venv/bin/python tests/benchmarks/bench.py --quick     smaller sizes, two minutes: to see that it works
 
 Prints a table; writes build/bench/bench.json (the figures), bench.md (the table) and growth.png (time and memory by
@@ -20,7 +20,7 @@ import scale
 import torch
 from material import OUT, draw_photo, photos, random_vit
 
-FULL = {"photos": 320, "rounds": 2, "rows": 1_000_000, "files": 100_000, "memory": (1_000, 10_000)}
+FULL = {"photos": 320, "rounds": 3, "rows": 1_000_000, "files": 100_000, "memory": (1_000, 10_000)}
 QUICK = {"photos": 64, "rounds": 1, "rows": 100_000, "files": 10_000, "memory": (200, 1_000)}
 GROWTH = (1_000, 10_000, 100_000)
 WORDS = {

@@ -243,7 +243,6 @@ def test_cutting_the_unused_positions_is_exact(encoder, small):
     with pytest.warns(UserWarning, match="longer than the 75 tokens"):
         rows = encoder.encode_texts(mixed)
     np.testing.assert_allclose(rows, reference_texts(small[0], mixed), rtol=0, atol=1e-6)
-    assert all(block.attn_mask.shape == (77, 77) for block in encoder._model.transformer.resblocks)
     np.testing.assert_allclose(encoder.encode_texts("x"), rows[:1], rtol=0, atol=1e-6)
 
 

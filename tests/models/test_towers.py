@@ -1,4 +1,4 @@
-"""The towers: spared work changes nothing, and bf16 is taken where it was measured to be faster."""
+"""The towers: spared work changes nothing."""
 
 import clip.model
 import numpy as np
@@ -25,7 +25,9 @@ def weights(reference, tmp_path_factory):
     return load_weights(path, activation="quickgelu")
 
 
-def test_the_towers_give_what_openai_clips_do(reference, weights):
+@pytest.mark.parametrize("few", [0, 64], ids=["fused attention", "plain products"])
+def test_the_towers_give_what_openai_clips_do(reference, weights, monkeypatch, few):
+    monkeypatch.setattr(towers, "FEW_POSITIONS", few)
     built = towers.build(weights, architecture(weights.state))
     pixels, tokens = PIXELS, clip.clip.tokenize(["a dog", "a red car in the rain"])
     normalised = Normalize(MEAN, STD)(pixels.permute(0, 3, 1, 2) / 255)
@@ -46,22 +48,7 @@ def test_the_last_block_is_computed_for_one_position_only(weights):
         block.mlp.c_fc.register_forward_hook(lambda part, given, out: rows.append(tuple(given[0].shape[:2])))
     with torch.inference_mode():
         built.visual(PIXELS)
-    assert rows == [(3, 5), (1, 3)]  # four patches of 16 pixels and the class token, for three pictures
-
-
-@pytest.mark.parametrize(
-    ("units", "fp32_s", "bf16_s", "pays"),
-    [("amx_bf16", 6.0, 1.0, True), ("avx512_bf16", 2.0, 1.0, True), ("avx512_bf16", 1.0, 1.8, False),
-     ("avx512_bf16", 1.1, 1.0, False), ("avx512_f", 9.0, 1.0, False)],
-)  # fmt: skip
-def test_bf16_is_taken_where_it_is_measured_to_be_faster(monkeypatch, units, fp32_s, bf16_s, pays):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {units: True, "amx_tile": False}, raising=False)
-    monkeypatch.setattr(towers, "_seconds", lambda left, _: fp32_s if left.dtype == torch.float32 else bf16_s)
-    towers.bf16_pays.cache_clear()
-    try:
-        assert towers.bf16_pays() is pays
-    finally:
-        towers.bf16_pays.cache_clear()
+    assert rows == [(3, 5), (3, 1)]  # four patches of 16 pixels and the class token, for three pictures
 
 
 def test_bf16_keeps_the_direction_of_every_picture(reference, weights):
