@@ -59,16 +59,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Finished:
-    """A file has no more samples.
+    """A file has no more samples; one of known content has none at all.
 
-    `digest` is None when it could not be read; `error` says why it, or its rest, is missing; `known` means that its
-    content has been encoded before and was not decoded again.
+    `digest` is None when it could not be read; `error` says why it, or its rest, is missing.
     """
 
     file: MediaFile
     digest: str | None
     error: MediaError | None = None
-    known: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class Reader:
             data = read_bytes(self.root / file.path)
             digest = digest_of(data)
             if self.known(digest, file.kind):
-                return [Finished(file, digest, known=True)]
+                return [Finished(file, digest)]
             with turns:
                 photo = open_photo(data, self.shortest)
                 pixels, jpeg = self.prepare(photo.image), thumbnail(photo.image)
@@ -138,7 +136,7 @@ class Reader:
             source = PatientFile(path) if large else read_bytes(path)
             digest = source.digest() if large else digest_of(source)
             if self.known(digest, file.kind):
-                yield Finished(file, digest, known=True)
+                yield Finished(file, digest)
                 return
             with open_video(source) as video:
                 names = ("width", "height", "duration_s", "taken_at", "taken_from")
