@@ -59,9 +59,13 @@ class Store:
 
     @property
     def rows(self) -> pa.Table:
-        """The live rows, each (path, time_s) once, in one chunk; photos before frames, so that either is a slice."""
+        """The live rows, each (path, time_s) once, in one chunk; photos before frames, so that either is a slice.
+
+        Their parts come by name: every session answers in the same order where scores are equal.
+        """
         if self._rows is None:
-            self._rows = rows_.joined(list(self._state.live.values()), self.model["dim"])
+            live = self._state.live
+            self._rows = rows_.joined([live[name] for name in sorted(live)], self.model["dim"])
         return self._rows
 
     @property

@@ -75,6 +75,11 @@ class TestCheckpoint:
         add(first, ["a"])
         assert first.rows["kind"].to_pylist() == Store(folder, MODEL).rows["kind"].to_pylist() == ["image", "frame"]
 
+    def test_rows_have_the_same_order_in_the_session_that_wrote_them_and_in_the_next(self, folder):
+        first = fill(Store(folder, MODEL), 9)
+        add(first, ["p3", "late"], mtime_ns=3)
+        assert first.rows["path"].to_pylist() == Store(folder, MODEL).rows["path"].to_pylist()
+
     def test_failures_are_kept_and_replaced(self, folder):
         first = Store(folder, MODEL)
         add(first, ["a"], failures={"bad": {"size": 1, "mtime_ns": 1, "stage": "decode", "reason": "r"}})
