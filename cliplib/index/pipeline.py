@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import MediaError
 from ..media.files import DIGEST_WHOLE_BYTES, MediaFile, digest_of, read_bytes
 from ..media.patient import PatientFile
-from ..media.photo import open_photo, thumbnail
+from ..media.photo import fitted, open_photo, thumbnail
 from ..media.video import open_video
 from .companions import Companions
 from .journal import Journal, try_alone
@@ -116,7 +116,8 @@ class Reader:
                 return [Finished(file, digest)]
             with turns:
                 photo = open_photo(data, self.shortest)
-                pixels, jpeg = self.prepare(photo.image), thumbnail(photo.image)
+                image = fitted(photo.image, self.shortest)
+                pixels, jpeg = self.prepare(image), thumbnail(image)
             facts = self.companions.completed(file.path, {"width": photo.width, "height": photo.height} | photo.exif)
             return [Sample(file, digest, pixels, jpeg, facts), Finished(file, digest)]
         except Exception as error:
@@ -143,7 +144,8 @@ class Reader:
                 facts = {name: getattr(video.facts, name) for name in names} | {"every_s": self.every_s}
                 facts = self.companions.completed(file.path, facts)
                 for frame in video.sample(self.every_s):
-                    yield Sample(file, digest, self.prepare(frame.image), thumbnail(frame.image), facts, frame.time_s)
+                    image = fitted(frame.image, self.shortest)
+                    yield Sample(file, digest, self.prepare(image), thumbnail(image), facts, frame.time_s)
             yield Finished(file, digest)
         except Exception as error:
             yield Finished(file, digest, _as_media_error(file, error))

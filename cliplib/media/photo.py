@@ -10,6 +10,7 @@ import io
 import zlib
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
@@ -28,6 +29,7 @@ MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the 
 MAX_DRAFT_PIXELS = 199_999_999  # of a baseline JPEG, which can be decoded at half its size or less
 ZERO_TAIL_BYTES = 64  # a compressed picture does not end in so many zero bytes by nature
 STRIP_ROWS = 256
+THUMBNAIL_EDGE = 256
 
 ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
 TURNS = {  # EXIF orientation -> what sets the picture upright; 5 to 8 swap its sides
@@ -102,7 +104,23 @@ def open_photo(source, shortest: int | None = None) -> Photo:
     return Photo(image, *size, exif_facts(exif, gps))
 
 
-def thumbnail(image: Image.Image, edge: int = 256) -> bytes:
+def fitted(image: Image.Image, shortest: int) -> Image.Image:
+    """The RGB `image` with `shortest` pixels on its short side, where it is larger and enough is left for a thumbnail.
+
+    Bicubic with antialiasing, in a third of Pillow's time; a number may differ by 1 of 255 from Pillow's.
+    """
+    import torch  # here, for who only opens pictures need not wait for it
+
+    shorter, longer = sorted(image.size)
+    if shorter <= shortest or longer * shortest // shorter < THUMBNAIL_EDGE:
+        return image
+    width, height = (side * shortest // shorter for side in image.size)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    small = torch.nn.functional.interpolate(pixels, (height, width), mode="bicubic", antialias=True)[0]
+    return Image.fromarray(small.permute(1, 2, 0).contiguous().numpy())
+
+
+def thumbnail(image: Image.Image, edge: int = THUMBNAIL_EDGE) -> bytes:
     """A JPEG of the RGB `image` within `edge` x `edge` pixels, about 10 KB."""
     scale = min(1.0, edge / max(image.size))
     size = [max(1, round(side * scale)) for side in image.size]
@@ -145,7 +163,7 @@ def _open(data, kind, shortest):
     if kind == "PNG":
         _refuse_rotten_chunks(data)
     if draft and (shortest or width * height > MAX_PIXELS):
-        aim = max(3 * shortest // 2, 256) if shortest else max(size)  # 256 for its thumbnail
+        aim = max(3 * shortest // 2, THUMBNAIL_EDGE) if shortest else max(size)
         half = (width // 2, height // 2) if width * height > MAX_PIXELS else (aim, aim)
         image.draft(None, (min(aim, half[0]), min(aim, half[1])))
     return image, size

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MediaError
+from ..media.photo import fitted
 from ..media.video import open_video
 from .clips import Recipe, write_clip
 from .moments import LEAVE_BELOW, Moment, Stretch, step_s
@@ -90,7 +91,7 @@ class Footage:
         with contextlib.suppress(MediaError):
             for frame in video.sample(FINE_S, start_s, end_s):
                 times_s.append(frame.time_s)
-                pixels.append(encoder.prepare(frame.image))
+                pixels.append(encoder.prepare(fitted(frame.image, encoder.resolution)))
         return times_s, cosines(encoder.encode_images(pixels), self._embedding)
 
 

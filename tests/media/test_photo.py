@@ -19,7 +19,7 @@ from cliplib.cache.store import Store
 from cliplib.errors import MediaError
 from cliplib.index.update import update
 from cliplib.media import files, photo
-from cliplib.media.photo import open_photo, thumbnail
+from cliplib.media.photo import fitted, open_photo, thumbnail
 from tests.torture import MODEL, StubEncoder
 
 pillow_heif = pytest.importorskip("pillow_heif")
@@ -354,6 +354,26 @@ class TestFacts:
         photo = open_photo(media / "photos/IMG_2682.heic")
         assert (photo.exif["taken_at"], photo.exif["taken_from"]) == ("2019-03-21T11:04:22", "exif")
         assert (photo.width, photo.height) == photo.image.size
+
+
+class TestFitted:
+    @pytest.mark.parametrize("size", [(640, 480), (480, 641), (1920, 1080), (513, 400), (9000, 225), (300, 229)])
+    def test_is_the_size_that_clip_asks_for_as_pillow_makes_it_but_for_one_of_255(self, size):
+        image = quadrants(*size)
+        image.paste(noise(60, 50), (20, 30))
+        small = fitted(image, 224)
+        assert small.size == tuple(224 * side // min(size) for side in size) and small.mode == "RGB"
+        pillows = np.asarray(image.resize(small.size, Image.Resampling.BICUBIC)).astype(int)
+        assert np.abs(np.asarray(small) - pillows).max() <= 1
+
+    @pytest.mark.parametrize("size", [(224, 300), (200, 900), (800, 800), (500, 450)])
+    def test_enlarges_nothing_and_leaves_enough_for_a_thumbnail(self, size):
+        image = noise(*size)
+        assert fitted(image, 224) is image
+
+    def test_says_nothing(self, recwarn):
+        fitted(noise(640, 480), 224)
+        assert not [told for told in recwarn if "writable" in str(told.message)]
 
 
 class TestThumbnail:
