@@ -29,7 +29,7 @@ MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the 
 MAX_DRAFT_PIXELS = 199_999_999  # of a baseline JPEG, which can be decoded at half its size or less
 ZERO_TAIL_BYTES = 64  # a compressed picture does not end in so many zero bytes by nature
 STRIP_ROWS = 256
-THUMBNAIL_EDGE = 256
+THUMBNAIL_EDGE = 256  # pixels
 
 ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
 TURNS = {  # EXIF orientation -> what sets the picture upright; 5 to 8 swap its sides

@@ -31,7 +31,7 @@ WORDS = {
     "limit": "limit: bare decode and bare bf16 encode in turn",
     "bare_decode": "  Pillow with draft, two threads, alone",
     "bare_encode": "  openai/CLIP under bf16 autocast, alone",
-    "ceiling": "ceiling: what no pipeline as exact passes on this CPU",
+    "ceiling": "ceiling: bare decoding and bare products in turn",
     "bare_draft": "  Pillow with draft to 1.5 times the size, two threads, alone",
     "products_bf16": "  the tower's products of matrices in bf16, alone",
     "products_fp32": "  the same in fp32",

@@ -3,9 +3,9 @@
 The limit is made of bare parts, none of them cliplib's: plain Pillow with `draft` in two threads, and openai/CLIP's
 `encode_image` under bf16 autocast in batches of 32. On the same cores they take turns: 1 / (1/decode + 1/encode).
 
-The ceiling is what no pipeline on this CPU passes that is as exact: Pillow with `draft` to 1.5 times the model's size,
-and the tower's products of matrices in the faster of bf16 and fp32, by weights laid out beforehand, with nothing in
-between. A ratio that is wanted and lies above its ceiling is missed by the CPU; one that lies under it, by cliplib.
+The ceiling has nothing in between: Pillow with `draft` to 1.5 times the model's size, and the tower's products of
+matrices in the faster of bf16 and fp32, by weights laid out beforehand. A ratio that is wanted and lies above its
+ceiling is missed by the CPU; one that lies under it, by cliplib.
 """
 
 import logging

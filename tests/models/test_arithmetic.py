@@ -11,9 +11,19 @@ DTYPES = [torch.float32, torch.bfloat16]
 
 @pytest.fixture(autouse=True)
 def measured_anew():
+    measured = arithmetic.bf16_pays, arithmetic.packing_pays
+    for pays in measured:
+        pays.cache_clear()
     yield
-    arithmetic.bf16_pays.cache_clear()
-    arithmetic.packing_pays.cache_clear()
+    for pays in measured:
+        pays.cache_clear()
+
+
+def skip_unless_it_packs(dtype):
+    try:
+        arithmetic.Packed(arithmetic._widest(dtype))(torch.ones(1, 768, dtype=dtype))
+    except (AttributeError, RuntimeError):
+        pytest.skip("this PyTorch or CPU cannot pack")
 
 
 @pytest.mark.parametrize(
@@ -22,7 +32,6 @@ def measured_anew():
      ("avx512_bf16", 1.1, 1.0, False), ("avx512_f", 9.0, 1.0, False)],
 )  # fmt: skip
 def test_bf16_is_taken_where_it_is_measured_to_be_faster(monkeypatch, units, fp32_s, bf16_s, pays):
-    arithmetic.bf16_pays.cache_clear()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {units: True, "amx_tile": False}, raising=False)
     monkeypatch.setattr(arithmetic, "_best_seconds", lambda *products: [fp32_s, bf16_s])
     assert arithmetic.bf16_pays() is pays
@@ -31,13 +40,7 @@ def test_bf16_is_taken_where_it_is_measured_to_be_faster(monkeypatch, units, fp3
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("plain_s", "packed_s", "pays"), [(2.0, 1.0, True), (1.0, 2.0, False)])
 def test_weights_are_packed_where_that_is_measured_to_be_faster(monkeypatch, dtype, plain_s, packed_s, pays):
-    arithmetic.packing_pays.cache_clear()
-    if not arithmetic.packing_pays(dtype):
-        try:
-            arithmetic.Packed(arithmetic._widest(dtype))(torch.ones(1, 768, dtype=dtype))
-        except (AttributeError, RuntimeError):
-            pytest.skip("this PyTorch or CPU cannot pack")
-    arithmetic.packing_pays.cache_clear()
+    skip_unless_it_packs(dtype)
     monkeypatch.setattr(arithmetic, "_best_seconds", lambda *products: 2 * [plain_s, packed_s])
     assert arithmetic.packing_pays(dtype) is pays
 
@@ -49,7 +52,6 @@ def test_weights_stay_plain_where_packing_fails_or_is_wrong(monkeypatch, fault):
             raise fault("no such call")
         return torch.zeros(len(x), 3072)
 
-    arithmetic.packing_pays.cache_clear()
     monkeypatch.setattr(arithmetic.Packed, "__init__", lambda layer, plain: torch.nn.Module.__init__(layer))
     monkeypatch.setattr(arithmetic.Packed, "forward", forward)
     assert arithmetic.packing_pays(torch.float32) is False
@@ -57,15 +59,14 @@ def test_weights_stay_plain_where_packing_fails_or_is_wrong(monkeypatch, fault):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_model_of_packed_weights_gives_the_same_numbers(monkeypatch, weights, dtype):
+    skip_unless_it_packs(torch.float32)  # the text tower's
+    skip_unless_it_packs(dtype)
     loaded = load_weights(weights)
     plain, packed = (towers.build(loaded, architecture(loaded.state)) for _ in range(2))
     for model in (plain, packed):
         towers.convert(model.visual, dtype)
     monkeypatch.setattr(towers, "packing_pays", lambda dtype: True)
-    try:
-        towers.pack(packed)
-    except (AttributeError, RuntimeError):
-        pytest.skip("this PyTorch or CPU cannot pack")
+    towers.pack(packed)
     layers = [layer for layer in packed.modules() if isinstance(layer, arithmetic.Packed)]
     blocks = len(packed.transformer.blocks) + len(packed.visual.transformer.blocks)
     assert len(layers) == 4 * blocks - 2, "all four of each block, but for the attention of the image tower's last"
