@@ -16,7 +16,7 @@ from .cache.durable import writable
 from .cache.mounts import on_colab
 from .cache.staging import Staged, save_back, stage
 from .errors import LibraryError
-from .media.files import PASSING, patiently
+from .media.retry import PASSING, with_retries
 
 __all__ = ["MOUNT_POINT", "Staged", "check_folder", "explain", "flush", "mount", "on_colab", "save_back", "stage"]
 
@@ -110,7 +110,7 @@ def check_folder(folder: str | Path) -> int:
             "that is shared with you needs a shortcut in My Drive"
         )
     try:
-        return patiently(lambda: _read_from(folder))
+        return with_retries(lambda: _read_from(folder))
     except OSError as error:
         raise LibraryError(
             f"{folder} is there but cannot be read: {error.strerror or error}. {explain(error)}"

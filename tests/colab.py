@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cliplib.cache import mounts
-from cliplib.media import files
+from cliplib.media import retry
 
 FOR_GOOD = 10**9
 # Python 3.10 to 3.13 open and list by different names.
@@ -112,7 +112,7 @@ def stand_in(monkeypatch, folder, faults=None) -> StandIn:
 @pytest.fixture
 def faults(monkeypatch):
     """Faults to order; nobody waits between two tries."""
-    monkeypatch.setattr(files, "RETRY_WAITS_S", (0, 0))
+    monkeypatch.setattr(retry, "RETRY_WAITS_S", (0, 0))
     return Faults(monkeypatch)
 
 

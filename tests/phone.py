@@ -22,7 +22,7 @@ import zipfile
 from pathlib import Path
 
 import cliplib
-from cliplib.media import files, patient, zips
+from cliplib.media import reading, zips
 from cliplib.media.files import find_media
 from cliplib.media.takeout import plain_path
 from tests.libraries import FileAround, picture
@@ -108,12 +108,12 @@ class SlowMount:
         time.sleep(wait)
 
     def __enter__(self):
-        self.real = files.open_file
-        files.open_file = patient.open_file = self.open
+        self.real = reading.open_file
+        reading.open_file = self.open
         return self
 
     def __exit__(self, *_):
-        files.open_file = patient.open_file = self.real
+        reading.open_file = self.real
 
     def open(self, path, *options, **more):
         if not str(path).startswith(self.root):

@@ -5,8 +5,8 @@ Needs Chromium (Debian: apt install chromium) and the videos of ../shared/media;
 
 import pytest
 
+from cliplib.media.clip import write_clip
 from cliplib.media.video import open_video
-from cliplib.search.clips import write_clip
 from cliplib.search.footage import PREVIEW
 from tests import servers
 from tests.media.test_video import REAL

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..errors import CacheError
-from ..media.files import patiently
+from ..media.retry import with_retries
 from . import manifest
 from . import rows as rows_
 from .retention import KEPT_SECONDS
@@ -99,7 +99,7 @@ class Folding:
 
     def _read_part(self, entry: dict) -> pa.Table | None:
         try:
-            data = patiently((self.folder / entry["name"]).read_bytes)
+            data = with_retries((self.folder / entry["name"]).read_bytes)
             if hashlib.sha256(data).hexdigest() != entry["sha256"]:
                 raise CacheError(f"{entry['name']} does not match its checksum ({len(data)} bytes of {entry['size']})")
             rows, _ = rows_.from_parquet(data, entry["name"], intact=True)

@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 
 from ..errors import CacheError
-from ..media.files import patiently
+from ..media.retry import with_retries
 
 FORMAT = 1
 
@@ -51,7 +51,7 @@ def files(folder: Path) -> list[Path]:
     CacheError where it cannot be listed: `glob` would take that for an empty cache.
     """
     try:
-        names = patiently(lambda: os.listdir(folder))
+        names = with_retries(lambda: os.listdir(folder))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -63,7 +63,7 @@ def files(folder: Path) -> list[Path]:
 
 def read(file: Path) -> dict | None:
     """The body of a manifest file, or None when it is not, byte for byte, what was written. Raises OSError."""
-    data = patiently(file.read_bytes)
+    data = with_retries(file.read_bytes)
     try:
         outer = json.loads(data)
         body = outer["body"]

@@ -28,9 +28,8 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from ..errors import CacheError, LibraryError, MediaError
-from ..media.files import read_bytes
-from ..media.patient import PatientFile
 from ..media.photo import open_photo
+from ..media.reading import RetryingFile, read_bytes
 from ..media.zips import OWN_MARK
 from . import rows as rows_
 from .durable import save_file
@@ -116,7 +115,7 @@ def _add_pictures(archive: zipfile.ZipFile, root: Path, rows: pa.Table, original
         with tempfile.SpooledTemporaryFile(SPOOLED) as copy:
             try:
                 if originals:
-                    with PatientFile(root / path) as source:
+                    with RetryingFile(root / path) as source:
                         shutil.copyfileobj(source, copy)
                 else:
                     copy.write(_preview(root / path))

@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 
 from ..errors import CacheError, LibraryError, MediaError
 from ..media import zips
-from ..media.files import Listing, MediaFile, find_media, patiently
+from ..media.files import Listing, MediaFile, find_media
+from ..media.retry import with_retries
 from . import manifest, mounts
 from .durable import write_durably
 from .retention import delete_old
@@ -88,7 +89,7 @@ def _on_disk(folder: Path, listing: Listing) -> list[MediaFile]:
         if inside.get(path):
             continue
         try:
-            facts = patiently(lambda path=path: os.stat(folder / path))
+            facts = with_retries(lambda path=path: os.stat(folder / path))
             files.append(MediaFile(path, "", facts.st_size, facts.st_mtime_ns))
         except OSError as error:
             listing.problems.append(MediaError(path, "walk", f"its size cannot be read: {error.strerror or error}"))
@@ -144,7 +145,7 @@ def _copy(folder: Path, to: Path, passing: Path, file: MediaFile) -> list[MediaE
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)  # the version before; both together might pass the cap
-        patiently(once)
+        with_retries(once)
         os.replace(passing, target)
         return []
     except (OSError, MediaError) as error:
@@ -205,7 +206,7 @@ def _save_one(folder: Path, to: Path) -> int:
 
 def _save_by_hand(file: Path, to: Path) -> int:
     """Copy what a person made, unless there is a newer one; of salts the first stays. The bytes copied."""
-    data = patiently(file.read_bytes)
+    data = with_retries(file.read_bytes)
     if to.exists() and (
         to.name == "salt" or to.stat().st_mtime_ns >= file.stat().st_mtime_ns or to.read_bytes() == data
     ):
@@ -223,7 +224,7 @@ def _carry(folder: Path, to: Path, entry: dict, needed: bool = True) -> int:
     if target.exists() and target.stat().st_size == entry["size"]:
         return 0
     try:
-        data = patiently(source.read_bytes)
+        data = with_retries(source.read_bytes)
     except FileNotFoundError:
         data = b""
     if hashlib.sha256(data).hexdigest() == entry["sha256"]:
@@ -234,4 +235,4 @@ def _carry(folder: Path, to: Path, entry: dict, needed: bool = True) -> int:
 
 
 def _put(target: Path, data: bytes) -> int:
-    return patiently(lambda: write_durably(target, lambda file: file.write(data)))[0]
+    return with_retries(lambda: write_durably(target, lambda file: file.write(data)))[0]

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..errors import CacheError
-from ..media.files import patiently
+from ..media.retry import with_retries
 from . import manifest, mounts
 from . import rows as rows_
 from .durable import writable, write_durably
@@ -151,7 +151,7 @@ class Store:
         """Let `write` fill a new file of the cache; its name, size in bytes and sha256."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            size, sha256 = patiently(lambda: write_durably(self.folder / name, write))
+            size, sha256 = with_retries(lambda: write_durably(self.folder / name, write))
         except OSError as error:
             raise CacheError(
                 f"could not save {name} in {self.folder}: {error.strerror or error}. What was saved before is intact. "

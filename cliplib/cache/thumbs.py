@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..media.files import patiently
+from ..media.retry import with_retries
 
 SCHEMA = pa.schema([("digest", pa.string()), ("time_s", pa.float64()), ("jpeg", pa.binary())])
 GROUP_ROWS = 32  # about 250 KB
@@ -39,7 +39,7 @@ class Thumbs:
         for file in files:
             try:
                 read = partial(pq.read_table, file, columns=["digest", "time_s"], page_checksum_verification=True)
-                keys = patiently(read)
+                keys = with_retries(read)
             except (OSError, pa.ArrowException) as error:
                 self.problems.append(f"{file.name}: its thumbnails cannot be read ({error})")
                 continue
@@ -61,9 +61,9 @@ class Thumbs:
         for path, found in places.items():
             found.sort(key=lambda place: place[0])
             try:
-                with patiently(partial(pq.ParquetFile, path, page_checksum_verification=True)) as file:
+                with with_retries(partial(pq.ParquetFile, path, page_checksum_verification=True)) as file:
                     for group, members in groupby(found, key=lambda place: place[0] // GROUP_ROWS):
-                        jpegs = patiently(partial(file.read_row_group, group, columns=["jpeg"]))["jpeg"]
+                        jpegs = with_retries(partial(file.read_row_group, group, columns=["jpeg"]))["jpeg"]
                         yield from ((key, jpegs[row % GROUP_ROWS].as_py()) for row, key in members)
             except (OSError, pa.ArrowException, IndexError):
                 continue  # a damaged pack has no pictures to give

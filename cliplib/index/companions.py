@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from ..cache.rows import keys
 from ..errors import MediaError
-from ..media.files import Listing, MediaFile, read_bytes
+from ..media.files import Listing, MediaFile
+from ..media.reading import read_bytes
 from ..media.takeout import match_sidecars, plain_path, sidecar_facts
 from ..media.video import open_video
 

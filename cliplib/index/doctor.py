@@ -11,7 +11,8 @@ from pathlib import Path
 from ..cache import manifest
 from ..cache.store import Store
 from ..errors import LibraryError, MediaError
-from ..media.files import Listing, digest_of, find_media
+from ..media.files import Listing, find_media
+from ..media.reading import digest_of
 from .plan import plan
 
 

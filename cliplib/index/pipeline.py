@@ -19,9 +19,9 @@ from threading import BoundedSemaphore
 import numpy as np
 
 from ..errors import MediaError
-from ..media.files import DIGEST_WHOLE_BYTES, MediaFile, digest_of, read_bytes
-from ..media.patient import PatientFile
+from ..media.files import MediaFile
 from ..media.photo import fitted, open_photo, thumbnail
+from ..media.reading import DIGEST_WHOLE_BYTES, RetryingFile, digest_of, read_bytes
 from ..media.video import open_video
 from .companions import Companions
 from .journal import Journal, try_alone
@@ -134,7 +134,7 @@ class Reader:
             if photo := self.companions.photo_of(file):
                 raise MediaError(path, "motion", f"the moving part of {photo}")
             large = file.size > DIGEST_WHOLE_BYTES
-            source = PatientFile(path) if large else read_bytes(path)
+            source = RetryingFile(path) if large else read_bytes(path)
             digest = source.digest() if large else digest_of(source)
             if self.known(digest, file.kind):
                 yield Finished(file, digest)

@@ -62,8 +62,10 @@ class PyAVReader:
     """
 
     def __init__(self, file, demuxer: str, name, lost_bytes: int = 0):
-        import av
-
+        try:
+            import av
+        except ImportError:
+            raise MediaError(name, "read", "videos need PyAV: pip install av, then index again") from None
         self._av, self.file, self.demuxer, self.name, self.lost_bytes = av, file, demuxer, name, lost_bytes
         self._rewind()
         self.zero_s = (self.container.start_time or 0) / 1e6 if demuxer in CLOCK_STARTS_ANYWHERE else 0.0

@@ -1,32 +1,21 @@
-"""The library's media files: find them, read them patiently, tell their contents apart.
-
-A mounted Google Drive fails now and then and works a second later, so what fails for a passing reason is tried again.
-"""
+"""The library's media files: find them in a folder, below it and in zip archives, by what their names say."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import io
 import os
 import stat
-import time
 from functools import partial
 from typing import NamedTuple
 
 from ..errors import LibraryError, MediaError
 from . import zips
+from .retry import with_retries
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".heic", ".heif", ".webp"})
 IMAGE_SUFFIXES |= {".gif", ".tif", ".tiff", ".bmp", ".avif"}
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp"})
 KINDS = dict.fromkeys(IMAGE_SUFFIXES, "image") | dict.fromkeys(VIDEO_SUFFIXES, "video")
 KINDS |= {".zip": "archive", ".json": "sidecar"}
-DIGEST_WHOLE_BYTES = 64 * 2**20  # files up to this size are digested whole
-MAX_READ_BYTES = 512 * 2**20  # what `read_bytes` takes into memory
-PASSING = frozenset({errno.EIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EAGAIN, errno.ESTALE})
-PASSING |= {errno.ECONNRESET, errno.ECONNABORTED}
-RETRY_WAITS_S = (0.2, 1.0)
 
 
 class MediaFile(NamedTuple):
@@ -48,18 +37,6 @@ class Listing(NamedTuple):
     problems: list[MediaError]
     unread_folders: list[str]
     jsons: list[str]  # they may be sidecars, see `takeout`
-
-
-def patiently(action):
-    """What `action()` returns; up to three tries where it raises an OSError that may pass (`PASSING`)."""
-    for wait_s in RETRY_WAITS_S:
-        try:
-            return action()
-        except OSError as error:
-            if error.errno not in PASSING:
-                raise
-        time.sleep(wait_s)
-    return action()
 
 
 def find_media(root) -> Listing:
@@ -120,7 +97,7 @@ class _Walk:
 
     def entries(self, path, real):
         try:
-            return patiently(lambda: [entry for entry in os.scandir(real) if not entry.name.startswith(".")])
+            return with_retries(lambda: [entry for entry in os.scandir(real) if not entry.name.startswith(".")])
         except OSError as error:
             self.problem(path, f"the folder cannot be read: {error.strerror}", path)
             return []
@@ -136,7 +113,7 @@ class _Walk:
             self.listing.jsons.append(path)
         else:
             try:
-                facts = patiently(lambda: os.stat(real))
+                facts = with_retries(lambda: os.stat(real))
             except FileNotFoundError:
                 return  # gone since its folder was read
             except OSError as error:
@@ -148,7 +125,7 @@ class _Walk:
     def archive(self, path, real):
         """List the members of an archive as the files of a folder named "archive.zip!"."""
         try:
-            found, refused = patiently(lambda: zips.members(real))
+            found, refused = with_retries(lambda: zips.members(real))
         except (OSError, MediaError) as error:
             self.problem(path, f"the archive cannot be read: {getattr(error, 'reason', error)}", f"{path}!")
             return
@@ -167,7 +144,7 @@ class _Walk:
             if real in self.seen or f"{self.root}{os.sep}".startswith(os.path.join(real, "")):
                 continue
             try:
-                folder = stat.S_ISDIR(patiently(partial(os.stat, real)).st_mode)
+                folder = stat.S_ISDIR(with_retries(partial(os.stat, real)).st_mode)
             except OSError as error:
                 self.problem(path, f"a link that cannot be followed: {error.strerror}", path, f"{path}!")
                 continue
@@ -185,66 +162,3 @@ def _kind(path):
 def _printable(path):
     """`path` with the bytes of a name that are not UTF-8 written out, for they can be neither printed nor stored."""
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def read_bytes(path) -> bytes:
-    """The whole content of one regular file, or member of an archive, of at most `MAX_READ_BYTES`, tried three times.
-
-    Raises MediaError with stage "read"; "decode" for a member that is damaged.
-    """
-
-    def read():
-        with open_file(path) as file:
-            if (size := file.seek(0, os.SEEK_END)) > MAX_READ_BYTES:
-                most = f"at most {MAX_READ_BYTES // 2**20} MB are"
-                raise MediaError(path, "read", f"{size / 2**20:.0f} MB to read into memory; {most}")
-            file.seek(0)
-            return file.read()
-
-    return _reported(read, path)
-
-
-def open_file(path, buffering=-1):
-    """A regular file or a member of an archive, open for reading bytes. Raises OSError; MediaError for a bad member."""
-    if member := zips.split(path):
-        return zips.open_member(*member)
-    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for ever
-        raise OSError(None, "not a regular file")
-    return open(path, "rb", buffering)
-
-
-def digest_of(source) -> str:
-    """64 hexadecimal digits that tell contents apart; `source` is bytes or the path of a regular file.
-
-    Up to `DIGEST_WHOLE_BYTES` it is the sha256 of the content, as `sha256sum` prints it. Above, so that a long video on
-    a slow mount is not read twice, it is the sha256 of the size (8 bytes, little-endian) and the first and last 32 MB:
-    a change between them that keeps the size goes unseen. That is longer than any content hashed whole, so the two
-    kinds never meet. Raises MediaError: "read".
-    """
-
-    def read():
-        with io.BytesIO(source) if isinstance(source, (bytes, bytearray, memoryview)) else open_file(source) as file:
-
-            def part(offset, length):
-                file.seek(offset)
-                return file.read(length)
-
-            return digest_of_parts(file.seek(0, os.SEEK_END), part)
-
-    return _reported(read, source)
-
-
-def digest_of_parts(size, part):
-    """`digest_of` content of `size` bytes, of which `part(offset, length)` gives some."""
-    if size <= DIGEST_WHOLE_BYTES:
-        return hashlib.sha256(part(0, size)).hexdigest()
-    half = DIGEST_WHOLE_BYTES // 2
-    return hashlib.sha256(size.to_bytes(8, "little") + part(0, half) + part(size - half, half)).hexdigest()
-
-
-def _reported(action, path):
-    try:
-        return patiently(action)
-    except OSError as error:
-        again = " (three tries)" if error.errno in PASSING else ""
-        raise MediaError(path, "read", f"cannot be read: {error.strerror or error}{again}") from error

@@ -23,7 +23,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from ..errors import MediaError
 from .content import picture_format, stranger
 from .exif import facts as exif_facts
-from .files import read_bytes
+from .reading import read_bytes
 
 MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the number is Pillow's own warning limit)
 MAX_DRAFT_PIXELS = 199_999_999  # of a baseline JPEG, which can be decoded at half its size or less

@@ -11,8 +11,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,7 +19,7 @@ from PIL import Image
 from ..errors import MediaError
 from .content import HEAD_BYTES, stranger, video_demuxer
 from .decoder import PyAVReader, VideoFacts, no_video
-from .patient import PatientFile
+from .reading import RetryingFile
 
 LONGEST_FRAME_S = 0.1  # where the frame rate varies, "half a frame" is half of this at most
 
@@ -49,7 +47,7 @@ def open_video(source) -> Video:
             file = source
         else:
             name = source
-            file = PatientFile(source)
+            file = RetryingFile(source)
         return Video(_reader(file, name))
     except BaseException as error:
         if file is not None:
@@ -68,10 +66,7 @@ def _reader(file, name):
     if demuxer is None:
         raise no_video(name, stranger(head, "video"))
     claimed_bytes = int.from_bytes(head[4:8], "little") + 8 if demuxer == "avi" else 0
-    try:
-        return PyAVReader(file, demuxer, name, max(0, claimed_bytes - size_bytes))
-    except ImportError:
-        return OpenCVReader(file, name)
+    return PyAVReader(file, demuxer, name, max(0, claimed_bytes - size_bytes))
 
 
 class Video:
@@ -112,60 +107,3 @@ class Video:
 
     def __exit__(self, *exception):
         self.close()
-
-
-class OpenCVReader:
-    """Decodes with OpenCV, where PyAV is not installed.
-
-    Its limits: times count from the first frame, so that a video that begins late has all its times too early by that
-    much; no dates; damage within the file is not noticed; AV1 may have no decoder; `start_s` is reached by decoding.
-    """
-
-    def __init__(self, file, name):
-        import cv2
-
-        self._cv2, self.name, self._folder, self.path = cv2, name, None, getattr(file, "path", "")
-        if not os.path.isfile(self.path):  # OpenCV opens files of the disk only
-            self._folder = tempfile.TemporaryDirectory()
-            self.path = os.path.join(self._folder.name, "video")
-            with open(self.path, "wb") as copy:
-                shutil.copyfileobj(file, copy)
-        file.close()
-        self.facts = self._facts()
-
-    def close(self):
-        if self._folder:
-            self._folder.cleanup()
-
-    def shots(self, start_s: float):
-        """All frames as (time_s, length_s, function that makes the image before the next is asked for)."""
-        capture, time_s = self._capture(), 0.0
-        length_s = 1 / self._rate(capture)
-        while capture.grab():
-            time_s = capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000  # true only after the frame was grabbed
-            yield time_s, length_s, lambda: Image.fromarray(capture.retrieve()[1][:, :, ::-1])
-        if time_s + length_s < self.facts.duration_s - max(1.0, self.facts.duration_s / 100):
-            told = f"only the first {time_s + length_s:.1f} s of {self.facts.duration_s:.1f} s could be decoded"
-            raise MediaError(self.name, "decode", f"{told} (by OpenCV; PyAV may do better: pip install av)")
-
-    def _capture(self):
-        return self._cv2.VideoCapture(self.path, self._cv2.CAP_FFMPEG)
-
-    def _rate(self, capture):
-        rate = capture.get(self._cv2.CAP_PROP_FPS)
-        return rate if 1 <= rate <= 240 else 25.0
-
-    def _facts(self):
-        capture = self._capture()
-        grabbed, frame = capture.read()
-        if not grabbed:
-            why = "no decodable video: OpenCV decodes none of its frames; PyAV may: pip install av"
-            raise MediaError(self.name, "read", why)  # so that it is tried again once PyAV is there
-        rate, frames = self._rate(capture), capture.get(self._cv2.CAP_PROP_FRAME_COUNT)
-        last_s = 0.0
-        if frames < 1 or rate != capture.get(self._cv2.CAP_PROP_FPS):  # headers that lie: look for the last frame
-            while capture.grab():
-                last_s = capture.get(self._cv2.CAP_PROP_POS_MSEC) / 1000
-            frames = 0
-        height, width = frame.shape[:2]
-        return VideoFacts(width, height, frames / rate if frames else last_s + 1 / rate)

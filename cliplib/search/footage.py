@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MediaError
+from ..media.clip import Recipe, write_clip
 from ..media.photo import fitted
 from ..media.video import open_video
-from .clips import Recipe, write_clip
 from .moments import LEAVE_BELOW, Moment, Stretch, step_s
 from .ranking import cosines
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ..errors import LibraryError, MediaError
-from ..media.files import open_file
+from ..media.reading import open_file
 
 
 def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:

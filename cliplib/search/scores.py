@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ..cache import rows as rows_
 from ..errors import QueryError
-from ..media.takeout import is_screenshot
+from ..media.screenshot import is_screenshot
 from .copies import grouped
 from .moments import Moment, Moments, best_stretches
 from .ranking import rocchio
@@ -88,7 +88,7 @@ class Scores:
         `folder`: POSIX, relative to the library's root, with all below it; "trips" is not the start of "trips 2024/".
         `since`, `until`: the first and the last day, "YYYY-MM-DD" or `datetime.date`, compared with `taken_at`, which
         is the file's own date where the camera left none. Where a day is asked for, rows without a date are left out.
-        `screenshots=False` leaves those out, see `takeout.is_screenshot`.
+        `screenshots=False` leaves those out, see `screenshot.is_screenshot`.
         QueryError for a day that is none, and for `since` after `until`.
         """
         keep = np.ones(len(self), bool)

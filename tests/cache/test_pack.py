@@ -14,7 +14,7 @@ import cliplib
 from cliplib.cache import rows
 from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError
-from cliplib.media import files, patient
+from cliplib.media import reading, retry
 from cliplib.media.zips import OWN_MARK
 from tests.libraries import FileAround, draw_picture, draw_video, save_random_clip
 from tests.takeouts import picture, save_photo
@@ -118,13 +118,14 @@ class TestSaving:
                     raise OSError(errno.EIO, "Input/output error")
                 return self.file.read(1000)
 
+        real = reading.open_file
+
         def open_file(path, **options):
-            file = files.open_file(path, **options)
+            file = real(path, **options)
             return Breaks(file) if str(path).endswith("v.mp4") else file
 
-        monkeypatch.setattr(files, "RETRY_WAITS_S", (0, 0))
-        monkeypatch.setattr("cliplib.cache.pack.open_file", open_file, raising=False)
-        monkeypatch.setattr(patient, "open_file", open_file)
+        monkeypatch.setattr(retry, "RETRY_WAITS_S", (0, 0))
+        monkeypatch.setattr(reading, "open_file", open_file)
         with pytest.warns(UserWarning, match="v.mp4 is not in the pack: .*Input/output error"):
             inside = members(library.save_pack(tmp_path / "class.zip", pictures="originals"))
         assert "photos/v.mp4" not in inside and "photos/a.jpg" in inside

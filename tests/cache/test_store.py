@@ -11,7 +11,7 @@ import pytest
 from cliplib.cache import manifest, retention, rows
 from cliplib.cache.store import Store, folder_name
 from cliplib.errors import CacheError
-from cliplib.media import files
+from cliplib.media import retry
 from tests import colab as stand_ins
 from tests.cache.test_rows import make
 
@@ -260,7 +260,7 @@ class TestThumbnails:
                 raise OSError(errno.EIO, "Input/output error")
             return real(*given, **options)
 
-        monkeypatch.setattr(files, "RETRY_WAITS_S", (0,))
+        monkeypatch.setattr(retry, "RETRY_WAITS_S", (0,))
         monkeypatch.setattr(owner, call, fails_every_other_time)
         first.compact()
         monkeypatch.undo()

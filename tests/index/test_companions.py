@@ -10,7 +10,8 @@ from cliplib.index.companions import Companions
 from cliplib.index.update import update
 from cliplib.media.exif import facts
 from cliplib.media.files import find_media
-from cliplib.media.takeout import is_screenshot, plain_path
+from cliplib.media.screenshot import is_screenshot
+from cliplib.media.takeout import plain_path
 from tests.takeouts import HOME, apple_note, build, picture, save_clip, save_photo, sidecar_name, zipped
 from tests.torture import MODEL, StubEncoder
 

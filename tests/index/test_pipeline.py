@@ -10,7 +10,7 @@ from cliplib.index import pipeline
 from cliplib.index.companions import Companions
 from cliplib.index.journal import Journal
 from cliplib.index.pipeline import Finished, Reader
-from cliplib.media import files
+from cliplib.media import reading
 from cliplib.media.files import find_media
 from tests.libraries import draw_picture
 
@@ -35,11 +35,11 @@ class Gauge:
 def test_many_are_read_and_few_are_decoded_at_once(tmp_path, monkeypatch):
     for number in range(48):
         draw_picture(tmp_path / f"{number:02d}.png", number, size=(32, 24))
-    reading, decoding = Gauge(), Gauge()
-    real_open, real_photo = files.open_file, pipeline.open_photo
+    opening, decoding = Gauge(), Gauge()
+    real_open, real_photo = reading.open_file, pipeline.open_photo
 
     def open_file(*arguments):
-        with reading:
+        with opening:
             time.sleep(0.02)
             return real_open(*arguments)
 
@@ -48,7 +48,7 @@ def test_many_are_read_and_few_are_decoded_at_once(tmp_path, monkeypatch):
             time.sleep(0.002)
             return real_photo(*arguments)
 
-    monkeypatch.setattr(files, "open_file", open_file)
+    monkeypatch.setattr(reading, "open_file", open_file)
     monkeypatch.setattr(pipeline, "open_photo", open_photo)
     listing = find_media(tmp_path)
     companions = Companions(tmp_path, listing, rows.empty(4))
@@ -57,5 +57,5 @@ def test_many_are_read_and_few_are_decoded_at_once(tmp_path, monkeypatch):
     events = list(reader.read(listing.files))
     journal.close()
     assert [e.file.path for e in events if isinstance(e, Finished)] == [f"{n:02d}.png" for n in range(48)]
-    assert os.cpu_count() < reading.most <= pipeline.READERS or os.cpu_count() >= pipeline.READERS
+    assert os.cpu_count() < opening.most <= pipeline.READERS or os.cpu_count() >= pipeline.READERS
     assert 1 <= decoding.most <= os.cpu_count()

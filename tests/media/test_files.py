@@ -9,13 +9,14 @@ import zipfile
 import pytest
 
 from cliplib.errors import LibraryError, MediaError
-from cliplib.media import files
-from cliplib.media.files import digest_of, find_media, read_bytes
+from cliplib.media import reading, retry
+from cliplib.media.files import find_media
+from cliplib.media.reading import digest_of, read_bytes
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(files, "RETRY_WAITS_S", (0, 0))
+    monkeypatch.setattr(retry, "RETRY_WAITS_S", (0, 0))
 
 
 def put(folder, *names, content=b"x"):
@@ -199,24 +200,24 @@ def failing(function, name, number, times=99):
 class TestReadBytes:
     def test_fault_4_tries_three_times_when_the_reason_may_pass(self, tmp_path, monkeypatch):
         put(tmp_path, "a.jpg", content=b"bytes")
-        monkeypatch.setattr(files, "open", failing(open, "a.jpg", errno.EIO, times=2), raising=False)
+        monkeypatch.setattr(reading, "open", failing(open, "a.jpg", errno.EIO, times=2), raising=False)
         assert read_bytes(tmp_path / "a.jpg") == b"bytes"
 
     def test_fault_4_reports_after_the_third(self, tmp_path, monkeypatch):
         put(tmp_path, "a.jpg")
-        monkeypatch.setattr(files, "open", failing(open, "a.jpg", errno.ENOTCONN, times=3), raising=False)
+        monkeypatch.setattr(reading, "open", failing(open, "a.jpg", errno.ENOTCONN, times=3), raising=False)
         with pytest.raises(MediaError, match=r"cannot be read: .* \(three tries\) \(read\)"):
             read_bytes(tmp_path / "a.jpg")
 
     def test_does_not_wait_for_what_will_not_pass(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(files, "RETRY_WAITS_S", (60, 60))
+        monkeypatch.setattr(retry, "RETRY_WAITS_S", (60, 60))
         with pytest.raises(MediaError, match="No such file") as caught:
             read_bytes(tmp_path / "absent.jpg")
         assert caught.value.stage == "read"
 
     def test_refuses_more_than_it_may_hold_and_says_how_much(self, tmp_path, monkeypatch):
         put(tmp_path, "a.jpg", content=bytes(3 * 2**20))
-        monkeypatch.setattr(files, "MAX_READ_BYTES", 2 * 2**20)
+        monkeypatch.setattr(reading, "MAX_READ_BYTES", 2 * 2**20)
         with pytest.raises(MediaError, match="3 MB to read into memory; at most 2 MB are"):
             read_bytes(tmp_path / "a.jpg")
 
@@ -232,7 +233,7 @@ class TestDigest:
         assert digest_of(b"content") == digest_of(memoryview(b"content")) == digest_of(tmp_path / "a.jpg") == expected
 
     def test_of_a_large_file_is_of_its_size_and_both_ends(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(files, "DIGEST_WHOLE_BYTES", 8)
+        monkeypatch.setattr(reading, "DIGEST_WHOLE_BYTES", 8)
         put(tmp_path, "a.mp4", content=b"ABCD-middle-WXYZ")
         expected = hashlib.sha256((16).to_bytes(8, "little") + b"ABCDWXYZ").hexdigest()
         assert digest_of(tmp_path / "a.mp4") == digest_of(b"ABCD-middle-WXYZ") == expected

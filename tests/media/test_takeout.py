@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from cliplib.media.takeout import is_screenshot, match_sidecars, one_photo, original_of, plain_path, sidecar_facts
+from cliplib.media.screenshot import is_screenshot
+from cliplib.media.takeout import match_sidecars, one_photo, original_of, plain_path, sidecar_facts
 
 
 class TestMatch:

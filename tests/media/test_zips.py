@@ -9,8 +9,9 @@ import zipfile
 import pytest
 
 from cliplib.errors import MediaError
-from cliplib.media import files, zips
-from cliplib.media.files import digest_of, find_media, open_file, read_bytes
+from cliplib.media import files, reading, zips
+from cliplib.media.files import find_media
+from cliplib.media.reading import digest_of, open_file, read_bytes
 from tests.libraries import draw_picture
 
 
@@ -107,7 +108,7 @@ class TestReading:
             assert file.seek(2990) == 2990 and file.read(20) == content[2990:3010] and file.tell() == 3010
 
     def test_large_contents_are_digested_by_their_ends(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(files, "DIGEST_WHOLE_BYTES", 1000)
+        monkeypatch.setattr(reading, "DIGEST_WHOLE_BYTES", 1000)
         content = os.urandom(5000)
         (tmp_path / "b.bin").write_bytes(content)
         pack(tmp_path / "a.zip", ("b.bin", content))

@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import MediaError
-from ..media.video import open_video
+from .video import open_video
 
 CLOCK = Fraction(1, 90_000)  # ticks of a clip's times, in seconds
 SOUND_HZ = 48_000
@@ -58,24 +58,18 @@ def write_clip(source, file, start_s: float, end_s: float, recipe: Recipe = KEEP
 
     The clip's second 0 is the source's `start_s`; its table of contents comes first (faststart), so that it plays while
     it loads. Where the source is damaged, the clip ends early. Nothing is left of a clip that failed. Raises MediaError
-    where no frame can be had, no H.264 made, or PyAV is not installed, OSError where the file cannot be written, and
-    ValueError for a stretch that is none.
+    where no frame can be had or no H.264 made, OSError where the file cannot be written, and ValueError for a stretch
+    that is none.
     """
     if not 0 <= start_s < end_s:
         raise ValueError(f"a clip goes from start_s (0 or more) to a later end_s; got {start_s} and {end_s}")
     file = Path(os.path.abspath(file))  # FFmpeg takes what stands before a colon in a relative path for a protocol
-    try:
-        import av
-    except ImportError:
-        raise MediaError(source, "decode", "to cut a clip, PyAV is needed: pip install av") from None
     unfinished = file.with_name(f".clip-{uuid.uuid4().hex}.mp4")
     unfinished.touch()  # FFmpeg would not say which file it is that cannot be made
     try:
         with open_video(source) as video:
             _encode(video, unfinished, start_s, end_s, recipe, str(source))
         os.replace(unfinished, file)
-    except (av.error.FFmpegError, ValueError) as error:  # an encoder is missing, or takes no such sound or picture
-        raise MediaError(source, "decode", f"no clip can be made of it: {error}") from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -83,6 +77,13 @@ def write_clip(source, file, start_s: float, end_s: float, recipe: Recipe = KEEP
 def _encode(video, file, start_s, end_s, recipe, name):
     import av
 
+    try:
+        _mux(av, video, file, start_s, end_s, recipe, name)
+    except (av.error.FFmpegError, ValueError) as error:  # an encoder is missing, or takes no such sound or picture
+        raise MediaError(name, "decode", f"no clip can be made of it: {error}") from error
+
+
+def _mux(av, video, file, start_s, end_s, recipe, name):
     size = recipe.size(video.facts.width, video.facts.height)
     shown = _shown(video.reader, start_s, end_s, recipe.most_fps)
     first = next(shown, None)

@@ -11,9 +11,9 @@ from PIL import Image
 
 import cliplib
 from cliplib.errors import MediaError
+from cliplib.media.clip import KEEP, write_clip
 from cliplib.media.video import open_video
 from cliplib.search import footage
-from cliplib.search.clips import KEEP, write_clip
 from cliplib.search.footage import PREVIEW, PREVIEW_BYTES
 from cliplib.search.moments import Moment
 from tests.libraries import draw_video
@@ -211,9 +211,11 @@ class TestFile:
             write_clip(video(), tmp_path / "nowhere" / "clip.mp4", 0, 1)
 
     def test_says_that_pyav_is_needed(self, file, monkeypatch):
+        data = video()
         monkeypatch.setitem(sys.modules, "av", None)
-        with pytest.raises(MediaError, match="pip install av"):
-            write_clip("v.mp4", file, 0, 1)
+        with pytest.raises(MediaError, match="videos need PyAV: pip install av") as caught:
+            write_clip(data, file, 0, 1)
+        assert caught.value.stage == "read", "what is settled would not be tried again when PyAV has come"
 
 
 @pytest.fixture(scope="module")
