@@ -25,8 +25,8 @@ from importlib import import_module
 _HOME = {
     "library": ("Library",),
     "search.query": ("Query", "text", "image"),
-    "search.results": ("Hit", "Hits", "Tags"),
-    "search.scores": ("Scores",),
+    "search.results": ("Hit", "Hits", "Scores", "Tags"),
+    "search.mode": ("Mode",),
     "search.moments": ("Moment", "Moments"),
     "index.report": ("Skipped", "IndexReport"),
     "errors": (

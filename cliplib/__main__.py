@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
     scores = scores.only(arguments.within, arguments.since, arguments.until)
     hits = scores.top(arguments.k, arguments.threshold)
     found = [{"path": hit.path, "score": hit.score, "time_s": hit.time_s} for hit in hits]
-    return {"hits": found, "threshold": hits.threshold, "banner": hits.banner}, str(hits), 0
+    return {"hits": found, "threshold": hits.threshold, "banner": hits.warning}, str(hits), 0
 
 
 def main(argv: list[str] | None = None) -> int:

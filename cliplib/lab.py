@@ -15,12 +15,13 @@ import numpy as np
 from PIL import Image
 
 from .cache.durable import write_durably
+from .calibrate.cutoffs import PAPER_THRESHOLDS
 from .calibrate.evaluation import compare, expected_precision
 from .calibrate.judgements import known_mode
 from .calibrate.profiles import Profile
 from .calibrate.rules import RULES, Judged
 from .errors import CliplibError, JudgementError
-from .library import PAPER_THRESHOLDS, Library
+from .library import Library
 from .search.query import nonsense
 
 if TYPE_CHECKING:

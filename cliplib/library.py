@@ -2,29 +2,27 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from .cache import pack, snapshot
 from .cache import rows as rows_
 from .cache.store import Store, cache_of, folder_name
+from .calibrate.cutoffs import Cutoffs
 from .calibrate.judgements import Judgements
 from .calibrate.profiles import Profiles
 from .errors import LibraryError, QueryError
+from .export import originals
 from .index import doctor, estimate
 from .index.background import Indexing
 from .index.report import IndexReport
 from .index.update import update
 from .models.encoder import Encoder
-from .search import originals
-from .search.asking import Asking
+from .search.engine import SearchEngine
+from .search.mode import Mode
 from .search.query import Query
 from .search.query import image as image_query
-from .search.results import Hit, Hits, Tags
-from .search.scores import Scores
-
-# The paper's cutoffs for ViT-B/32. They stand for every model that does not bring its own, until calibrated.
-PAPER_THRESHOLDS = {"text->image": 0.25, "text->video": 0.25, "image->image": 0.70, "image->video": 0.70}
+from .search.results import Cutoff, Hit, Hits, Scores, Tags
 
 
 class Library:
@@ -55,7 +53,7 @@ class Library:
         self.model = model
         self._encoder_options = {"device": device, "precision": precision, "activation": activation}
         self._cache = Path(os.path.expanduser(cache)) if cache else None
-        self._asking = Asking(self)
+        self._engine: SearchEngine | None = None
         self._indexing: Indexing | None = None
 
     @cached_property
@@ -76,7 +74,8 @@ class Library:
     @cached_property
     def judgements(self) -> Judgements:
         """Which picture answers which query, as people said; one table for all models of this folder."""
-        return Judgements(self.cache / "judgements", lambda: self.store.rows)
+        store = self.store  # not `self`: what holds a library in a circle keeps its model in memory
+        return Judgements(self.cache / "judgements", lambda: store.rows)
 
     @cached_property
     def profiles(self) -> Profiles:
@@ -88,17 +87,25 @@ class Library:
         """The folder of this library's caches: `root/.cliplib`, or one in the home folder where that is read-only."""
         return self._cache or cache_of(self.root)
 
+    @property
+    def engine(self) -> SearchEngine:
+        """What answers the searches, from the index as it is now; a new one after every change of the index."""
+        if self._engine is None:
+            cutoffs = Cutoffs(self.profiles, self.encoder.thresholds)
+            self._engine = SearchEngine(self.store, self.encoder, cutoffs, self.root, self.cache / "clips")
+        return self._engine
+
     def __len__(self) -> int:
         """Photos and frames in the index."""
         return self.store.rows.num_rows
 
     def photos(self) -> list[str]:
         """Paths of the photos in the index, sorted."""
-        return sorted(self._asking.gallery("image")[0]["path"].to_pylist())
+        return sorted(self.engine.gallery("image")[0]["path"].to_pylist())
 
     def videos(self) -> list[str]:
         """Paths of the videos in the index, sorted."""
-        return sorted(self._asking.gallery("frame")[0]["path"].unique().to_pylist())
+        return sorted(self.engine.gallery("frame")[0]["path"].unique().to_pylist())
 
     def __repr__(self) -> str:
         return f"Library({str(self.root)!r}, model={str(self.model)!r})"
@@ -121,7 +128,7 @@ class Library:
         folder is gone or empty, or more than a fifth of the files are gone without `confirm_removals`. `elsewhere`: the
         `listing` and `read` of `update`, which `cluster` gives.
         """
-        self._asking = Asking(self)  # scores in hand keep the rows that they were made of
+        self._engine = None  # scores in hand keep theirs, with the rows that they were made of
         self.store.refresh()
         options = {"motion_clips": motion_clips, **elsewhere}
         return update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **options)
@@ -131,13 +138,14 @@ class Library:
         if self._indexing and self._indexing.running:
             raise LibraryError("an index run goes on already: wait() for it, or stop() it")
         self.refresh()  # what refuses to be indexed, such as a pack, says so here
-        self._indexing = Indexing(self, **options)
+        store = Store(self.store.folder, self.store.model)  # of its own, for it writes while searches read
+        self._indexing = Indexing(store, partial(update, self.root, store, self.encoder, progress=False), **options)
         return self._indexing
 
     def refresh(self) -> None:
         """Take in what another run, or another session, has saved since the index was read."""
         if self.store.refresh():
-            self._asking = Asking(self)
+            self._engine = None
 
     def estimate(self, seconds: float = 60) -> estimate.Estimate:
         """How long `index` will take and what limits it, after a trial of at most `seconds` that keeps nothing."""
@@ -179,7 +187,7 @@ class Library:
         """`score` of many queries, one after the other: compared together, which is many times faster."""
         if self._indexing:
             self.refresh()
-        return self._asking.scores(list(queries), kind)
+        return self.engine.scores(list(queries), kind)
 
     def tags(self, words: Iterable[str], k: int = 12, threshold: float | None = None) -> Tags:
         """Zero-shot tags, for browsing: of each of `words` the best `k` photos with a cosine of at least `threshold`
@@ -194,12 +202,11 @@ class Library:
         A query of texts and images is of mode "mixed->image" or "mixed->video", and takes the lower of its two parts'
         cutoffs: its scores lie between theirs. QueryError for any other mode.
         """
-        if mode not in (allowed := (*PAPER_THRESHOLDS, "mixed->image", "mixed->video")):
-            raise QueryError(f"mode is {mode!r}: it can be {', '.join(allowed)}")
-        if mode.startswith("mixed"):
-            return min(self.threshold(mode.replace("mixed", part)) for part in ("text", "image"))
-        profile = self.profiles.get(mode)
-        return profile.threshold if profile else {**PAPER_THRESHOLDS, **self.encoder.thresholds}[mode]
+        return self.cutoff(Mode(mode)).value
+
+    def cutoff(self, mode: Mode) -> Cutoff:
+        """`threshold`, with the expected precision where the mode is calibrated."""
+        return Cutoffs(self.profiles, self.encoder.thresholds)(mode)
 
     # the files behind an answer
 

@@ -14,7 +14,7 @@ from downloads import Outcome, Wanted
 
 from cliplib import Library, ModelError
 from cliplib.search.query import stored_path
-from cliplib.search.scores import Scores
+from cliplib.search.results import Scores
 
 PAPER_FILE = Path(__file__).resolve().parent / "paper.csv"
 # The paper's files lie at these addresses, as far as public code tells; neither could be tried where this was written.

@@ -5,6 +5,8 @@ import csv
 import pandas as pd
 from make_sample import QUERIES_FILE
 
+from cliplib.search.mode import Mode
+
 JUDGE = "the renderer"
 
 
@@ -33,7 +35,7 @@ def judgements(library, mode="text->image"):
     every query and photo or frame. Queries that ask by a picture leave this out.
     """
     rows = library.store.rows
-    kind = "frame" if mode.endswith("->video") else "image"
+    kind = Mode(mode).row_kind
     facts = (rows[name].to_pylist() for name in ("path", "time_s", "kind"))
     pictures = [(path, time_s) for path, time_s, of in zip(*facts, strict=True) if of == kind]
     found = [

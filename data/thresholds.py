@@ -19,8 +19,8 @@ from world import truth_matrix
 
 from cliplib import lab
 from cliplib.calibrate import evaluation
+from cliplib.calibrate.cutoffs import PAPER_THRESHOLDS
 from cliplib.calibrate.rules import RULES
-from cliplib.library import PAPER_THRESHOLDS
 from cliplib.models.encoder import Encoder
 from cliplib.search.query import nonsense
 

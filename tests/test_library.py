@@ -157,7 +157,7 @@ class TestComposed:
     def test_scores_are_cosines_with_the_normalised_sum(self, library):
         query = 2 * cliplib.text("a dog") + cliplib.image("a.jpg") - 0.5 * cliplib.text("a person")
         dog, person = library.encoder.encode_texts(["a dog", "a person"])
-        rows, gallery = library._asking.gallery("image")
+        rows, gallery = library.engine.gallery("image")
         paths = rows["path"].to_pylist()
         total = 2 * dog + gallery[paths.index("a.jpg")] - 0.5 * person
         want = gallery @ (total / np.linalg.norm(total))
@@ -215,7 +215,7 @@ class TestComposed:
 
 class TestNoiseFloor:
     def test_is_the_95th_percentile_of_the_best_that_nonsense_finds(self, library):
-        gallery = library._asking.gallery("image")[1]
+        gallery = library.engine.gallery("image")[1]
         best = sorted((library.encoder.encode_texts(nonsense(32)) @ gallery.T).max(axis=1))
         want = best[29] + 0.45 * (best[30] - best[29])  # position 0.95 * 31 = 29.45 of 0 to 31
         scores = library.score("a dog")

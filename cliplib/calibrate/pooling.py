@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import JudgementError
-from ..search.saving import FORMULA
+from ..export.answers import FORMULA
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..errors import MediaError
 from ..index.report import IndexReport
+from ..search.footage import preview_span
 from ..search.moments import Moment, Moments, clock
-from ..search.results import Hit, Hits, Tags
-from ..search.scores import Scores
+from ..search.results import Hit, Hits, Scores, Tags
 from .style import STYLE
 
 MOST_CLIP_BYTES = 430_000  # five of them, base64, are under 3 MB
@@ -22,14 +22,14 @@ BINS = 48  # of the little plot of all scores
 
 def hits_html(hits: Hits) -> str:
     """A gallery of the hits; where nothing passed, the nearest greyed, with how far they are from the threshold."""
-    return page_html(hits.banner, _hits_body(hits))
+    return page_html(hits.warning, _hits_body(hits))
 
 
 def tags_html(tags: Tags) -> str:
     """Each tag with the number of photos that have it, over the best of them; a tag that no photo has stays a line."""
-    banner, body = next((hits.banner for hits in tags.values()), ""), ""
+    banner, body = next((hits.warning for hits in tags.values()), ""), ""
     for tag, count in tags.counts().items():
-        tiles = "".join(tile_html(tags[tag], hit) for hit in tags[tag])
+        tiles = "".join(tile_html(hit, tags[tag].thumbnail(hit), tags[tag].threshold) for hit in tags[tag])
         body += f'<div class="head"><b>{escape(tag)}</b> <small>{count:,} photos</small></div>'
         body += f'<div class="grid">{tiles}</div>' if tiles else ""
     return page_html(banner, body)
@@ -37,12 +37,12 @@ def tags_html(tags: Tags) -> str:
 
 def scores_html(scores: Scores) -> str:
     """How all scores are spread, with the threshold, over the gallery of the best."""
-    return page_html(scores.banner, plot_html(scores) + _hits_body(scores.top()))
+    return page_html(scores.warning, plot_html(scores) + _hits_body(scores.top()))
 
 
 def _hits_body(hits: Hits) -> str:
     nothing = nothing_html(hits)
-    tiles = "".join(tile_html(hits, hit) for hit in shown(hits))
+    tiles = "".join(tile_html(hit, hits.thumbnail(hit), hits.threshold) for hit in shown(hits))
     return f'{head_html(hits)}{nothing}<div class="grid{" below" if nothing else ""}">{tiles}</div>'
 
 
@@ -53,7 +53,7 @@ def shown(hits: Hits) -> tuple[Hit, ...]:
 
 def head_html(hits: Hits, asked: str = "") -> str:
     """The query, what was compared with it, and how many are shown; `asked` is a picture of the query as HTML."""
-    things = "photos" if hits.mode.endswith("image") else "video frames"
+    things = "photos" if hits.mode.target == "image" else "video frames"
     cut = f", cosine {hits.threshold:.2f} or more" if hits.threshold > -1 else ""  # -1: whatever their score
     return (
         f'<div class="head">{asked}<b>{escape(hits.query)}</b> <small>{escape(hits.mode.replace("->", " → "))}</small>'
@@ -94,18 +94,18 @@ def plot_html(scores: Scores) -> str:
     )
 
 
-def tile_html(hits: Hits, hit: Hit, link: str | None = None) -> str:
+def tile_html(hit: Hit, jpeg: bytes | None, threshold: float | None = None, link: str | None = None) -> str:
     """One figure: the thumbnail, the name, the score, the folder; `link` leads to the file itself."""
     folder, _, name = hit.path.rpartition("/")
     when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
-    picture = picture_html(hits.thumbnail(hit), name + when)
+    picture = picture_html(jpeg, name + when)
     others = escape("\n".join(hit.alike[:20]))
     alike = f' <span class="alike" title="{others}">+{len(hit.alike)} alike</span>' if hit.alike else ""
     odds = f"<br><small>{escape(hit.odds)}</small>" if hit.odds else ""
     opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
     return (
         f'<figure title="{escape(hit.path)}">{picture}<figcaption>{escape(name)}{when}{alike}'
-        f"{_bar(hit.score, hits.threshold)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
+        f"{_bar(hit.score, threshold)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
     )
 
 
@@ -124,12 +124,12 @@ def moments_html(moments: Moments) -> str:
     )
     if not moments:
         head += f"<p>{moments.nothing()}</p>"
-    return page_html(moments.banner, head + _players(moments, moments.threshold))
+    return page_html(moments.warning, head + _players(moments, moments.threshold))
 
 
 def moment_html(moment: Moment) -> str:
     """A player for one moment, as in `moments_html`."""
-    return page_html(moment.footage.banner if moment.footage else "", _players([moment]))
+    return page_html(moment.engine.warning if moment.engine else "", _players([moment]))
 
 
 def _players(moments, threshold: float | None = None) -> str:
@@ -180,17 +180,17 @@ def player_html(moment: Moment, threshold: float | None = None, from_s: float | 
     """A figure that plays a moment, from its beginning or from `from_s`, in seconds of the video."""
     folder, _, name = moment.path.rpartition("/")
     times, note = f"{clock(moment.start_s)} to {clock(moment.end_s)}, best at {clock(moment.peak_s)}", ""
-    jpeg = moment.footage.poster(moment) if moment.footage else None
+    jpeg = moment.engine.poster(moment) if moment.engine else None
     poster = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}" if jpeg else ""
     shown = picture_html(jpeg, name)
     try:
-        clip = moment.footage.preview(moment) if moment.footage else b""
+        clip = moment.engine.preview(moment) if moment.engine else b""
     except (MediaError, OSError) as error:
         clip, note = b"", f"no player: {getattr(error, 'reason', error)}"
     if len(clip) > MOST_CLIP_BYTES:
         clip, note = b"", f"no player: its clip has {len(clip):,} bytes; save_clip writes it to a file"
     if clip:
-        start_s, end_s = moment.footage.preview_span(moment)
+        start_s, end_s = preview_span(moment)
         source = f"data:video/mp4;base64,{b64encode(clip).decode()}"
         if from_s is not None:
             source += f"#t={max(0.0, from_s - start_s):.2f}"

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from ..cache.store import Store
 from .pipeline import Reader
 from .report import IndexReport
-from .update import update
-
-if TYPE_CHECKING:
-    from ..library import Library
 
 
 class Indexing:
     """An index run that goes on in a thread; `report` is None until it has ended well, `error` what stopped it else.
 
     What it has saved so far is what the library's searches find: photos first, the newest first.
+
+    Args:
+        store: the cache that it writes; nobody else may use this object meanwhile.
+        run: `update` but for its `read`, and the `options` that are given to it.
     """
 
-    def __init__(self, library: Library, **options):
+    def __init__(self, store: Store, run: Callable[..., IndexReport], **options):
         self.report: IndexReport | None = None
         self.error: Exception | None = None
-        self._library, self._stop = library, threading.Event()
-        library.store  # noqa: B018 - loads the model here, lest two threads load it
+        self._store, self._index, self._stop = store, run, threading.Event()
         self._thread = threading.Thread(target=self._run, kwargs=options, name="cliplib-index", daemon=True)
         self._thread.start()
 
@@ -47,10 +46,8 @@ class Indexing:
         self._thread.join()
 
     def _run(self, **options):
-        library = self._library
         try:
-            store = Store(library.store.folder, library.store.model)
-            self.report = update(library.root, store, library.encoder, progress=False, read=self._read, **options)
+            self.report = self._index(read=self._read, **options)
         except KeyboardInterrupt:
             pass  # `stop` was called, and all that was finished is saved
         except Exception as error:  # `wait` raises it; from a thread nobody would hear of it
@@ -66,8 +63,7 @@ class Indexing:
     def __str__(self) -> str:
         if self.report:
             return str(self.report)
-        self._library.refresh()
         state = "goes on" if self.running else f"failed: {self.error}" if self.error else "was stopped"
-        return f"Indexing {state}; {len(self._library)} photos and frames can be searched so far."
+        return f"Indexing {state}; {self._store.rows.num_rows} photos and frames can be searched so far."
 
     __repr__ = __str__

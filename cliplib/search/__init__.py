@@ -1,7 +1,7 @@
 """Searching: from a query to hits and moments.
 
-In reading order: `query` is what was asked, `asking` makes a vector of it, `ranking` compares vectors (arrays in,
-arrays out), `scores` holds every row's cosine, `results` the best of them (`copies` says what one picture is, `saving`
-writes them to a file); `moments` are stretches of a video, `footage` finds their true edges, and
-`originals` copies the files that were found. `blocks` searches an index that is larger than memory.
+In reading order: `mode` says what is asked with and what is looked for, `query` what was asked; `ranking` compares
+vectors (arrays in, arrays out); `engine` makes a vector of a query and compares it with an index; `results` holds every
+row's score, and the best of them (`duplicates` says what one picture is). `moments` are stretches of a video, and
+`footage` cuts a preview of one and finds its true edges. `blocks` searches an index that is larger than memory.
 """

@@ -11,10 +11,10 @@ the parts spread over machines.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -24,17 +24,43 @@ from ..cache import manifest
 from ..cache import rows as rows_
 from ..cache.thumbs import Thumbs
 from ..errors import CacheError
-from .asking import KINDS
+from .engine import SearchEngine
+from .mode import Mode
 from .ranking import cosines, top_k
-from .results import Hits
-from .scores import NEAREST, Scores
+from .results import NEAREST, Cutoff, Hits, Scores
 
 if TYPE_CHECKING:
-    from ..library import Library
+    from ..models.encoder import Encoder
+
+
+class Searchable(Protocol):
+    """What is searched: a `Library`, of which the rows are not opened."""
+
+    root: Path
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model that made the rows."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its parts lie."""
+
+    def cutoff(self, mode: Mode) -> Cutoff:
+        """The cutoff of a mode."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The best rows in place of an index, with their thumbnails."""
+
+    rows: pa.Table
+    thumbnail: Callable
+    problems: tuple[str, ...] = ()
 
 
 def search(
-    library: Library,
+    library: Searchable,
     text: str,
     k: int = 5,
     kind: str = "image",
@@ -48,8 +74,9 @@ def search(
     twice, until `Library.index` has joined their parts; an edited twin is one hit with its original only where both
     are among the best.
     """
-    mode, encoder = f"text->{KINDS[kind]}", library.encoder
-    threshold = library.threshold(mode) if threshold is None else threshold
+    mode, encoder = Mode.of("text", kind), library.encoder
+    cutoff = library.cutoff(mode)
+    threshold = cutoff.value if threshold is None else threshold
     top_k(np.empty(0, np.float32), k, threshold)  # a bad k is refused before anything is read
     parts, query, many = live_parts(library.folder, encoder.model_id), encoder.encode_texts(text)[0], 4 * k + 16
     while True:
@@ -58,8 +85,9 @@ def search(
         found = pa.concat_tables(found)
         found = found.take(top_k(found["score"].to_numpy(), many)).combine_chunks()
         packs = [library.folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
-        thumbnail = _thumbnails(packs, set(rows_.keys(found)))
-        scores = Scores(text, mode, found["score"].to_numpy(), found, threshold, encoder.banner, thumbnail)
+        found_index = _Found(found, _thumbnails(packs, set(rows_.keys(found))))
+        engine = SearchEngine(found_index, encoder, library.cutoff, library.root, library.folder / "clips")
+        scores = Scores(text, mode, found["score"].to_numpy(), found, cutoff, engine=engine)
         hits = scores.top(k, threshold)
         wanted, least = (k, threshold) if hits else (NEAREST, -1)
         if len(hits or hits.nearest) == wanted or np.count_nonzero(scores.values >= least) < many:
@@ -103,6 +131,6 @@ def _picked(rows: pa.Table, scores: np.ndarray) -> pa.Table:
 
 
 def _thumbnails(packs: list[Path], wanted: set) -> Callable:
-    """What gives a hit its JPEG; of the packs' keys, read once, when the first is shown, it keeps those `wanted`."""
+    """What gives a row its JPEG by its key; of the packs' keys, read once, it keeps those `wanted`."""
     thumbs = cache(lambda: Thumbs(packs, wanted))
-    return lambda hit: thumbs().get((hit.digest, hit.time_s))
+    return lambda key: thumbs().get(key)

@@ -1,20 +1,22 @@
-"""The videos behind a query's scores: what a moment needs to show itself, to be saved, and to find its true edges."""
+"""What a moment needs of its video: a short preview, and the true edges of a stretch. Files in, bytes or times out."""
+
+from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ..errors import MediaError
 from ..media.clip import Recipe, write_clip
-from ..media.photo import fitted
 from ..media.video import open_video
 from .moments import LEAVE_BELOW, Moment, Stretch, step_s
-from .ranking import cosines
 
 FINE_S = 0.1  # between the frames that are looked at around an edge
 LONGEST_PREVIEW_S = 30.0
@@ -24,75 +26,75 @@ PREVIEW = Recipe(crf=29, preset="veryfast", sound_bps=64_000, most_fps=30, most_
 KEPT_BYTES = 200 * 2**20  # of previews; beyond that the oldest are deleted
 
 
-class Footage:
-    """The videos of a `library` for one query, whose `embedding` is float (d,)."""
+def preview_span(moment: Moment) -> tuple[float, float]:
+    """What the preview of a moment shows, in seconds: all of it, or of a long one the part around its best frame."""
+    if moment.length_s <= LONGEST_PREVIEW_S:
+        return moment.start_s, moment.end_s
+    start_s = min(max(moment.start_s, moment.peak_s - LONGEST_PREVIEW_S / 2), moment.end_s - LONGEST_PREVIEW_S)
+    return start_s, start_s + LONGEST_PREVIEW_S
 
-    def __init__(self, library, embedding: np.ndarray):
-        self._library, self._embedding = library, embedding
 
-    @property
-    def banner(self) -> str:
-        """A warning that every answer of the model must carry; "" where there is none."""
-        return self._library.encoder.banner
+def preview(video: Path, moment: Moment, folder: Path) -> bytes:
+    """A small MP4 of `preview_span`, kept in `folder`: from there, or cut now.
 
-    def poster(self, moment: Moment) -> bytes | None:
-        """The JPEG of the moment's best frame, from the index."""
-        return self._library.store.thumbnail((moment.digest, moment.peak_s))
+    Raises:
+        MediaError: where the video cannot be decoded.
+        OSError: where the folder cannot be written.
+    """
+    start_s, end_s = preview_span(moment)
+    name = hashlib.sha256(f"{moment.digest} {start_s:.3f} {end_s:.3f}".encode()).hexdigest()[:24]
+    file = folder / f"{name}.mp4"
+    if file.is_file():
+        return file.read_bytes()
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe = PREVIEW if end_s - start_s <= SHORT_S else replace(PREVIEW, most_height=240)
+    write_clip(video, file, start_s, end_s, recipe)
+    clip = file.read_bytes()
+    _delete_oldest(folder)
+    return clip
 
-    def preview_span(self, moment: Moment) -> tuple[float, float]:
-        """What the preview shows, in seconds: the moment; of a long one the part around its best frame."""
-        if moment.length_s <= LONGEST_PREVIEW_S:
-            return moment.start_s, moment.end_s
-        start_s = min(max(moment.start_s, moment.peak_s - LONGEST_PREVIEW_S / 2), moment.end_s - LONGEST_PREVIEW_S)
-        return start_s, start_s + LONGEST_PREVIEW_S
 
-    def preview(self, moment: Moment) -> bytes:
-        """A small MP4 of `preview_span`, from the cache or cut now. Raises MediaError where the video fails."""
-        start_s, end_s = self.preview_span(moment)
-        folder = self._library.cache / "clips"
-        name = hashlib.sha256(f"{moment.digest} {start_s:.3f} {end_s:.3f}".encode()).hexdigest()[:24]
-        file = folder / f"{name}.mp4"
-        if file.is_file():
-            return file.read_bytes()
-        folder.mkdir(parents=True, exist_ok=True)
-        recipe = PREVIEW if end_s - start_s <= SHORT_S else replace(PREVIEW, most_height=240)
-        write_clip(self._library.root / moment.path, file, start_s, end_s, recipe)
-        clip = file.read_bytes()
-        _delete_oldest(folder)
-        return clip
+def refined(
+    video: Path,
+    stretch: Stretch,
+    threshold: float,
+    prepare: Callable[[Image.Image], np.ndarray],
+    score: Callable[[list[np.ndarray]], np.ndarray],
+) -> Stretch:
+    """The stretch with its edges where the scores step, looked for in frames `FINE_S` apart around each edge.
 
-    def save_clip(self, moment: Moment, path) -> None:
-        """Write the moment to the MP4 file `path`, at the source's size and quality."""
-        write_clip(self._library.root / moment.path, os.path.expanduser(path), moment.start_s, moment.end_s)
+    Where the video goes on to its end above the lower threshold, that edge stays; where it cannot be decoded again,
+    both stay, with a warning.
 
-    def refined(self, path: str, stretch: Stretch, threshold: float) -> Stretch:
-        """The stretch with its edges where the scores step, looked for in frames `FINE_S` apart around each edge.
+    Args:
+        video: the file.
+        stretch: as `moments.stretches` found it.
+        threshold: of the stretch, on the scale of its scores.
+        prepare: a PIL RGB image at the model's size: uint8 (r, r, 3).
+        score: n such frames to their scores, float (n,).
+    """
 
-        Where the video goes on to its end above the lower threshold, that edge stays; where it cannot be decoded again,
-        both stay, with a warning.
-        """
-        (first_s, last_s), (before_s, after_s) = stretch.inside_s, stretch.outside_s
-        start_s, end_s = stretch.start_s, stretch.end_s
-        try:
-            with open_video(self._library.root / path) as video:
-                if before_s is not None:
-                    start_s = step_s(*self._dense(video, before_s, first_s)) or start_s
-                times_s, values = self._dense(video, last_s, end_s if after_s is None else after_s)
-        except MediaError as error:
-            warnings.warn(f"the edges in {path} stay as they are: {error.reason}", stacklevel=4)
-            return stretch
-        if after_s is not None or (len(values) and values[-1] < threshold - LEAVE_BELOW):
-            end_s = step_s(times_s, values) or end_s
-        return replace(stretch, start_s=start_s, end_s=end_s)
-
-    def _dense(self, video, start_s: float, end_s: float) -> tuple[list[float], np.ndarray]:
-        """Times and cosines of frames `FINE_S` apart; of those there are, where the video is damaged further on."""
-        encoder, times_s, pixels = self._library.encoder, [], []
-        with contextlib.suppress(MediaError):
-            for frame in video.sample(FINE_S, start_s, end_s):
+    def dense(from_s: float, to_s: float) -> tuple[list[float], np.ndarray]:
+        times_s, pixels = [], []
+        with contextlib.suppress(MediaError):  # damaged further on: what there is, is looked at
+            for frame in opened.sample(FINE_S, from_s, to_s):
                 times_s.append(frame.time_s)
-                pixels.append(encoder.prepare(fitted(frame.image, encoder.resolution)))
-        return times_s, cosines(encoder.encode_images(pixels), self._embedding)
+                pixels.append(prepare(frame.image))
+        return times_s, score(pixels)
+
+    (first_s, last_s), (before_s, after_s) = stretch.inside_s, stretch.outside_s
+    start_s, end_s = stretch.start_s, stretch.end_s
+    try:
+        with open_video(video) as opened:
+            if before_s is not None:
+                start_s = step_s(*dense(before_s, first_s)) or start_s
+            times_s, values = dense(last_s, end_s if after_s is None else after_s)
+    except MediaError as error:
+        warnings.warn(f"the edges in {video.name} stay as they are: {error.reason}", stacklevel=4)
+        return stretch
+    if after_s is not None or (len(values) and values[-1] < threshold - LEAVE_BELOW):
+        end_s = step_s(times_s, values) or end_s
+    return replace(stretch, start_s=start_s, end_s=end_s)
 
 
 def _delete_oldest(folder: Path) -> None:

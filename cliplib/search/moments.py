@@ -11,21 +11,36 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 
 from ..errors import QueryError
+from .mode import Mode
 from .ranking import top_k
-from .saving import save
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .footage import Footage
-
 LEAVE_BELOW = 0.02  # so far under the threshold a stretch goes on; frames of one drawn scene differ by 0.01
 ONE_MISSED = 1.5  # sampling intervals: longer than the hole that one sample leaves, shorter than that of two
+
+
+class Videos(Protocol):
+    """What a moment asks of the search engine that found it."""
+
+    @property
+    def warning(self) -> str:
+        """What every answer of the model must say of itself, or ""."""
+
+    def poster(self, moment: Moment) -> bytes | None:
+        """The JPEG of the moment's best frame, from the index."""
+
+    def preview(self, moment: Moment) -> bytes:
+        """A small MP4 of the moment. Raises MediaError where the video fails."""
+
+    def save_clip(self, moment: Moment, file: str | Path) -> None:
+        """Write the moment to an MP4 file, at the source's size and quality."""
 
 
 @dataclass(frozen=True)
@@ -42,23 +57,23 @@ class Moment:
     peak_s: float
     score: float
     digest: str = field(default="", repr=False)
-    footage: Footage | None = field(default=None, repr=False, compare=False)
+    engine: Videos | None = field(default=None, repr=False, compare=False)
 
     @property
     def length_s(self) -> float:
         """How long it lasts, in seconds."""
         return self.end_s - self.start_s
 
-    def save_clip(self, path) -> None:
-        """Write the stretch as H.264 in MP4 to the file `path`, at the source's size and quality, with its sound.
+    def save_clip(self, file: str | Path) -> None:
+        """Write the stretch as H.264 in MP4 to `file`, at the source's size and quality, with its sound.
 
         Raises QueryError for a moment that comes from no library, MediaError where the video cannot be decoded.
         """
-        if self.footage is None:
+        if self.engine is None:
             raise QueryError(
                 f"this moment of {self.path} comes from no library: take it from library.score().moments()"
             )
-        self.footage.save_clip(self, path)
+        self.engine.save_clip(self, file)
 
     def __str__(self) -> str:
         return (
@@ -79,11 +94,16 @@ class Moments(Sequence):
     """
 
     query: str
-    mode: str  # "text->video", "image->video", "mixed->video"
+    mode: Mode
     threshold: float
     moments: tuple[Moment, ...]
-    banner: str = ""
     best_score: float = float("nan")
+    engine: Videos | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def warning(self) -> str:
+        """What every answer of the model must say of itself, or ""."""
+        return self.engine.warning if self.engine else ""
 
     def __len__(self) -> int:
         return len(self.moments)
@@ -103,7 +123,9 @@ class Moments(Sequence):
         return pd.DataFrame([[getattr(moment, name) for name in columns] for moment in self.moments], columns=columns)
 
     def save(self, file: str | Path) -> Path:
-        """Write the moments to a ".csv" file, or to ".html" as one page that plays them; see `saving.save`."""
+        """Write the moments to a ".csv" file, or to ".html" as one page that plays them; see `export.answers.save`."""
+        from ..export.answers import save
+
         return save(self, file)
 
     def nothing(self) -> str:
@@ -117,7 +139,7 @@ class Moments(Sequence):
         lines += [str(moment) for moment in self.moments]
         if not self.moments:
             lines += [self.nothing()]
-        return "\n".join([self.banner, *lines] if self.banner else lines)
+        return "\n".join([self.warning, *lines] if self.warning else lines)
 
     __repr__ = __str__
 

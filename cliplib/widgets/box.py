@@ -16,9 +16,9 @@ from PIL import Image
 from ..display.html import banner_html, head_html, nothing_html, picture_html, player_html, shown
 from ..display.style import STYLE
 from ..library import Library
+from ..search.mode import Mode
 from ..search.moments import Moment, clock
-from ..search.results import Hit, Hits
-from ..search.scores import Scores
+from ..search.results import Hit, Hits, Scores
 from .controls import Controls, answer
 from .entries import Asked
 from .gallery import Actions, Gallery
@@ -53,7 +53,7 @@ class SearchBox(ipywidgets.VBox):
         similar_label: str = "Find similar",
     ):
         self.library, self._asked, self._go_to = library, asked, go_to
-        self.kind = kind = "image" if mode.endswith("->image") else "frame"
+        self.kind = kind = Mode(mode).row_kind
         self.base: Scores | None = None
         self.scores: Scores | None = None
         self.hits: Hits | None = None
@@ -126,7 +126,7 @@ class SearchBox(ipywidgets.VBox):
             self.gallery.show(self.hits, self.judged)
             picture = picture_html(self._picture, "the query") if self._picture else ""
             notes = "".join(f'<p class="error">{escape(note)}</p>' for note in self._notes)
-            top = banner_html(self.hits.banner) + head_html(self.hits, picture) + notes + nothing_html(self.hits)
+            top = banner_html(self.hits.warning) + head_html(self.hits, picture) + notes + nothing_html(self.hits)
             self.head.value = f'<div class="cliplib">{top}</div>'
             self.keeping.close()
             self.keeping.open.layout.display = ""
@@ -159,7 +159,7 @@ class SearchBox(ipywidgets.VBox):
 
     def _asked_again(self) -> str | None:
         """The query as a judgement can name it: a text or a photo of the library; None for sums and other pictures."""
-        term, *more = self.base.asked.terms
+        term, *more = self.base.terms
         return term.value if not more and term.weight > 0 and isinstance(term.value, str) else None
 
     def _refine(self, _) -> None:

@@ -10,8 +10,7 @@ import ipywidgets
 import numpy as np
 import pyarrow.compute as pc
 
-from ..search.results import Hits
-from ..search.scores import Scores
+from ..search.results import Hits, Scores
 from .parts import row
 
 EVERYWHERE = ("all folders", "")
@@ -25,7 +24,7 @@ def answer(scores: Scores, k: int, threshold: float, fold: float | None = None, 
     """
     scores = scores.only(**filters)
     hits = scores.top(k, threshold, fold=fold)
-    if not scores.mode.endswith("video") or not hits:
+    if scores.mode.target != "video" or not hits:
         return hits
     paths, times_s, peak = scores.rows["path"], scores.rows["time_s"], np.zeros(len(scores), bool)
     for moment in scores.moments(k, threshold):

@@ -13,7 +13,7 @@ from ..display.html import page_html, tile_html
 from ..display.style import STYLE
 from ..lab import Table
 from ..library import Library
-from ..search.results import Hit, Hits
+from ..search.results import Hit
 
 BINS = 60
 SHOWN = 6  # pictures on either side
@@ -96,14 +96,13 @@ class Explorer(ipywidgets.VBox):
         self.page.value = page_html(self.library.encoder.banner, body)
 
     def _tiles(self, rows: pd.DataFrame) -> str:
-        hits = Hits("", self.table.mode, self.cutoff.value, (), thumbnail=self._thumbnail)
         tiles = []
         for row in rows.head(SHOWN).itertuples():
             time_s = None if np.isnan(row.time_s) else float(row.time_s)
             hit = Hit(row.path, float(row.score), time_s, digest=self._digests[row.path])
             said = "relevant" if row.relevant else "irrelevant"
-            tiles.append(f'<div title="{escape(row.query)}">{tile_html(hits, hit)}<small>{said}: ')
-            tiles.append(f"{escape(row.query)}</small></div>")
+            tile = tile_html(hit, self._thumbnail(hit), self.cutoff.value)
+            tiles.append(f'<div title="{escape(row.query)}">{tile}<small>{said}: {escape(row.query)}</small></div>')
         return f'<div class="grid">{"".join(tiles)}</div>'
 
     def _thumbnail(self, hit: Hit) -> bytes | None:

@@ -60,7 +60,7 @@ class Tile:
     def fill(self, hits: Hits, hit: Hit, greyed: bool, judged: bool | None) -> None:
         """Show this hit; `judged`: the thumb it has been given."""
         self.hit = hit
-        page = tile_html(hits, hit, self.actions.link(hit))
+        page = tile_html(hit, hits.thumbnail(hit), hits.threshold, self.actions.link(hit))
         self.figure.value = f'<div class="cliplib{" below" if greyed else ""}">{page}</div>'
         self.mark(judged)
 

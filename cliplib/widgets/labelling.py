@@ -27,7 +27,7 @@ def tasks(
     found = []
     for number, query in enumerate(queries):
         scores = library.score(*question(mode, query))
-        query = str(scores.asked.terms[0].value)  # of a photo its path in the index, however it was named
+        query = str(scores.terms[0].value)  # of a photo its path in the index, however it was named
         picked = candidates(scores.values, top, below, seed + number)
         shown = scores.rows.select(["path", "time_s", "digest"]).take(picked).to_pylist()
         found += [(query, Hit(score=float(scores.values[at]), **of)) for at, of in zip(picked, shown, strict=True)]

@@ -1,6 +1,7 @@
 """What results look like: names are text, pictures are data, and the numbers drawn are the numbers meant."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,24 +10,25 @@ from cliplib.cache import rows as rows_
 from cliplib.display.html import hits_html, player_html, plot_html, save_html, scores_html, tile_html
 from cliplib.display.style import STYLE
 from cliplib.index.report import IndexReport, Skipped
+from cliplib.search.mode import Mode
 from cliplib.search.moments import Moment
-from cliplib.search.results import Hit, Hits
-from cliplib.search.scores import Scores
+from cliplib.search.results import Cutoff, Hit, Hits, Scores
 
 NASTY = '<img src=x onerror="alert(1)">/<script>alert(2)</script>.jpg'
 
 
-def scores_of(values, threshold=0.25, paths=None):
+def scores_of(values, threshold=0.25, paths=None, engine=None):
     """Scores of photos with these cosines."""
     records = [
         {"path": path, "kind": "image", "digest": path} for path in paths or map("p{}.jpg".format, range(len(values)))
     ]
     rows = rows_.table(records, np.eye(len(values), 4, dtype=np.float32))
-    return Scores("a dog", "text->image", np.array(values, np.float32), rows, threshold)
+    values = np.array(values, np.float32)
+    return Scores("a dog", Mode.TEXT_TO_IMAGE, values, rows, Cutoff(threshold), engine=engine)
 
 
 def hits_of(*hits, threshold=0.25, **options):
-    return Hits("a dog", "text->image", threshold, hits, searched=9, **options)
+    return Hits("a dog", Mode.TEXT_TO_IMAGE, threshold, hits, searched=9, **options)
 
 
 def bars(page):
@@ -40,12 +42,15 @@ class TestNames:
         "show",
         [
             lambda: hits_html(hits_of(Hit(NASTY, 0.5, alike=(NASTY,)))),
-            lambda: hits_html(Hits(NASTY, "text->image", 0.5, (), (Hit(NASTY, 0.1),), banner=NASTY, searched=1)),
+            lambda: hits_html(Hits(NASTY, Mode.TEXT_TO_IMAGE, 0.5, (), (Hit(NASTY, 0.1),), searched=1)),
+            lambda: hits_html(
+                scores_of([0.5], engine=SimpleNamespace(warning=NASTY, thumbnail=lambda hit: None)).top()
+            ),
             lambda: scores_html(scores_of([0.5], paths=[NASTY])),
             lambda: player_html(Moment(NASTY, 0, 1, 0, 0.3)),
             lambda: Moment(NASTY, 0, 1, 0, 0.3)._repr_html_(),
             lambda: IndexReport(0, 0, 0, [Skipped(NASTY, NASTY, NASTY)], cache=NASTY, problems=[NASTY])._repr_html_(),
-            lambda: tile_html(hits_of(), Hit("a.jpg", 0.1), f"https://{NASTY}"),
+            lambda: tile_html(Hit("a.jpg", 0.1), None, link=f"https://{NASTY}"),
         ],
     )
     def test_fault_15_are_text_everywhere(self, show):
@@ -61,15 +66,15 @@ class TestNames:
 
 class TestTile:
     def test_the_picture_lies_in_the_page_and_has_a_name(self):
-        page = tile_html(hits_of(thumbnail=lambda hit: b"jpeg"), Hit("trips/sea.jpg", 0.5))
+        page = tile_html(Hit("trips/sea.jpg", 0.5), b"jpeg")
         assert '<img alt="sea.jpg" src="data:image/jpeg;base64,anBlZw==">' in page
         assert "<small>trips</small>" in page
 
     def test_without_a_thumbnail_it_says_so(self):
-        assert "no preview" in tile_html(hits_of(), Hit("sea.jpg", 0.5))
+        assert "no preview" in tile_html(Hit("sea.jpg", 0.5), None)
 
     def test_the_bar_is_as_long_as_the_score_and_marks_the_threshold(self):
-        page = tile_html(hits_of(threshold=0.25), Hit("sea.jpg", 0.375))
+        page = tile_html(Hit("sea.jpg", 0.375), None, 0.25)
         assert "width:37.5%" in page and "left:25.0%" in page and "0.375" in page
 
     def test_where_any_score_passes_no_threshold_is_drawn_or_named(self):
@@ -78,19 +83,19 @@ class TestTile:
         assert "compared, cosine 0.25 or more</small>" in hits_html(hits_of(Hit("sea.jpg", 0.375)))
 
     def test_a_negative_score_has_no_bar(self):
-        assert "width:0.0%" in tile_html(hits_of(), Hit("sea.jpg", -0.3))
+        assert "width:0.0%" in tile_html(Hit("sea.jpg", -0.3), None)
 
     def test_a_fold_counts_what_it_took_in_and_names_it(self):
-        page = tile_html(hits_of(), Hit("sea.jpg", 0.5, alike=tuple(f"{i}.jpg" for i in range(8))))
+        page = tile_html(Hit("sea.jpg", 0.5, alike=tuple(f"{i}.jpg" for i in range(8))), None)
         assert "+8 alike" in page and "0.jpg\n1.jpg" in page
-        assert "alike" not in tile_html(hits_of(), Hit("sea.jpg", 0.5))
+        assert "alike" not in tile_html(Hit("sea.jpg", 0.5), None)
 
     def test_a_link_leads_to_drive_in_a_window_of_its_own(self):
-        page = tile_html(hits_of(), Hit("sea.jpg", 0.5), "https://drive.google.com/file/d/1/view")
+        page = tile_html(Hit("sea.jpg", 0.5), None, link="https://drive.google.com/file/d/1/view")
         assert (
             '<a href="https://drive.google.com/file/d/1/view" target="_blank" rel="noopener">Open in Drive</a>' in page
         )
-        assert "Drive" not in tile_html(hits_of(), Hit("sea.jpg", 0.5))
+        assert "Drive" not in tile_html(Hit("sea.jpg", 0.5), None)
 
 
 class TestNothingFound:

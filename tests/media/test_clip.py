@@ -14,7 +14,7 @@ from cliplib.errors import MediaError
 from cliplib.media.clip import KEEP, write_clip
 from cliplib.media.video import open_video
 from cliplib.search import footage
-from cliplib.search.footage import PREVIEW, PREVIEW_BYTES
+from cliplib.search.footage import PREVIEW, PREVIEW_BYTES, preview_span
 from cliplib.search.moments import Moment
 from tests.libraries import draw_video
 from tests.media.test_video import REAL, made, steady
@@ -235,13 +235,13 @@ def moments(library):
 
 class TestPreviews:
     def test_are_cut_once(self, moments, monkeypatch):
-        first = moments[0].footage.preview(moments[0])
+        first = moments[0].engine.preview(moments[0])
         monkeypatch.setattr(footage, "write_clip", lambda *_: pytest.fail("cut again"))
-        assert moments[0].footage.preview(moments[0]) == first
+        assert moments[0].engine.preview(moments[0]) == first
 
     def test_of_long_moments_show_the_part_around_the_best_frame(self, moments):
         def span(*times_s):
-            return moments[0].footage.preview_span(Moment("v.mp4", *times_s, 0.3))
+            return preview_span(Moment("v.mp4", *times_s, 0.3))
 
         assert span(10, 20, 12) == (10, 20)
         assert span(0, 100, 50) == (35, 65)
@@ -250,7 +250,7 @@ class TestPreviews:
     def test_the_oldest_are_deleted_when_there_are_too_many(self, moments, library, monkeypatch):
         monkeypatch.setattr(footage, "KEPT_BYTES", 1)
         one = Moment("v1.mp4", 0.25, 0.75, 0.5, 0.3, "another")
-        assert moments[0].footage.preview(one)
+        assert moments[0].engine.preview(one)
         assert list((library.cache / "clips").iterdir()) == []
 
     def test_page_of_five_has_five_players_with_posters_and_is_small(self, moments):

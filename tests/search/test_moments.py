@@ -10,6 +10,7 @@ import pytest
 import cliplib
 from cliplib.errors import QueryError
 from cliplib.search.moments import Moment, best_stretches, step_s, stretches
+from cliplib.search.results import Cutoff
 from tests.libraries import draw_picture, draw_video
 
 
@@ -130,7 +131,7 @@ def scores(library):
     still = draw_picture(library.root.parent / "query.jpg", 1002, quality=95)
     scores = library.score(still, kind="frame")
     best = scores.values == scores.values.max()
-    return dataclasses.replace(scores, values=np.where(best, 0.4, 0).astype(np.float32), threshold=0.3)
+    return dataclasses.replace(scores, values=np.where(best, 0.4, 0).astype(np.float32), cutoff=Cutoff(0.3))
 
 
 class TestOfALibrary:

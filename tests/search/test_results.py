@@ -1,22 +1,25 @@
 """Results: what Hits hold, print and turn into, and how answers are saved. Scores and pages have files of their own."""
 
 import csv
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from cliplib.errors import QueryError
 from cliplib.index.report import IndexReport, Skipped
+from cliplib.search.mode import Mode
 from cliplib.search.moments import clock
-from cliplib.search.results import Hit
-from cliplib.search.scores import Scores
+from cliplib.search.query import Term
+from cliplib.search.results import Cutoff, Hit, Scores
 from tests.cache.test_rows import make
 
 
 @pytest.fixture
 def scores():
     table, _ = make(["a.jpg", "b/<img onerror=alert(1)>.jpg", "c.jpg"], width=4, height=3)
-    return Scores("a dog", "text->image", np.array([0.3, 0.2, np.nan], np.float32), table, threshold=0.25)
+    return Scores("a dog", Mode.TEXT_TO_IMAGE, np.array([0.3, 0.2, np.nan], np.float32), table, Cutoff(0.25))
 
 
 class TestHits:
@@ -73,7 +76,7 @@ class TestSaving:
     )
     def test_fault_15_csv_holds_no_formula_and_no_control_character(self, tmp_path, name, want):
         table, _ = make([name])
-        hits = Scores("a dog", "text->image", np.array([0.3], np.float32), table, 0.25).top()
+        hits = Scores("a dog", Mode.TEXT_TO_IMAGE, np.array([0.3], np.float32), table, Cutoff(0.25)).top()
         with open(hits.save(tmp_path / "found.csv"), newline="", encoding="utf-8") as lines:
             assert list(csv.reader(lines))[1][0] == want
 
@@ -87,8 +90,9 @@ class TestSaving:
 
 
 class TestShown:
-    def test_the_banner_is_on_every_answer(self, scores):
-        shown = Scores(**{**vars(scores), "banner": "drawn & only"}).top()
+    def test_the_models_warning_is_on_every_answer(self, scores):
+        engine = SimpleNamespace(warning="drawn & only", thumbnail=lambda hit: None)
+        shown = replace(scores, engine=engine, terms=(Term("image", "a.jpg"),)).top()
         assert "drawn &amp; only" in shown._repr_html_() and "drawn & only" in str(shown)
 
     def test_report_lists_what_was_skipped(self):

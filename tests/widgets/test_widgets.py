@@ -1,6 +1,7 @@
 """Search boxes, driven as a person would: type, press Enter, move a slider, click. On ipywidgets 7.7 and 8 alike."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from html import unescape
 
@@ -12,8 +13,10 @@ import ipywidgets
 
 import cliplib
 from cliplib import widgets
+from cliplib.calibrate.cutoffs import Cutoffs
 from cliplib.calibrate.judgements import Judgements
 from cliplib.models.encoder import Encoder
+from cliplib.search.results import Cutoff
 from cliplib.widgets.controls import answer
 from cliplib.widgets.entries import files_of
 from tests.libraries import draw_picture, draw_video
@@ -175,7 +178,7 @@ class TestTextBox:
 
     def test_the_slider_follows_a_new_calibration_until_it_is_moved(self, library, monkeypatch):
         box = widgets.text_box(library, example="a dog")
-        monkeypatch.setattr(library, "threshold", lambda mode: 0.5)
+        monkeypatch.setattr(Cutoffs, "__call__", lambda self, mode: Cutoff(0.5))
         box.search()
         assert box.controls.threshold.value == 0.5
         box.controls.threshold.value = 0.1
@@ -236,7 +239,7 @@ class TestFeedback:
 
     def test_a_query_that_cannot_be_refined_is_said(self, box, judgements):
         box.gallery.tiles[0].yes.click()
-        box.base = cliplib.Scores(**{**vars(box.base), "asking": None})
+        box.base = replace(box.base, engine=None)
         box.refine.click()
         assert "come from no library" in said(box) and len(box.gallery.tiles) == 5
 
@@ -299,8 +302,8 @@ class TestVideoBox:
         assert tile.figure.value.count("<video") == 1 and start_s == pytest.approx(tile.hit.time_s, abs=0.01)
 
     def test_a_video_that_is_gone_is_said_in_its_tile(self, library, videos, monkeypatch):
-        monkeypatch.setattr(library, "root", library.root / "gone")
-        monkeypatch.setattr(library, "cache", library.cache / "elsewhere")
+        monkeypatch.setattr(library.engine, "root", library.root / "gone")
+        monkeypatch.setattr(library.engine, "clips", library.cache / "elsewhere")
         videos.gallery.tiles[0].play.click()
         assert "no player" in videos.gallery.tiles[0].figure.value
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..display.html import save_html
 from ..errors import QueryError
-
-if TYPE_CHECKING:
-    from .moments import Moments
-    from .results import Hits
+from ..search.moments import Moments
+from ..search.results import Hits
 
 FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formula; the last four in East Asian settings
 
@@ -27,8 +25,6 @@ def save(answer: Hits | Moments, file: str | Path) -> Path:
     if file.suffix.lower() == ".csv":
         answer.to_frame().map(_harmless).to_csv(file, index=False, encoding="utf-8")
     elif file.suffix.lower() in (".html", ".htm"):
-        from ..display.html import save_html
-
         save_html([answer], file)
     else:
         raise QueryError(f"cannot save results as {file.name!r}: the name must end in .csv or .html")

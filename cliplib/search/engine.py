@@ -1,0 +1,176 @@
+"""The search engine: from a query's terms to one embedding, to its cosine with every row of an index."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
+
+from ..cache import rows as rows_
+from ..errors import LibraryError, MediaError, QueryError
+from ..media.photo import fitted, open_photo
+from . import footage, ranking
+from .mode import Mode
+from .moments import Moment, Stretch
+from .query import Query, image, nonsense, stored_path, text
+from .results import Cutoff, Hit, Scores
+
+if TYPE_CHECKING:
+    from ..cache.store import Store
+    from ..models.encoder import Encoder
+
+TOGETHER = 32  # queries of a batch that are compared at once: 128 MB of scores for a million rows
+
+
+class SearchEngine:
+    """Answers from an index as it is now; whoever changes the index makes a new engine.
+
+    Args:
+        index: the rows and thumbnails.
+        encoder: the model that made the rows.
+        cutoff: the cutoff of a mode, unless a search says otherwise.
+        root: the folder that the rows' paths are relative to.
+        clips: a folder for the previews of moments.
+    """
+
+    def __init__(self, index: Store, encoder: Encoder, cutoff: Callable[[Mode], Cutoff], root: Path, clips: Path):
+        self.encoder, self.root, self.clips = encoder, root, clips
+        self._index, self._rows, self._cutoff = index, index.rows, cutoff
+        self._galleries: dict[str, tuple[pa.Table, np.ndarray]] = {}
+        self._floors: dict[str, float] = {}
+
+    @property
+    def warning(self) -> str:
+        """What every answer of the model must say of itself, or ""."""
+        return self.encoder.banner
+
+    def gallery(self, row_kind: str) -> tuple[pa.Table, np.ndarray]:
+        """The rows of a kind and their embeddings, float32 (n, d): a slice of all rows, for photos come first there."""
+        if row_kind not in self._galleries:
+            for problem in self._index.problems:
+                warnings.warn(problem, stacklevel=5)
+            photos = pc.sum(pc.equal(self._rows["kind"], "image")).as_py() or 0
+            rows = self._rows.slice(0, photos) if row_kind == "image" else self._rows.slice(photos)
+            self._galleries[row_kind] = rows, rows_.matrix(rows)
+        return self._galleries[row_kind]
+
+    # from queries to scores
+
+    def scores(self, queries: Sequence[str | Query | os.PathLike | Image.Image], row_kind: str) -> Iterator[Scores]:
+        """Every row's cosine with each query, one query after the other; a product of matrices for `TOGETHER` of them.
+
+        A query is a text, what `query.image` takes, or a `Query`. Photos of the library that are terms of it are left
+        out of its answer, and so is every file with the content of one.
+        """
+        Mode.of("text", row_kind)  # a kind that is none is refused before anything is encoded
+        composed = [text(query) if isinstance(query, str) else image(query) for query in queries]
+        for start in range(0, len(composed), TOGETHER):
+            some = composed[start : start + TOGETHER]
+            words = [term.value for query in some for term in query.terms if term.kind == "text"]
+            texts = iter(self.encoder.encode_texts(words))
+            understood = [self._understood(query, texts) for query in some]
+            embeddings = np.array([embedding for _, embedding, _ in understood])
+            together = ranking.cosines(self.gallery(row_kind)[1], embeddings if len(some) > 1 else embeddings[0])
+            for (query, embedding, own), values in zip(understood, np.atleast_2d(together), strict=True):
+                scores = self._scores(values, embedding, str(query), Mode.of(query.kind, row_kind), query.terms)
+                for digest in own:
+                    scores.values[pc.equal(scores.rows["digest"], digest).to_numpy()] = np.nan
+                yield scores
+
+    def score_vector(self, embedding: np.ndarray, name: str, mode: Mode) -> Scores:
+        """The scores of a direction.
+
+        Args:
+            embedding: float (d,).
+            name: what the answer calls the query.
+            mode: what the direction came from, and which rows are compared.
+        """
+        values = ranking.cosines(self.gallery(mode.row_kind)[1], embedding)
+        return self._scores(values, embedding, name, mode)
+
+    def noise_floor(self, row_kind: str) -> float:
+        """What texts that mean nothing reach on the rows of a kind; measured once, see `ranking.noise_floor`."""
+        if row_kind not in self._floors:
+            best = (self.gallery(row_kind)[1] @ self.encoder.encode_texts(nonsense()).T).max(axis=0)
+            self._floors[row_kind] = ranking.noise_floor(best)
+        return self._floors[row_kind]
+
+    def _scores(self, values: np.ndarray, embedding: np.ndarray, name: str, mode: Mode, terms=()) -> Scores:
+        if not self._rows.num_rows:
+            raise LibraryError(f"the index of {self.root} is empty: run library.index() first")
+        cutoff = self._cutoff(mode)
+        if Query(terms).plain is None:  # the expected precision was measured on single queries
+            cutoff = replace(cutoff, expected=None)
+        return Scores(name, mode, values, self.gallery(mode.row_kind)[0], cutoff, embedding, terms, self)
+
+    def _understood(self, query: Query, texts: Iterator[np.ndarray]) -> tuple[Query, np.ndarray, set[str]]:
+        """The query with its photos by their paths in the index, its direction, float32 (d,), and their digests.
+
+        `texts` has the embeddings of its texts next.
+        """
+        parts = [
+            (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
+            for term in query.terms
+        ]
+        embedding = ranking.composed([row for row, _, _ in parts], [term.weight for term in query.terms])
+        terms = (replace(term, value=value) for term, (_, value, _) in zip(query.terms, parts, strict=True))
+        return Query(tuple(terms)), embedding, {digest for _, _, digest in parts} - {None}
+
+    def _picture(self, picture) -> tuple[np.ndarray, str | os.PathLike | Image.Image, str | None]:
+        """The embedding, float32 (d,), of a picture of a query, what the picture is, and its digest: a photo of the
+        library by its path, as the index has it; another file or a PIL image encoded now, without a digest.
+        """
+        rows, source, path = self._rows, picture, None
+        if not isinstance(picture, Image.Image):
+            source, path = os.path.expanduser(picture), stored_path(picture, self.root, rows["path"])
+        if path is not None:
+            position = pc.index(rows["path"], path).as_py()
+            if rows["kind"][position].as_py() != "image":
+                raise QueryError(f"{path} is a video: search_videos takes a text or a photo")
+            return rows_.matrix(rows)[position], path, rows["digest"][position].as_py()
+        if isinstance(source, str) and not os.path.isfile(source):  # Path.is_file raises for a name that is too long
+            raise QueryError(
+                f"no image {str(picture)!r}: it is neither in the library {self.root} nor a file elsewhere"
+            )
+        try:
+            photo = open_photo(source, self.encoder.resolution)
+        except MediaError as error:
+            raise QueryError(f"cannot use {error.path} as a query: {error.reason}") from error
+        return self.encoder.encode_images([photo.image])[0], picture, None
+
+    # what an answer shows of itself
+
+    def thumbnail(self, hit: Hit) -> bytes | None:
+        """The JPEG of a hit's row, where the index has one."""
+        return self._index.thumbnail((hit.digest, hit.time_s))
+
+    def poster(self, moment: Moment) -> bytes | None:
+        """The JPEG of the moment's best frame, from the index."""
+        return self._index.thumbnail((moment.digest, moment.peak_s))
+
+    def preview(self, moment: Moment) -> bytes:
+        """A small MP4 of `footage.preview_span`, kept or cut now. Raises MediaError where the video fails."""
+        return footage.preview(self.root / moment.path, moment, self.clips)
+
+    def save_clip(self, moment: Moment, file: str | Path) -> None:
+        """Write the moment to an MP4 file, at the source's size and quality."""
+        footage.write_clip(self.root / moment.path, os.path.expanduser(file), moment.start_s, moment.end_s)
+
+    def refined(self, path: str, stretch: Stretch, threshold: float, embedding: np.ndarray) -> Stretch:
+        """The stretch of a video with its edges where the cosines with `embedding` step, see `footage.refined`."""
+        encoder = self.encoder
+        return footage.refined(
+            self.root / path,
+            stretch,
+            threshold,
+            prepare=lambda frame: encoder.prepare(fitted(frame, encoder.resolution)),
+            score=lambda pixels: ranking.cosines(encoder.encode_images(pixels), embedding),
+        )
