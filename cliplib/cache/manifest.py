@@ -2,8 +2,8 @@
 
 A manifest names its parents (every manifest that went into it), its parts with their sizes and sha256, the rows that
 are dead (paths by part), the parts that were merged into others (`dropped`) and the files that could not be indexed
-(`failures`). It carries the sha256 of itself. Every manifest is complete: any sound one describes a whole state, once
-its parts are there.
+(`failures`). It carries the version of its format (see `format`) and the sha256 of itself. Every manifest is complete:
+any sound one describes a whole state, once its parts are there.
 """
 
 import contextlib
@@ -16,14 +16,13 @@ from pathlib import Path
 
 from ..errors import CacheError
 from ..media.retry import with_retries
-
-FORMAT = 1
+from . import format
 
 
 def new(model: dict, parents: set[str], parts: list[dict], dead: dict, dropped: set[str], failures: dict) -> dict:
     """The body of a new manifest, with an id and the time of its making."""
     return {
-        "format": FORMAT,
+        "format": format.VERSION,
         "id": uuid.uuid4().hex,
         "created_ns": time.time_ns(),
         "model": model,
@@ -62,12 +61,18 @@ def files(folder: Path) -> list[Path]:
 
 
 def read(file: Path) -> dict | None:
-    """The body of a manifest file, or None when it is not, byte for byte, what was written. Raises OSError."""
+    """The body of a manifest file, or None when it is not, byte for byte, what was written.
+
+    Raises OSError, and CacheError where a newer cliplib wrote it in a format that this one cannot read.
+    """
     data = with_retries(file.read_bytes)
     try:
         outer = json.loads(data)
         body = outer["body"]
-        sound = body["format"] == FORMAT and outer["sha256"] == _sum(body) and to_bytes(body) == data
+        sound = outer["sha256"] == _sum(body)
+        if sound:
+            format.check(body["format"], f"{file.name} in {file.parent}")
+        sound &= to_bytes(body) == data
         inside = all(name == os.path.basename(name) for name in files_named(body))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -75,7 +80,7 @@ def read(file: Path) -> dict | None:
 
 
 def read_all(folder: Path) -> tuple[dict[str, dict], list[str]]:
-    """Sound manifests by id, and the names of the files that are not sound. CacheError as `files`.
+    """Sound manifests by id, and the names of the files that are not sound. CacheError as `files` and `read`.
 
     A copy under another name, such as Drive's "manifest (1).json", has the id of its original and counts once.
     """

@@ -31,6 +31,7 @@ from ..errors import CacheError, LibraryError, MediaError
 from ..media.photo import open_photo
 from ..media.reading import RetryingFile, read_bytes
 from ..media.zips import OWN_MARK
+from . import format
 from . import rows as rows_
 from .durable import save_file
 from .snapshot import check_model, whole
@@ -42,7 +43,11 @@ JUDGEMENTS = "judgements.csv"
 MAGIC = "cliplib pack 1"
 PICTURES = ("thumbnails", "previews", "originals")
 PREVIEW_EDGE = 1024  # pixels
-PRIVATE = ("latitude", "longitude", "camera", "content_id")
+CARRIED = (  # the columns that may leave the house; of all others the pack has none
+    *("path", "kind", "time_s", "size", "mtime_ns", "digest", "width", "height", "taken_at", "taken_from"),
+    *("duration_s", "every_s", "frame_s", "provisional"),
+)
+PRIVATE = ("latitude", "longitude", "place_from", "camera", "content_id")  # these only where they are asked for
 SPOOLED = 2**24  # a picture of so many bytes waits in memory; a larger one in a temporary file
 
 
@@ -72,7 +77,8 @@ def save(
     model = dict(library.store.model)
     if Path(model["name"]).is_absolute():  # a checkpoint: whose folder it lies in is nobody's business
         model["name"] = Path(model["name"]).name
-    about = {"magic": MAGIC, "model": model, "rows": rows.num_rows, "pictures": pictures, "judgements": judged}
+    about = {"magic": MAGIC, "format": format.VERSION, "model": model}
+    about |= {"rows": rows.num_rows, "pictures": pictures, "judgements": judged}
     about["profiles"] = [{**body, "model": model} for body in library.profiles.bodies()]
 
     def write(target) -> None:
@@ -92,13 +98,14 @@ def save(
 
 
 def _chosen(rows: pa.Table, paths: Iterable[str] | None, places: bool) -> pa.Table:
-    """The rows that go into a pack, without what is private unless `places`."""
+    """The rows that go into a pack; what is in the columns `CARRIED`, with `places` in `PRIVATE` too, and no more."""
     if paths is not None:
         chosen = set(paths)
         if unknown := chosen - set(rows["path"].to_pylist()):
             raise LibraryError(f"{len(unknown)} paths are not in the index, for example {min(unknown)!r}")
         rows = rows.filter(pc.is_in(rows["path"], pa.array(sorted(chosen), pa.string()))).combine_chunks()
-    for name in () if places else PRIVATE:
+    rows = rows_.known(rows)
+    for name in rows_.COLUMNS.keys() - {*CARRIED, *(PRIVATE if places else ())}:
         rows = rows_.with_column(rows, name, [None] * rows.num_rows)
     return rows
 
@@ -168,6 +175,7 @@ class PackStore:
             self.about = json.loads(self.read(OWN_MARK))
             if self.about["magic"] != MAGIC:
                 raise CacheError(f"{file.name} is a pack that this version of cliplib cannot read")
+            format.check(self.about.get("format", format.FIRST), file.name)
             self.model = self.about["model"]
             rows, _ = rows_.from_parquet(self.read("index.parquet"), file.name)
             self.rows = whole(rows, self.model, file.name).combine_chunks()

@@ -18,7 +18,8 @@ KEPT_SECONDS = 3600
 def delete_old(folder: Path) -> None:
     """Delete the manifests of a cache that need not be kept, then files that no other names.
 
-    Nothing is deleted while one of the manifests cannot be read, for the files that it names may be needed.
+    Nothing is deleted while one of the manifests cannot be read, by the disk's fault or because a newer cliplib wrote
+    it: the files that it names may be needed.
     """
     try:
         bodies = {file: manifest.read(file) for file in reversed(manifest.files(folder))}

@@ -1,7 +1,8 @@
 """The row of the index: its Arrow schema, how it becomes Parquet bytes, and what is checked before it is believed.
 
 One row is a photo or a sampled video frame. Embeddings are `fixed_size_list<float32 not null>[d]`, which pandas,
-DuckDB, Polars and Ray read as they are, and which turns into a NumPy matrix without a copy.
+DuckDB, Polars and Ray read as they are, and which turns into a NumPy matrix without a copy. A file may lack columns
+(they are empty then), and may have more than `COLUMNS`, see `format`: these come after the embedding, and stay.
 """
 
 from collections.abc import Iterator
@@ -24,14 +25,19 @@ COLUMNS = {
     "width": pa.int32(),  # pixels, upright
     "height": pa.int32(),
     "taken_at": pa.string(),  # ISO 8601, local time
-    "taken_from": pa.string(),  # where taken_at was read: "exif", "container", "sidecar", "mtime"
+    "taken_from": pa.string(),  # where taken_at was read: "exif", "container", "sidecar", "mtime" ...
     "duration_s": pa.float64(),  # of the video; null for a photo
     "every_s": pa.float64(),  # sampling interval of the video; null for a photo
     "latitude": pa.float64(),  # degrees, north positive; of the camera or the sidecar
     "longitude": pa.float64(),  # degrees, east positive
     "camera": pa.string(),  # make and model; null where the file names none, as in a screenshot
     "content_id": pa.string(),  # what Apple gives a Live Photo and its clip alike
+    "place_from": pa.string(),  # where latitude and longitude were read: "exif", "xmp", "container", "sidecar"
+    "frame_s": pa.float64(),  # seconds from this frame to the next one of the file; null where that is not known
+    "provisional": pa.bool_(),  # whether an embedded preview was encoded in place of the picture; null means no
 }
+NEEDED = ("path", "kind", "time_s", "size", "mtime_ns", "digest", "embedding")  # without these no file is an index
+FILLED = ("path", "kind", "size", "mtime_ns", "digest", "embedding")  # these are null in no row
 KINDS = ("image", "frame")
 UNIT_TOLERANCE = 1e-3  # how far a stored row's norm may be from 1
 # A path that is empty, absolute or of another drive, or has "." or ".." among its parts, or a NUL; Arrow looks at a
@@ -59,11 +65,12 @@ def table(records: list[dict], embeddings: np.ndarray) -> pa.Table:
 
 
 def of_columns(columns: dict[str, list], embeddings: np.ndarray) -> pa.Table:
-    """Rows from the n values of each of `COLUMNS`, and their embeddings, float32 (n, d)."""
-    want = schema(embeddings.shape[1])
+    """Rows from n values for each of `COLUMNS` (null for a column that is missing), and embeddings, float32 (n, d)."""
+    want, nulls = schema(embeddings.shape[1]), [None] * len(embeddings)
     flat = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).reshape(-1))
     vectors = pa.FixedSizeListArray.from_arrays(flat, type=want.field("embedding").type)
-    return pa.Table.from_arrays([*(pa.array(columns[c], kind) for c, kind in COLUMNS.items()), vectors], schema=want)
+    facts = (pa.array(columns.get(name, nulls), kind) for name, kind in COLUMNS.items())
+    return pa.Table.from_arrays([*facts, vectors], schema=want)
 
 
 def matrix(rows: pa.Table) -> np.ndarray:
@@ -89,7 +96,23 @@ def joined(tables: list[pa.Table], dim: int) -> pa.Table:
         halves[KINDS[0]].append(rows.slice(0, first) if in_order else rows.filter(photos))
         halves[KINDS[1]].append(rows.slice(first) if in_order else rows.filter(pc.invert(photos)))
     filled = [rows for kind in KINDS for rows in halves[kind] if rows.num_rows]
-    return pa.concat_tables(filled).combine_chunks() if filled else empty(dim)
+    return concatenated(filled).combine_chunks() if filled else empty(dim)
+
+
+def concatenated(tables: list[pa.Table]) -> pa.Table:
+    """The rows of one or more tables; a column that is not of `COLUMNS` is null where a table lacks it.
+
+    Where two tables disagree about the type of such a column, all such columns are left out: no cliplib writes that.
+    """
+    try:
+        return pa.concat_tables(tables, promote_options="default")
+    except pa.ArrowException:
+        return pa.concat_tables([known(rows) for rows in tables])
+
+
+def known(rows: pa.Table) -> pa.Table:
+    """The rows with `COLUMNS` and the embedding alone, without what a newer cliplib has added."""
+    return rows.select([*COLUMNS, "embedding"])
 
 
 def keys(rows: pa.Table) -> list[tuple[str, float | None]]:
@@ -140,12 +163,16 @@ def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table
     """
     try:
         about = pq.read_metadata(pa.BufferReader(data))
-        expanded = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups)) + 256 * about.num_rows
+        fields = [field for field in about.schema.to_arrow_schema() if _is_readable(field.type)]
+        widths = sum(8 * field.type.list_size for field in fields if pa.types.is_fixed_size_list(field.type))
+        expanded = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+        expanded = max(expanded, widths * about.num_rows) + 256 * about.num_rows
         if expanded > max(2**28, BOMB_RATIO * len(data)):
             raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,}")
         leaves = (about.schema.column(i) for i in range(about.num_columns))
         texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
-        rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=not intact, read_dictionary=texts)
+        columns, verified = [field.name for field in fields], {"page_checksum_verification": not intact}
+        rows = pq.read_table(pa.BufferReader(data), columns=columns, read_dictionary=texts, **verified)
         packed = [column for column in rows.columns if pa.types.is_dictionary(column.type)]
         expanded = sum(map(_text_bytes, packed))
         if expanded > max(2**28, BOMB_RATIO * len(data)):  # one long text, named a million times
@@ -168,6 +195,12 @@ def blocks(file: Path, count: int = 4096) -> Iterator[pa.Table]:
             yield from map(pa.Table.from_batches, ([b] for b in parquet.iter_batches(count, use_threads=False)))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CacheError(f"{file.name} is not a sound Parquet file: {str(error).splitlines()[0]}") from error
+
+
+def _is_readable(kind: pa.DataType) -> bool:
+    """Whether a column is one value or so many numbers a row; what others unpack to cannot be told before."""
+    numbers = pa.types.is_fixed_size_list(kind) and pa.types.is_primitive(kind.value_type)
+    return numbers or not pa.types.is_nested(kind)
 
 
 def _text_bytes(texts: pa.ChunkedArray) -> int:
@@ -193,19 +226,12 @@ def without(rows: pa.Table, paths: pa.Array) -> tuple[pa.Table, set[str]]:
 def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     """The rows that may be believed, and a sentence for each kind that may not.
 
-    Raises CacheError when the columns are not those of an index, or the embeddings have another width than `dim`. Rows
-    with a path that leaves the library, or an embedding that is not finite and of length one, are left out and said.
+    Raises CacheError when a column is missing that every index has, or the embeddings have another width than `dim`.
+    Rows with a path that leaves the library, or an embedding that is not finite and of length one, are left out and
+    said.
     """
-    if rows.column_names != [*COLUMNS, "embedding"]:
-        raise CacheError(f"{name} has the columns {rows.column_names}; an index has {[*COLUMNS, 'embedding']}")
-    got = rows.schema.field("embedding").type
-    if not pa.types.is_fixed_size_list(got) or got.list_size != dim or dim < 1:
-        raise CacheError(f"{name} holds embeddings of type {got}; this model's have {dim} numbers")
-    try:
-        rows = rows.cast(schema(dim))
-    except (pa.ArrowException, ValueError) as error:
-        raise CacheError(f"{name} has columns of the wrong type: {error}") from error
-    if rows["embedding"].null_count or any(rows[c].null_count for c in ("path", "kind", "digest", "size", "mtime_ns")):
+    rows = _completed(rows, dim, name)
+    if any(rows[column].null_count for column in FILLED):
         raise CacheError(f"{name} has rows without a path, a digest or an embedding")
     vectors = matrix(rows)
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
@@ -221,6 +247,27 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
         problems.append(f"{name}: {odd}")
         rows, _ = without(rows, pa.array(unsafe))
     return rows, problems
+
+
+def _completed(rows: pa.Table, dim: int, name: str) -> pa.Table:
+    """The rows with all of `COLUMNS` in their order and types, the embedding, and then what else there is."""
+    names = rows.column_names
+    if len(names) > len(set(names)) or not set(names).issuperset(NEEDED):
+        raise CacheError(f"{name} has the columns {names}; an index has {list(NEEDED)}, each once, and may have others")
+    got = rows.schema.field("embedding").type
+    if not pa.types.is_fixed_size_list(got) or got.list_size != dim or dim < 1:
+        raise CacheError(f"{name} holds embeddings of type {got}; this model's have {dim} numbers")
+    want = schema(dim)
+    others = [field for field in rows.schema if field.name not in want.names]
+    try:
+        here = (
+            rows[c].cast(want.field(c).type) if c in names else pa.nulls(len(rows), want.field(c).type)
+            for c in want.names
+        )
+        columns = [*here, *(rows[field.name] for field in others)]
+        return pa.Table.from_arrays(columns, schema=pa.schema([*want, *others]))
+    except (pa.ArrowException, ValueError) as error:
+        raise CacheError(f"{name} has columns of the wrong type: {error}") from error
 
 
 def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import CacheError
+from . import format
 from . import rows as rows_
 from .durable import save_file
 
@@ -44,12 +45,14 @@ def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dic
     """Write rows, their thumbnails (in row order) and what made them to a new file; its suffix chooses the format."""
     file = Path(file).expanduser()
     if file.suffix == ".parquet":
-        table = rows.append_column("thumbnail", pa.array(jpegs, pa.binary()))
-        data = rows_.to_parquet(table, {"cliplib": MAGIC, "model": json.dumps(model), "sha256": PLACEHOLDER})
+        table = rows_.known(rows).append_column("thumbnail", pa.array(jpegs, pa.binary()))
+        about = {"cliplib": MAGIC, "format": format.VERSION, "model": json.dumps(model), "sha256": PLACEHOLDER}
+        data = rows_.to_parquet(table, about)
     elif file.suffix in SUFFIXES:
         vectors = rows_.matrix(rows)
         body = {
             "magic": MAGIC,
+            "format": format.VERSION,
             "sha256": PLACEHOLDER.decode(),
             "model": model,
             "shape": list(vectors.shape),
@@ -91,7 +94,7 @@ def whole(rows: pa.Table, model: dict, name: str) -> pa.Table:
     rows, refused = rows_.checked(rows, model["dim"], name)
     if refused:
         raise CacheError(f"refused: {'; '.join(refused)}")
-    return rows
+    return rows_.known(rows)
 
 
 def _with_checksum(data: bytes) -> bytes:
@@ -135,6 +138,7 @@ def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
     table, about = rows_.from_parquet(data, name)
     if about.get("cliplib") != MAGIC or "thumbnail" not in table.column_names:
         raise CacheError(f"{name} is Parquet, but not an index saved by cliplib")
+    format.check(about.get("format", format.FIRST), name)
     _check_sum(data, about["sha256"], name)
     return table, json.loads(about["model"])
 
@@ -142,6 +146,7 @@ def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
 def _from_pickle(data: bytes, name: str) -> tuple[pa.Table, dict]:
     _check_opcodes(data, name)
     body = _Builtins(io.BytesIO(data)).load()
+    format.check(body.get("format", format.FIRST), name)
     _check_sum(data, body["sha256"], name)
     return _table_of(body, len(data)), body["model"]
 
@@ -170,7 +175,8 @@ def _table_of(body: dict, size: int) -> pa.Table:
     embedding, columns = body["embedding"], body["columns"]
     if body["magic"] != MAGIC or dim < 1 or len(embedding) != n * dim * 4:
         raise ValueError(f"shape {n} x {dim} against {len(embedding)} bytes of embeddings")
-    if set(columns) != {*rows_.COLUMNS, "thumbnail"} or any(len(values) != n for values in columns.values()):
+    needed = {*rows_.NEEDED, "thumbnail"} - {"embedding"}
+    if not needed <= set(columns) or any(len(values) != n for values in columns.values()):
         raise ValueError("columns that do not fit the shape")
     # One long string that the pickle names a million times is small in the file and huge in a table.
     if sum(len(v) for values in columns.values() for v in values if isinstance(v, str | bytes)) > 4 * size:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from ..errors import CacheError
 from ..media.retry import with_retries
-from . import manifest, mounts
+from . import format, manifest, mounts
 from . import rows as rows_
 from .durable import writable, write_durably
 from .fold import Folding, State
@@ -123,14 +123,14 @@ class Store:
         state = State(failures=self._state.failures, dropped=set(self._state.live) - stay)
         for name in stay:
             state.live[name], state.entries[name] = self._state.live[name], self._state.entries[name]
-        merged = pa.concat_tables([self._state.live[name] for name in sorted(state.dropped)]).combine_chunks()
+        merged = rows_.concatenated([self._state.live[name] for name in sorted(state.dropped)]).combine_chunks()
         keys, packs = dict.fromkeys(rows_.keys(merged)), self._packs()
         self._add_part(state, merged, lambda: packs.among(keys))
         self._commit(state, 0)
 
     def _add_part(self, state: State, rows: pa.Table, thumbs: Callable[[], Iterable[tuple[Key, bytes]]]) -> None:
         ident = uuid.uuid4().hex[:16]
-        about = {f"cliplib.{key}": str(value) for key, value in self.model.items()}
+        about = {f"cliplib.{key}": str(value) for key, value in {**self.model, "format": format.VERSION}.items()}
         write = partial(rows_.write_parquet, rows, about)
         entry = self._write(f"part-{ident}.parquet", write) | {"rows": rows.num_rows}
         if next(iter(thumbs()), None):

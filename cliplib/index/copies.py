@@ -63,7 +63,7 @@ class Copies:
         """The rows of the files that wait; `new` and `thumbs` are about to be saved, and get their thumbnails too."""
         digests = pa.array(sorted({done.digest for done in self.waiting}), pa.string())
         tables = [new, *reversed(self._tables)]  # what this run has read whole goes first
-        found = pa.concat_tables(t.filter(pc.is_in(t["digest"], digests)) for t in tables)
+        found = rows_.concatenated([t.filter(pc.is_in(t["digest"], digests)) for t in tables])
         positions: dict[str, dict[float | None, int]] = {}  # by content, by time
         intervals: dict[str, float | None] = {}
         for position, (key, sampled) in enumerate(zip(rows_.keys(found), found["every_s"].to_pylist(), strict=True)):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..cache import manifest
 from ..cache.store import Store
-from ..errors import LibraryError, MediaError
+from ..errors import CacheError, LibraryError, MediaError
 from ..media.files import Listing, find_media
 from ..media.reading import digest_of
 from .plan import plan
@@ -27,15 +27,18 @@ class Finding:
     missing: list[str] = field(default_factory=list)  # indexed, no longer in the folder
     changed: list[str] = field(default_factory=list)  # indexed, but another size, time or content now
     new: list[str] = field(default_factory=list)  # in the folder, not indexed
+    unreadable: str = ""  # why this cliplib cannot read the cache at all, which may be sound all the same
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is damaged; a folder that has changed is no fault of the cache."""
-        return not self.damage
+        """Whether all could be read and nothing is damaged; a folder that has changed is no fault of the cache."""
+        return not (self.damage or self.unreadable)
 
     @property
     def advice(self) -> str:
         """What to run."""
+        if self.unreadable:
+            return self.unreadable
         run = "run index(): it encodes what is damaged, changed or new, and nothing else"
         if self.damage:
             return f"{run}; what stays damaged costs previews at most, and ends when you delete {self.cache} first"
@@ -44,7 +47,8 @@ class Finding:
         return "run index() to let the missing files go" if self.missing else "nothing to do"
 
     def __str__(self) -> str:
-        lines = [f"{self.cache} ({self.model}): {self.rows} rows, {'sound' if self.sound else 'DAMAGED'}"]
+        state = "NOT READABLE" if self.unreadable else "sound" if self.sound else "DAMAGED"
+        lines = [f"{self.cache} ({self.model}): {self.rows} rows, {state}"]
         lines += self.damage
         for name in ("missing", "changed", "new"):
             if paths := getattr(self, name):
@@ -66,7 +70,10 @@ def check(root: Path, cache: Path, by_content: bool = False) -> list[Finding]:
 
 
 def _examine(folder: Path, root: Path, listing: Listing, by_content: bool) -> Finding:
-    bodies, damaged = manifest.read_all(folder)
+    try:
+        bodies, damaged = manifest.read_all(folder)
+    except CacheError as error:
+        return Finding(str(folder), "unknown", 0, unreadable=str(error))
     if not bodies:
         damage = [f"{name} is damaged, and there is no other manifest" for name in damaged]
         return Finding(str(folder), "unknown", 0, damage)

@@ -127,7 +127,7 @@ def best_of_part(folder: Path, part: tuple[dict, list[str]], query: np.ndarray, 
 
 
 def _picked(rows: pa.Table, scores: np.ndarray) -> pa.Table:
-    return rows.drop_columns(["embedding"]).append_column("score", pa.array(scores, pa.float32()))
+    return rows.select([*rows_.COLUMNS]).append_column("score", pa.array(scores, pa.float32()))
 
 
 def _thumbnails(packs: list[Path], wanted: set) -> Callable:

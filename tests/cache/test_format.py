@@ -1,0 +1,195 @@
+"""An index outlives versions: of format 1 it opens, nothing is encoded again; what is newer is kept, or left alone."""
+
+import os
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import cliplib
+from cliplib.cache import format, manifest, retention, rows, snapshot
+from cliplib.cache.store import Store
+from cliplib.errors import CacheError
+from cliplib.search import blocks
+from tests import format1
+from tests.libraries import draw_picture, draw_video
+
+NEW = ("place_from", "frame_s", "provisional")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory, weights):
+    """Three photos, one of them a copy, and a video of three frames."""
+    root = tmp_path_factory.mktemp("photos")
+    for i, name in enumerate(["a.jpg", "b.png"]):
+        draw_picture(root / name, i)
+    shutil.copy2(root / "a.jpg", root / "copy.jpg")
+    draw_video(root / "v.mp4", 7)
+    library = cliplib.Library(root, model=weights, device="cpu", precision="fp32")
+    library.index(progress=False)
+    return library
+
+
+def options(library):
+    return {"model": library.model, "device": "cpu", "precision": "fp32"}
+
+
+def without_encoding(library):
+    """The library, whose encoder refuses pictures from now on."""
+
+    def refuse(images):
+        assert not len(images), "an image was encoded"
+        return np.empty((0, library.encoder.dim), np.float32)
+
+    library.encoder.encode_images = refuse
+    return library
+
+
+@pytest.fixture
+def old(library, tmp_path):
+    """A library on a copy of the folder, with no index yet; it encodes no picture."""
+    shutil.copytree(library.root, tmp_path / "photos", ignore=shutil.ignore_patterns(".cliplib"))
+    return without_encoding(cliplib.Library(tmp_path / "photos", **options(library)))
+
+
+def answers(library):
+    """Hits and previews for three questions."""
+    asked = (
+        library.search("a dog", k=9, threshold=-1),
+        library.similar("b.png", k=9, threshold=-1),
+        library.search_videos("a cat", k=9, threshold=-1),
+    )
+    assert all(asked)
+    return [[(hit.path, hit.time_s, hit.score, hits.thumbnail(hit)) for hit in hits] for hits in asked]
+
+
+def tables_of(library):
+    """Its rows in format 1, photos and frames apart."""
+    table = format1.of(library.store.rows)
+    return [table.filter(pc.equal(table["kind"], kind)) for kind in ("image", "frame")]
+
+
+def with_others(table, **columns):
+    """The rows with columns that no version of cliplib knows yet."""
+    for name, values in columns.items():
+        table = table.append_column(name, pa.array(values))
+    return table
+
+
+class TestFormat1:
+    def test_an_index_answers_as_before_and_index_goes_on_from_it(self, library, old):
+        format1.write_index(old.folder, tables_of(library), library.store.thumbnail, library.store.model)
+        assert answers(old) == answers(library) and old.store.problems == []
+        assert all(old.store.rows[name].null_count == 6 for name in NEW)
+        report = old.index(progress=False)
+        assert (report.unchanged, report.encoded, report.problems) == (4, 0, [])
+        (old.root / "a.jpg").rename(old.root / "moved.jpg")
+        assert old.index(progress=False).moved == 1
+        assert old.photos() == ["b.png", "copy.jpg", "moved.jpg"]
+        assert manifest.read(max(old.folder.glob("manifest*")))["format"] == format.VERSION
+
+    def test_larger_than_memory_too(self, library, old):
+        format1.write_index(old.folder, tables_of(library), library.store.thumbnail, library.store.model)
+        for kind, whole in (("image", library.search), ("frame", library.search_videos)):
+            hits = blocks.search(old, "a dog", k=9, kind=kind, threshold=-1)
+            assert [(hit.path, hit.time_s) for hit in hits] == [
+                (hit.path, hit.time_s) for hit in whole("a dog", k=9, threshold=-1)
+            ]
+
+    @pytest.mark.parametrize("name", ["album.parquet", "album.pkl"])
+    def test_a_snapshot_too(self, library, old, tmp_path, name):
+        table = format1.of(library.store.rows)
+        file = format1.write_snapshot(tmp_path / name, table, library.store.thumbnail, library.store.model)
+        loaded = without_encoding(cliplib.Library.load(file, root=old.root, **options(library)))
+        assert answers(loaded) == answers(library)
+        assert loaded.index(progress=False).encoded == 0
+
+    def test_a_pack_too(self, library, tmp_path):
+        table = format1.of(library.store.rows)
+        file = format1.write_pack(tmp_path / "class.zip", table, library.store.thumbnail, library.store.model)
+        assert answers(cliplib.Library.open_pack(file, **options(library))) == answers(library)
+
+
+class TestNewer:
+    def test_unknown_columns_stay_with_their_rows_whatever_index_does(self, library, old, monkeypatch):
+        photos, frames = tables_of(library)
+        names = photos["path"].to_pylist()
+        photos = with_others(photos, **{"a.mood": [f"mood of {name}" for name in names], "curve": curves(len(names))})
+        format1.write_index(old.folder, [photos, frames], library.store.thumbnail, library.store.model, format="2.7")
+        assert answers(old) == answers(library)
+        (old.root / "a.jpg").rename(old.root / "moved.jpg")
+        os.utime(old.root / "b.png", ns=(1, 1))  # its row is written again
+        assert old.index(progress=False).encoded == 0
+        monkeypatch.setattr("cliplib.cache.store.MANY_PARTS", 0)
+        old.store.compact()
+        again = Store(old.folder, library.store.model)
+        assert len(list(again.thumb_files())) == 1  # all parts have become one
+        kept = {row["path"]: row for row in again.rows.select(["path", "a.mood", "curve"]).to_pylist()}
+        assert [kept[name]["a.mood"] for name in ("moved.jpg", "b.png", "copy.jpg")] == [
+            f"mood of {name}" for name in ("a.jpg", "b.png", "copy.jpg")
+        ]
+        assert kept["v.mp4"] == {"path": "v.mp4", "a.mood": None, "curve": None}
+        assert kept["b.png"]["curve"] == curves(len(names))[names.index("b.png")].as_py()
+        assert answers(old)[0][0][2:] == answers(library)[0][0][2:]
+
+    def test_packs_and_snapshots_drop_unknown_columns(self, library, old, tmp_path):
+        table = with_others(format1.of(library.store.rows), mood=["blue"] * 6, thumbnail=["x"] * 6)
+        format1.write_index(old.folder, [table], library.store.thumbnail, library.store.model)
+        assert "mood" in old.store.rows.column_names
+        for file in (old.save(tmp_path / "a.parquet"), old.save(tmp_path / "a.pkl")):
+            assert snapshot.load(file)[0].equals(rows.known(old.store.rows))
+        pack = cliplib.Library.open_pack(old.save_pack(tmp_path / "a.zip"), **options(library))
+        assert pack.store.rows.column_names == [*rows.COLUMNS, "embedding"]
+
+    def test_columns_about_whose_type_parts_disagree_do_no_harm(self, library, old):
+        photos, frames = tables_of(library)
+        parts = [with_others(photos, mood=["x"] * 3), with_others(frames, mood=[1, 2, 3])]
+        format1.write_index(old.folder, parts, library.store.thumbnail, library.store.model)
+        assert answers(old) == answers(library)
+
+    @pytest.mark.parametrize("version", ["3.0", 3, "12.1"])
+    def test_an_index_of_a_later_major_version_is_said_and_left_alone(self, library, old, version, monkeypatch):
+        model = library.store.model
+        file = format1.write_index(old.folder, tables_of(library), library.store.thumbnail, model, format=version)
+        file.write_bytes(file.read_bytes().replace(b"\n ", b"\n  "))  # it may be laid out in another way
+        for path in old.folder.iterdir():
+            os.utime(path, (1, 1))
+        before = {path: path.read_bytes() for path in old.folder.iterdir()}
+        for ask in (
+            lambda: len(old),
+            lambda: old.search("a dog"),
+            lambda: old.index(progress=False),
+            lambda: blocks.search(old, "a dog"),
+        ):
+            with pytest.raises(CacheError, match=f"written by a newer cliplib, in format {version}.*Update cliplib"):
+                ask()
+        monkeypatch.setattr(retention, "KEPT_GENERATIONS", 0)
+        retention.delete_old(old.folder)
+        (finding,) = old.check()
+        assert not finding.sound and "newer cliplib" in finding.advice and "NOT READABLE" in str(finding)
+        assert {path: path.read_bytes() for path in old.folder.iterdir()} == before
+
+    @pytest.mark.parametrize(("name", "write"), [("a.parquet", "snapshot"), ("a.pkl", "snapshot"), ("a.zip", "pack")])
+    def test_so_are_snapshots_and_packs(self, library, tmp_path, name, write):
+        write, open_ = {
+            "snapshot": (format1.write_snapshot, cliplib.Library.load),
+            "pack": (format1.write_pack, cliplib.Library.open_pack),
+        }[write]
+        given = format1.of(library.store.rows), library.store.thumbnail, library.store.model
+        with pytest.raises(CacheError, match=f"{name} was written by a newer cliplib, in format 3.1"):
+            open_(write(tmp_path / name, *given, format="3.1"), **options(library))
+        assert len(open_(write(tmp_path / name, *given, format="2.9"), **options(library))) == 6
+
+    @pytest.mark.parametrize("version", [None, "new", 0, -1, [2], "9" * 5000])
+    def test_what_states_no_version_is_damaged(self, library, old, version):
+        format1.write_index(
+            old.folder, tables_of(library), library.store.thumbnail, library.store.model, format=version
+        )
+        assert len(old) == 0 and "is damaged" in old.store.problems[0]
+
+
+def curves(count):
+    """A fixed count of numbers for each row."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.arange(4.0 * count)), 4)
