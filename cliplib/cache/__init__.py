@@ -2,6 +2,7 @@
 
 In reading order: `rows` is the table, `thumbs` the small pictures, `manifest` names the parts that are alive, `fold`
 reads them back, `store` is all of it in one's hand; `durable` writes a file whole or not at all, `mounts` knows what
-may not have arrived on a Drive, `retention` what may be deleted. `staging` copies in bulk between a mount and the disk;
+may not have arrived on a Drive, `retention` what may be deleted; `format` is the version of it all; `side_files` keeps
+what is derived from the rows. `staging` copies in bulk between a mount and the disk;
 `snapshot` and `pack` carry an index in one file.
 """
