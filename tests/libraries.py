@@ -37,6 +37,18 @@ def draw_video(file, seed, seconds=3, fps=10):
     return file
 
 
+def five_photos_and_a_video(root, weights):
+    """An indexed library of five photos, two of them of one name, and a video."""
+    import cliplib
+
+    for i, name in enumerate(["a.jpg", "b.png", "one/IMG_1.jpg", "two/IMG_1.jpg", "two/c.webp"]):
+        draw_picture(root / name, i)
+    draw_video(root / "two" / "v.mp4", 7)
+    library = cliplib.Library(root, model=weights, device="cpu", precision="fp32")
+    library.index(progress=False)
+    return library
+
+
 def save_random_clip(file, seed=0):
     """A CLIP of the real architecture, 32 pixels and 32 numbers a row, random weights, as safetensors."""
     import clip.model

@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,20 +16,12 @@ from cliplib.cache import snapshot
 from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError, ModelError, QueryError
 from cliplib.models.encoder import Encoder
-from cliplib.search.query import Query, nonsense
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.libraries import draw_picture, five_photos_and_a_video, save_random_clip
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory, weights):
-    """Five photos, two of them of one name, and a video."""
-    root = tmp_path_factory.mktemp("photos")
-    for i, name in enumerate(["a.jpg", "b.png", "one/IMG_1.jpg", "two/IMG_1.jpg", "two/c.webp"]):
-        draw_picture(root / name, i)
-    draw_video(root / "two" / "v.mp4", 7)
-    library = cliplib.Library(root, model=weights, device="cpu", precision="fp32")
-    library.index(progress=False)
-    return library
+    return five_photos_and_a_video(tmp_path_factory.mktemp("photos"), weights)
 
 
 class TestText:
@@ -153,124 +144,6 @@ class TestImage:
             library.search_videos("a", image="a.jpg")
 
 
-class TestComposed:
-    def test_scores_are_cosines_with_the_normalised_sum(self, library):
-        query = 2 * cliplib.text("a dog") + cliplib.image("a.jpg") - 0.5 * cliplib.text("a person")
-        dog, person = library.encoder.encode_texts(["a dog", "a person"])
-        rows, gallery = library.engine.gallery("image")
-        paths = rows["path"].to_pylist()
-        total = 2 * dog + gallery[paths.index("a.jpg")] - 0.5 * person
-        want = gallery @ (total / np.linalg.norm(total))
-        scores = library.score(query)
-        others = np.array(paths) != "a.jpg"
-        assert scores.values[others] == pytest.approx(want[others], abs=1e-6)
-        assert scores.query == "2 × a dog + a.jpg − 0.5 × a person" and scores.mode == "mixed->image"
-
-    def test_weights_count_by_their_proportions(self, library):
-        dog = cliplib.text("a dog")
-        assert library.score(3 * dog).values == pytest.approx(library.score("a dog").values, abs=1e-6)
-
-    def test_photos_of_the_query_are_not_among_the_results(self, library):
-        query = cliplib.image("a.jpg") - cliplib.image("c.webp") + cliplib.text("a dog")
-        hits = library.search(query, k=99, threshold=-1)
-        assert sorted(hit.path for hit in hits) == ["b.png", "one/IMG_1.jpg", "two/IMG_1.jpg"]
-        assert hits.searched == 3 and hits.query == "a.jpg − two/c.webp + a dog"
-
-    def test_every_mode_takes_a_query(self, library):
-        dog, photo = cliplib.text("a dog"), cliplib.image("a.jpg")
-        assert library.search(dog, k=9, threshold=-1) == library.search("a dog", k=9, threshold=-1)
-        assert library.similar(photo, k=9, threshold=-1) == library.similar("a.jpg", k=9, threshold=-1)
-        frames = [library.search_videos(query, k=1, threshold=-1) for query in (dog, dog + photo)]
-        frames += [library.search_videos(image=query, k=1, threshold=-1) for query in (photo, photo - dog)]
-        assert [hits.mode for hits in frames] == ["text->video", "mixed->video", "image->video", "mixed->video"]
-        assert all(hits[0].path == "two/v.mp4" for hits in frames)
-
-    def test_a_mixed_query_takes_the_lower_threshold_of_its_kinds(self, library, monkeypatch):
-        query = cliplib.text("a dog") + cliplib.image("a.jpg")
-        assert library.search(query).threshold == 0.25 == library.threshold("mixed->video")
-        monkeypatch.setattr(library.encoder, "thresholds", {"text->image": 0.8})
-        assert library.threshold("mixed->image") == 0.70
-
-    def test_texts_of_a_query_are_encoded_in_one_batch(self, library, monkeypatch):
-        calls, encode = [], Encoder.encode_texts
-        monkeypatch.setattr(Encoder, "encode_texts", lambda *given: calls.append(given[1]) or encode(*given))
-        library.score(cliplib.text("a dog") - cliplib.text("a person") + cliplib.image("a.jpg"))
-        assert calls == [["a dog", "a person"]]
-
-    @pytest.mark.parametrize(
-        ("query", "message"),
-        [
-            (Query(), "the query has no terms"),
-            (cliplib.text("a dog") - cliplib.text("a  dog"), "its terms cancel"),
-            (0 * cliplib.text("a dog"), "its terms cancel"),
-            (cliplib.text("a dog") + cliplib.text("..."), "no words"),
-            (cliplib.text("a dog") + cliplib.image("nowhere.jpg"), "no image 'nowhere.jpg'"),
-            (cliplib.text("a dog") - cliplib.image("two/v.mp4"), "is a video"),
-        ],
-    )
-    def test_a_query_that_cannot_be_answered_says_why(self, library, query, message):
-        with pytest.raises(QueryError, match=message):
-            library.search(query)
-
-
-class TestNoiseFloor:
-    def test_is_the_95th_percentile_of_the_best_that_nonsense_finds(self, library):
-        gallery = library.engine.gallery("image")[1]
-        best = sorted((library.encoder.encode_texts(nonsense(32)) @ gallery.T).max(axis=1))
-        want = best[29] + 0.45 * (best[30] - best[29])  # position 0.95 * 31 = 29.45 of 0 to 31
-        scores = library.score("a dog")
-        assert scores.noise_floor == scores.top().noise_floor == pytest.approx(want, abs=1e-6)
-
-    def test_costs_nothing_until_asked_and_nothing_twice(self, library, monkeypatch):
-        calls, encode = [], Encoder.encode_texts
-        monkeypatch.setattr(Encoder, "encode_texts", lambda *given: calls.append(len(given[1])) or encode(*given))
-        library.index(progress=False)  # forgets what was measured
-        scores = library.score("a dog", "frame")
-        scores.top(threshold=0.99)
-        assert calls == [1]
-        first = scores.noise_floor
-        assert calls == [1, 32] and library.score("a cat", "frame").noise_floor == first
-        assert calls == [1, 32, 1]
-
-    def test_is_none_for_all_but_a_single_text(self, library):
-        dog, photo = cliplib.text("a dog"), cliplib.image("a.jpg")
-        for query in (photo, dog + photo, dog - cliplib.text("a person"), -dog):
-            assert library.score(query).noise_floor is None
-        assert library.score(2 * dog).noise_floor == library.score("a dog").noise_floor
-
-    def test_an_empty_answer_tells_how_far_it_is_from_threshold_and_noise(self, library):
-        hits = library.search("a dog", threshold=0.99)
-        best, floor = hits.nearest[0].score, hits.noise_floor
-        assert f"The best scores {best:.3f}, {0.99 - best:.3f} too little" in str(hits)
-        side = "above" if best > floor else "below"
-        assert f"nonsense reaches {floor:.3f} here, and the best is {abs(best - floor):.3f} {side} that" in str(hits)
-        assert "nonsense" not in str(library.similar("a.jpg", threshold=1))
-
-
-class TestMarked:
-    def test_a_marked_photo_pulls_the_query_to_itself(self, library):
-        scores = library.score("a dog")
-        last = scores.top(k=99, threshold=-1)[-1]
-        refined = scores.refined([last], keep=0.0)
-        first = refined.top(k=1, threshold=-1)[0]
-        assert first.path == last.path and first.score == pytest.approx(1, abs=1e-5)
-        assert refined.mode == "mixed->image" and "refined by 1 yes and 0 no" in str(refined.top(threshold=-1))
-
-    def test_a_marked_frame_and_a_marked_moment_are_the_same(self, library):
-        scores = library.score("a dog", "frame")
-        moment = scores.moments(k=1, threshold=-1)[0]
-        hit = next(hit for hit in scores.top(k=99, threshold=-1) if hit.time_s == moment.peak_s)
-        by_moment, by_hit = scores.refined([], [moment]), scores.refined([], [hit])
-        assert np.array_equal(by_moment.values, by_hit.values) and not np.allclose(by_hit.values, scores.values)
-        assert by_moment.moments(k=1, threshold=-1).mode == "mixed->video"
-
-    def test_a_photo_asked_by_photo_stays_of_its_mode_and_left_out(self, library):
-        scores = library.score(cliplib.image("a.jpg"))
-        refined = scores.refined(scores.top(k=1, threshold=-1))
-        assert refined.mode == "image->image" and refined.threshold == 0.70
-        assert "a.jpg" not in [hit.path for hit in refined.top(k=99, threshold=-1)]
-
-
 def test_a_library_without_videos_answers_every_question_about_frames(tmp_path, weights):
     draw_picture(tmp_path / "a.jpg", 1)
     library = cliplib.Library(tmp_path, model=weights)
@@ -279,65 +152,6 @@ def test_a_library_without_videos_answers_every_question_about_frames(tmp_path, 
     hits = scores.top(fold=0.97)
     assert len(scores) == len(hits) == hits.searched == 0 and hits.noise_floor is None
     assert "Nothing was compared" in str(hits) and len(scores.moments()) == 0
-
-
-class TestOriginals:
-    def test_copies_each_found_file_once_and_overwrites_nothing(self, library, tmp_path):
-        target = tmp_path / "found"
-        target.mkdir()
-        (target / "a.jpg").write_bytes(b"mine")
-        frames = library.search_videos("a dog", k=2, threshold=-1)
-        copies = library.copy_to([*library.search("a dog", k=99, threshold=-1), *frames], target)
-        want = {"a (2).jpg", "b.png", "c.webp", "v.mp4", "IMG_1.jpg", "IMG_1 (2).jpg"}
-        assert {file.name for file in copies} == want and len(copies) == 6
-        assert (target / "a.jpg").read_bytes() == b"mine"
-        assert (target / "a (2).jpg").read_bytes() == (library.root / "a.jpg").read_bytes()
-        assert len(list(target.iterdir())) == 7
-
-    def test_what_cannot_be_read_is_named_and_the_rest_copied(self, library, tmp_path):
-        lost = replace(library.search("a dog", k=1, threshold=-1)[0], path="gone.jpg")
-        hits = [lost, *library.search("a dog", k=1, threshold=-1)]
-        with pytest.warns(UserWarning, match=r"gone.jpg was not copied: No such file"):
-            assert len(library.copy_to(hits, tmp_path / "found")) == 1
-        assert len(list((tmp_path / "found").iterdir())) == 1
-
-    def test_a_copy_that_fails_half_way_leaves_nothing(self, library, tmp_path, monkeypatch):
-        def fail(source, target, *_):
-            target.write(b"half")
-            raise OSError(5, "Input/output error")
-
-        monkeypatch.setattr("shutil.copyfileobj", fail)
-        with pytest.warns(UserWarning, match="Input/output error"):
-            assert library.copy_to(library.search("a dog", k=1, threshold=-1), tmp_path / "found") == []
-        assert list((tmp_path / "found").iterdir()) == []
-
-    def test_copies_do_not_go_into_the_library(self, library):
-        with pytest.raises(LibraryError, match="lies in the library .*give a folder outside"):
-            library.copy_to(library.search("a dog", k=1, threshold=-1), library.root / "found")
-
-    def test_a_folder_that_cannot_be_is_named(self, library, tmp_path):
-        (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(LibraryError, match=r"cannot copy to .*file.* Give a folder"):
-            library.copy_to(library.search("a dog", k=1, threshold=-1), tmp_path / "file")
-
-    def test_drive_link_is_the_file_of_that_id(self, library, monkeypatch):
-        def getxattr(path, name):
-            assert (path, name) == (library.root / "a.jpg", "user.drive.id")
-            return b"1a-B_c"
-
-        monkeypatch.setattr("os.getxattr", getxattr, raising=False)
-        hit = next(hit for hit in library.search("a dog", threshold=-1) if hit.path == "a.jpg")
-        assert library.drive_link(hit) == "https://drive.google.com/file/d/1a-B_c/view"
-
-    @pytest.mark.parametrize("answer", [OSError(61, "No data available"), b'x"><script>', b"", b"\xff"])
-    def test_without_a_sound_id_there_is_no_link(self, library, monkeypatch, answer):
-        def getxattr(*_):
-            if isinstance(answer, OSError):
-                raise answer
-            return answer
-
-        monkeypatch.setattr("os.getxattr", getxattr, raising=False)
-        assert library.drive_link(library.search("a dog", k=1, threshold=-1)[0]) is None
 
 
 class TestOpening:
@@ -498,18 +312,6 @@ class TestCommandLine:
         assert main(["search", str(tmp_path), "a dog", "--model", str(weights), "--threshold", "-1"]) == 0
         sys.stdout.flush()
         assert b"Strand \\U0001f3d6.jpg" in sys.stdout.buffer.getvalue()
-
-
-def test_many_queries_at_once_have_the_scores_of_each_alone(library):
-    first = library.photos()[0]
-    queries = [f"a dog, number {i}" for i in range(40)] + [Path(first), cliplib.text("a dog") - cliplib.text("the sea")]
-    together = list(library.scores(queries))
-    for query, scores in zip(queries, together, strict=True):
-        alone = library.score(query)
-        assert (scores.query, scores.mode, scores.threshold) == (alone.query, alone.mode, alone.threshold)
-        np.testing.assert_allclose(scores.values, alone.values, rtol=0, atol=1e-6)
-    assert np.isnan(together[40].values).sum() == 1, "the photo itself"
-    assert list(library.scores([])) == []
 
 
 class TestTags:

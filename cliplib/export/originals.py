@@ -36,7 +36,7 @@ def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
         copy = None
         try:
             with open_file(root / path) as source:
-                copy, target = _free(folder, PurePosixPath(path))
+                copy, target = new_file(folder, path)
                 with target:
                     shutil.copyfileobj(source, target, 2**20)
         except (OSError, MediaError) as error:
@@ -60,8 +60,13 @@ def drive_link(file: Path) -> str | None:
     return f"https://drive.google.com/file/d/{name}/view" if re.fullmatch(r"[A-Za-z0-9_-]+", name) else None
 
 
-def _free(folder: Path, wanted: PurePosixPath) -> tuple[Path, BinaryIO]:
-    """A new file of the wanted name, or of the first such name that is free, open for writing."""
+def new_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:
+    """A new file called `name` in a folder, open for writing; where the name is taken, "name (2).jpg" and so on.
+
+    Raises:
+        LibraryError: where the folder cannot be written.
+    """
+    wanted = PurePosixPath(name)
     for number in count(1):
         file = folder / (wanted.name if number == 1 else f"{wanted.stem} ({number}){wanted.suffix}")
         try:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from html import escape
-from itertools import count
 from pathlib import Path, PurePosixPath
 
 import ipywidgets
 
 from ..errors import CliplibError
+from ..export.originals import new_file
 from ..library import Library
 from ..media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ..widgets import text_box
@@ -44,7 +44,9 @@ class Upload(ipywidgets.VBox):
         """Add the files of a `FileUpload.value` and index them; what is wrong is said below the button."""
         try:
             for name, data in files_of(value):
-                _free(self.library.root, name).write_bytes(data)
+                _, file = new_file(self.library.root, _plain_name(name))
+                with file:
+                    file.write(data)
             if not any(self.library.root.iterdir()):
                 return
             report = self.library.index(progress=False)
@@ -61,10 +63,6 @@ class Upload(ipywidgets.VBox):
         self._said.value = "<p>The photos and their index are deleted. Run the cell again for others.</p>"
 
 
-def _free(folder: Path, name: str) -> Path:
-    """A new file in the folder for an upload of that name, whatever else the name may say."""
-    wanted = PurePosixPath(PurePosixPath(name.replace("\\", "/")).name.replace("\0", "").lstrip(".") or "photo")
-    for number in count(1):
-        file = folder / (wanted.name if number == 1 else f"{wanted.stem} ({number}){wanted.suffix}")
-        if not file.exists():
-            return file
+def _plain_name(name: str) -> str:
+    """The name of an upload's file, whatever else the upload may call itself."""
+    return PurePosixPath(name.replace("\\", "/")).name.replace("\0", "").lstrip(".") or "photo"
