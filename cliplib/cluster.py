@@ -25,7 +25,7 @@ from .errors import MediaError, ModelError
 from .index.journal import Journal
 from .index.pipeline import Finished, Reader, Sample
 from .index.report import IndexReport
-from .media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile
+from .media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile, within_int64
 from .models.encoder import Encoder
 from .search import blocks
 from .search.results import Hits
@@ -84,7 +84,7 @@ def list_uris(uris) -> Listing:
             if kind:
                 dates = [facts[key] for key in ("mtime", "LastModified", "updated", "created") if facts.get(key)]
                 seconds = dates[0].timestamp() if dates and hasattr(dates[0], "timestamp") else (dates or [0])[0]
-                files.append(MediaFile(full, kind, int(facts["size"]), int(float(seconds) * 1e9)))
+                files.append(MediaFile(full, kind, int(facts["size"]), within_int64(int(float(seconds) * 1e9))))
     return Listing(sorted(set(files)), problems, unread, jsons=[])
 
 

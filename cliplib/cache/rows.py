@@ -126,13 +126,6 @@ def with_column(rows: pa.Table, name: str, values) -> pa.Table:
     return rows.set_column(at, rows.schema.field(at), pa.array(values, COLUMNS[name]))
 
 
-def of_files(rows: pa.Table, files: list) -> pa.Table:
-    """The same rows as if of other files with the same content: `files` have `path`, `size` and `mtime_ns`."""
-    for name in ("path", "size", "mtime_ns"):
-        rows = with_column(rows, name, [getattr(file, name) for file in files])
-    return rows
-
-
 def to_parquet(rows: pa.Table, metadata: dict[str, str]) -> bytes:
     """The rows as a Parquet file in memory, with `metadata` in its schema."""
     sink = pa.BufferOutputStream()

@@ -7,6 +7,7 @@ both, else by its stem, in the same folder and at most `LONGEST_CLIP_S` long.
 from __future__ import annotations
 
 import os
+from datetime import date, datetime
 from functools import cached_property
 
 import pyarrow as pa
@@ -17,11 +18,12 @@ from ..errors import MediaError
 from ..media.files import Listing, MediaFile
 from ..media.reading import read_bytes
 from ..media.takeout import match_sidecars, plain_path, sidecar_facts
-from ..media.video import open_video
+from ..media.video import Video, open_video
 
 LONGEST_CLIP_S = 4.0
 CONTENT_ID = "com.apple.quicktime.content.identifier"
 FILLED = ("latitude", "longitude")  # besides the date, what a sidecar may add
+FIRST_YEAR, LAST_YEAR = 1826, 2199  # of a file time that may be a date; SMB, NTFS and cloud tools write 1601 or 30828
 
 
 class Companions:
@@ -35,45 +37,96 @@ class Companions:
         self.root, self.problems = root, []
         self.sidecars = match_sidecars((file.path for file in listing.files), listing.jsons) if listing.jsons else {}
         self._pair, self._files = not motion_clips, listing.files
-        self._rows = rows.select(["path", "content_id"])  # the rest would travel to every worker of a cluster
-        self._noted: dict[str, str] = {}  # content identifier to path, of photos that this run has opened
+        columns = ["path", "kind", "size", "mtime_ns", "duration_s", "content_id"]  # the rest would travel to a cluster
+        self._rows = rows.select(columns)
+        self._fresh: set[str] = set()  # files that the index has taken in since `claims` was asked
 
     @cached_property
-    def _photos(self) -> dict[str, str]:
+    def _photos(self) -> dict[str, list[str]]:
         """The photos by what they have in common with their clips."""
-        return {_stem(file.path): file.path for file in self._files if file.kind == "image"}
+        photos: dict[str, list[str]] = {}
+        for file in self._files:
+            if file.kind == "image":
+                photos.setdefault(_stem(file.path), []).append(file.path)
+        return photos
 
     @cached_property
-    def _known(self) -> dict[str, str]:
-        """Paths by content identifier, of the photos that are in the index and still in the folder."""
-        known, here = self._rows.filter(pc.is_valid(self._rows["content_id"])), {file.path for file in self._files}
-        pairs = zip(known["content_id"].to_pylist(), known["path"].to_pylist(), strict=True)
-        return {ident: path for ident, path in pairs if path in here}
+    def _owners(self) -> dict[str, set[str]]:
+        """The photos of each content identifier: of the index, where their files are unchanged, and of this run."""
+        owners: dict[str, set[str]] = {}
+        photos = self._rows.filter(
+            pc.and_(pc.equal(self._rows["kind"], "image"), pc.is_valid(self._rows["content_id"]))
+        )
+        here = {(file.path, file.size, file.mtime_ns) for file in self._files}
+        for path, _, size, mtime_ns, _, ident in zip(*(column.to_pylist() for column in photos.columns), strict=True):
+            if (path, size, mtime_ns) in here:
+                owners.setdefault(ident, set()).add(path)
+        return owners
 
-    def completed(self, path: str, facts: dict) -> dict:
-        """The facts of a file, its sidecar's date and place where it has none itself; notes its content identifier."""
-        if facts.get("content_id"):
-            self._noted[facts["content_id"]] = path
+    @cached_property
+    def _clips(self) -> dict[str, tuple[str | None, float]]:
+        """Content identifier and duration of each video in the index."""
+        frames = self._rows.filter(pc.equal(self._rows["kind"], "frame"))
+        frames = frames.group_by("path").aggregate([("content_id", "max"), ("duration_s", "max")])
+        columns = (frames[name].to_pylist() for name in ("path", "content_id_max", "duration_s_max"))
+        return {path: (ident, duration_s) for path, ident, duration_s in zip(*columns, strict=True)}
+
+    def completed(self, file: MediaFile, facts: dict) -> dict:
+        """The facts of a file, its sidecar's date and place where it has none itself, and its mtime where neither has a
+        date; notes its content identifier.
+        """
+        if file.kind == "image":
+            self._note(file.path, facts)
         dated, placed = facts.get("taken_at"), all(facts.get(name) is not None for name in FILLED)
-        told = {} if dated and placed else self._told(path)
-        return facts | {name: value for name, value in told.items() if not (placed if name in FILLED else dated)}
+        told = {} if dated and placed else self._told(file.path)
+        facts = facts | {name: value for name, value in told.items() if not (placed if name in FILLED else dated)}
+        if not facts.get("taken_at") and (taken_at := date_of(file.mtime_ns)):
+            facts |= {"taken_at": taken_at, "taken_from": "mtime"}
+        return facts
 
     def photo_of(self, file: MediaFile) -> str | None:
         """The photo whose moving part a video is, or None; a video that cannot be opened is none's."""
-        owners = self._known | self._noted
-        near = self._photos.get(_stem(file.path))
-        if not self._pair or (near is None and not owners):
+        if not self._pair or not (self._owners or _stem(file.path) in self._photos):
             return None
         try:
             with open_video(os.path.join(self.root, file.path)) as video:
-                ident = getattr(video.reader, "container", None) and video.reader.container.metadata.get(CONTENT_ID)
-                duration_s = video.facts.duration_s
+                return self._owner(file.path, content_id(video), video.facts.duration_s)
         except MediaError:
             return None
-        if ident and ident in owners:
-            return owners[ident]
-        others = ident and near in owners.values()  # the photo belongs to another clip
-        return near if not others and duration_s <= LONGEST_CLIP_S else None
+
+    def take_in(self, file: MediaFile, facts: dict) -> None:
+        """Note what the index has taken in: a file with its facts."""
+        self._fresh.add(file.path)
+        if file.kind == "video":
+            self._clips[file.path] = facts["content_id"], facts["duration_s"]
+        else:
+            self._note(file.path, facts)
+
+    def claims(self) -> list[tuple[MediaFile, str]]:
+        """Videos of the index that turn out to be moving parts, each with its photo: one of the two has come since this
+        was last asked. What was there before stays as it is, perhaps on purpose.
+        """
+        fresh, self._fresh = self._fresh, set()
+        if not (self._pair and fresh):
+            return []
+        owners = {path: self._owner(path, *facts) for path, facts in self._clips.items()}
+        claims = {clip: photo for clip, photo in owners.items() if photo and not fresh.isdisjoint((clip, photo))}
+        for clip in claims:
+            del self._clips[clip]
+        return [(file, claims[file.path]) for file in self._files if file.path in claims] if claims else []
+
+    def _note(self, path: str, facts: dict) -> None:
+        if ident := facts.get("content_id"):
+            self._owners.setdefault(ident, set()).add(path)
+
+    def _owner(self, clip: str, ident: str | None, duration_s: float) -> str | None:
+        """The photo that a video with this content identifier is the moving part of."""
+        if ident in self._owners:
+            return min(self._owners[ident])
+        if duration_s > LONGEST_CLIP_S:
+            return None
+        others = set().union(*self._owners.values()) if ident else set()  # photos that belong to another clip
+        return next((photo for photo in self._photos.get(_stem(clip), ()) if photo not in others), None)
 
     def redate(self, store) -> None:
         """Give the rows of a `Store` that have no date of their own what a sidecar tells that has come since."""
@@ -82,11 +135,14 @@ class Companions:
         rows, paths = store.rows, pa.array([*self.sidecars], pa.string())
         rows = rows.filter(pc.and_(pc.equal(rows["taken_from"], "mtime"), pc.is_in(rows["path"], paths)))
         own = {row["path"]: row for row in rows.select(["path", *FILLED]).to_pylist()}
-        told = {path: facts for path in own if "taken_at" in (facts := self.completed(path, own[path]))}
+        told = {}
+        for path, place in own.items():
+            if facts := self._told(path):
+                told[path] = facts | (place if None not in place.values() else {})
         rows = rows.filter(pc.is_in(rows["path"], pa.array([*told], pa.string())))
         for name in ("taken_at", "taken_from", *FILLED):
             at, field = rows.column_names.index(name), rows.schema.field(name)
-            values = [told[path][name] for path in rows["path"].to_pylist()]
+            values = [told[path].get(name) for path in rows["path"].to_pylist()]
             rows = rows.set_column(at, field, pa.array(values, field.type))
         if rows.num_rows:
             thumbs = {key: jpeg for key in keys(rows) if (jpeg := store.thumbnail(key)) is not None}
@@ -102,6 +158,25 @@ class Companions:
             self.problems.append(f"{sidecar} tells nothing of {path}: {getattr(error, 'reason', error)}")
             self.sidecars.pop(path, None)  # said once
             return {}
+
+
+def content_id(video: Video) -> str | None:
+    """What Apple wrote into an open video and into the photo that it belongs to."""
+    container = getattr(video.reader, "container", None)
+    return container.metadata.get(CONTENT_ID) if container else None
+
+
+def date_of(mtime_ns: int) -> str | None:
+    """A file's time of change as "YYYY-MM-DDTHH:MM:SS", local time, where that can be when it was taken; else None.
+
+    The first day of 1970 is what a clock that was never set writes. No photo is older than photography.
+    """
+    try:
+        taken = datetime.fromtimestamp(mtime_ns / 1e9)
+    except (ValueError, OverflowError, OSError):
+        return None
+    believed = FIRST_YEAR <= taken.year <= LAST_YEAR and taken.date() != date(1970, 1, 1)
+    return taken.isoformat(timespec="seconds") if believed else None
 
 
 def _stem(path: str) -> str:

@@ -13,6 +13,8 @@ from ..cache.thumbs import Key, Thumbs
 from .pipeline import Finished
 from .plan import Plan
 
+OF_CONTENT = ("kind", "time_s", "digest", "every_s")  # columns that files of one content share; the others are a file's
+
 
 class Copies:
     """What is known by content in one run, and the files that wait for rows of theirs.
@@ -25,7 +27,7 @@ class Copies:
         self.store, self.every_s = store, every_s
         self.waiting: list[Finished] = []
         self.left: set[str] = set()
-        facts = store.rows.select(["path", "digest", "every_s"])
+        facts = store.rows.select(["path", "kind", "digest", "every_s"])
         asked = pa.array([*todo.gone, *(file.path for file in todo.todo)], pa.string())
         named = facts.filter(pc.is_in(facts["path"], asked))
         self._before = dict(zip(named["path"].to_pylist(), named["digest"].to_pylist(), strict=True))
@@ -35,18 +37,22 @@ class Copies:
         # Contents, with the interval where that matters; a file that failed may be there in part only.
         columns = (facts[c].to_pylist() for c in facts.column_names) if todo.todo else ()
         whole = (row for row in zip(*columns, strict=True) if row[0] not in store.failures)
-        self._digests = {(digest, sampled if every_s else None) for _, digest, sampled in whole}
+        self._contents = {(kind, digest, sampled if every_s else None) for _, kind, digest, sampled in whole}
         # Where the rows and pictures of known content are, also of what this run replaces.
         self._tables, self._packs = [store.rows], {}
         self._note_packs()
 
     def known(self, digest: str, kind: str) -> bool:
-        """Whether this content needs no encoding. Called from the reading threads too."""
-        return (digest, self.every_s if kind == "video" else None) in self._digests
+        """Whether the content of a file of this kind needs no encoding. Called from the reading threads too."""
+        return self._content(digest, kind) in self._contents
 
     def add(self, done: Finished) -> None:
         """The content of this file is known from now on."""
-        self._digests.add((done.digest, self.every_s if done.file.kind == "video" else None))
+        self._contents.add(self._content(done.digest, done.file.kind))
+
+    def _content(self, digest: str, kind: str) -> tuple[str, str, float | None]:
+        """What is known: the rows of a photo are no answer for a file that is called a video, and the other way."""
+        return ("frame", digest, self.every_s) if kind == "video" else ("image", digest, None)
 
     def take(self, done: Finished) -> str:
         """Let a file of known content wait for its rows; what it is: "touched" (of a new date), "moved" or "copied"."""
@@ -64,15 +70,16 @@ class Copies:
         digests = pa.array(sorted({done.digest for done in self.waiting}), pa.string())
         tables = [new, *reversed(self._tables)]  # what this run has read whole goes first
         found = rows_.concatenated([t.filter(pc.is_in(t["digest"], digests)) for t in tables])
-        positions: dict[str, dict[float | None, int]] = {}  # by content, by time
-        intervals: dict[str, float | None] = {}
-        for position, (key, sampled) in enumerate(zip(rows_.keys(found), found["every_s"].to_pylist(), strict=True)):
-            digest, time_s = key
+        positions: dict[tuple, dict[float | None, int]] = {}  # by kind and content, by time
+        intervals: dict[tuple, float | None] = {}
+        known = zip(*(found[name].to_pylist() for name in ("kind", "digest", "time_s", "every_s")), strict=True)
+        for position, (kind, digest, time_s, sampled) in enumerate(known):
             fits = sampled is None or self.every_s in (None, sampled)
-            if fits and intervals.setdefault(digest, sampled) == sampled:
-                positions.setdefault(digest, {}).setdefault(time_s, position)
-        pairs = [(done.file, position) for done in self.waiting for position in positions[done.digest].values()]
-        rows = rows_.of_files(found.take(pa.array([p for _, p in pairs], pa.int64())), [file for file, _ in pairs])
+            if fits and intervals.setdefault((kind, digest), sampled) == sampled:
+                positions.setdefault((kind, digest), {}).setdefault(time_s, position)
+        contents = [self._content(done.digest, done.file.kind)[:2] for done in self.waiting]
+        pairs = [(done, at) for done, key in zip(self.waiting, contents, strict=True) for at in positions[key].values()]
+        rows = with_facts(found.take(pa.array([at for _, at in pairs], pa.int64())), [done for done, _ in pairs])
         for key in dict.fromkeys(rows_.keys(rows)):
             if key not in thumbs and (jpeg := self._thumbnail(key)):
                 thumbs[key] = jpeg
@@ -94,3 +101,17 @@ class Copies:
             if jpeg := pack.get(key):
                 return jpeg
         return None
+
+
+def about(done: Finished) -> dict:
+    """The columns that all rows of a finished file have alike; None for what it does not tell."""
+    known = {name: getattr(done.file, name) for name in ("path", "size", "mtime_ns")} | done.facts
+    return {name: known.get(name) for name in rows_.COLUMNS if name not in OF_CONTENT}
+
+
+def with_facts(rows: pa.Table, files: list[Finished]) -> pa.Table:
+    """The same rows as if of other files with the same content, a file a row: with what is known of these."""
+    facts = [about(done) for done in files]
+    for name in facts[0]:
+        rows = rows_.with_column(rows, name, [each[name] for each in facts])
+    return rows

@@ -187,8 +187,7 @@ class _Trial:
         waited_s = time.monotonic() - ended if files or last else 0.0  # for what the trial saw nothing of
         self._encode(pixels)
         if last is not None and last.time_s is not None:  # a part of a video is a part of a file
-            part = min(1.0, (last.time_s + last.facts["every_s"]) / max(last.facts["duration_s"], 1e-3))
-            files, size = files + part, size + part * last.file.size
+            files, size = files + last.share, size + last.share * last.file.size
         if files:
             self.blocks.append((time.monotonic() - began - waited_s, files, size))
         self.wall_s = time.monotonic() - started

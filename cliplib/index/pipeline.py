@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -23,8 +22,9 @@ from ..media.files import MediaFile
 from ..media.photo import fitted, open_photo, thumbnail
 from ..media.reading import DIGEST_WHOLE_BYTES, RetryingFile, digest_of, read_bytes
 from ..media.video import open_video
-from .companions import Companions
+from .companions import Companions, content_id
 from .journal import Journal, try_alone
+from .plan import moving_part
 
 READERS = 16  # photos that are read at once; as many may lie in memory undecoded
 PHOTOS_AHEAD = 96  # prepared pictures that may wait for the encoder: about 15 MB at 224 pixels
@@ -33,9 +33,11 @@ FRAMES_AHEAD = 16
 
 @dataclass(frozen=True)
 class Sample:
-    """A photo or frame ready for the encoder: `pixels` uint8 (r, r, 3), a thumbnail, `facts` for its row.
+    """A photo or frame ready for the encoder: `pixels` uint8 (r, r, 3), a thumbnail, and `facts`: columns
+    of its row that all files of this content share, such as `time_s`.
 
     Once it is encoded, its pixels are let go (None). One that was encoded elsewhere brings its `vector`, float32 (d,).
+    `share` is how much of its file has been read with it.
     """
 
     file: MediaFile
@@ -43,30 +45,28 @@ class Sample:
     pixels: np.ndarray | None = field(repr=False)
     jpeg: bytes = field(repr=False)
     facts: dict
-    time_s: float | None = None
+    share: float = 1.0
     vector: np.ndarray | None = field(default=None, repr=False)
 
-    def row(self) -> dict:
-        """The columns of its row but for the embedding; a file that does not know its date has its mtime for that."""
-        facts = dict(self.facts)
-        if not facts.get("taken_at"):
-            facts["taken_at"] = datetime.fromtimestamp(self.file.mtime_ns / 1e9).isoformat(timespec="seconds")
-            facts["taken_from"] = "mtime"
-        about = {name: getattr(self.file, name) for name in ("path", "size", "mtime_ns")}
-        kind = "image" if self.time_s is None else "frame"
-        return about | {"kind": kind, "time_s": self.time_s, "digest": self.digest} | facts
+    @property
+    def time_s(self) -> float | None:
+        """When its frame is shown, in seconds; None for a photo."""
+        return self.facts.get("time_s")
 
 
 @dataclass(frozen=True)
 class Finished:
     """A file has no more samples; one of known content has none at all.
 
-    `digest` is None when it could not be read; `error` says why it, or its rest, is missing.
+    `digest` is None when it could not be read; `error` says why it, or its rest, is missing. `facts` are the columns of
+    all its rows: when and where it was taken and the like. They are read from each file anew, also where its content is
+    known, for two files of one content may differ in their dates.
     """
 
     file: MediaFile
     digest: str | None
     error: MediaError | None = None
+    facts: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,45 +112,46 @@ class Reader:
             self._try_suspect(file)
             data = read_bytes(self.root / file.path)
             digest = digest_of(data)
-            if self.known(digest, file.kind):
-                return [Finished(file, digest)]
+            known = self.known(digest, file.kind)
             with turns:
-                photo = open_photo(data, self.shortest)
-                image = fitted(photo.image, self.shortest)
-                pixels, jpeg = self.prepare(image), thumbnail(image)
-            facts = self.companions.completed(file.path, {"width": photo.width, "height": photo.height} | photo.exif)
-            return [Sample(file, digest, pixels, jpeg, facts), Finished(file, digest)]
+                photo = open_photo(data, self.shortest, decode=not known)
+                samples = [] if known else [self._sample(file, digest, photo.image, {})]
+            facts = {"width": photo.width, "height": photo.height} | photo.exif
+            return [*samples, Finished(file, digest, facts=self.companions.completed(file, facts))]
         except Exception as error:
             return [Finished(file, digest, _as_media_error(file, error))]
         finally:
             self.journal.end(file.path)
 
     def _video(self, file: MediaFile) -> Iterator[Sample | Finished]:
-        digest = None
+        digest, facts = None, {}
         self.journal.begin(file.path)
         try:
             self._try_suspect(file)
             path = self.root / file.path
             if photo := self.companions.photo_of(file):
-                raise MediaError(path, "motion", f"the moving part of {photo}")
+                raise moving_part(path, photo)
             large = file.size > DIGEST_WHOLE_BYTES
             source = RetryingFile(path) if large else read_bytes(path)
             digest = source.digest() if large else digest_of(source)
-            if self.known(digest, file.kind):
-                yield Finished(file, digest)
-                return
+            known = self.known(digest, file.kind)
             with open_video(source) as video:
                 names = ("width", "height", "duration_s", "taken_at", "taken_from")
-                facts = {name: getattr(video.facts, name) for name in names} | {"every_s": self.every_s}
-                facts = self.companions.completed(file.path, facts)
-                for frame in video.sample(self.every_s):
-                    image = fitted(frame.image, self.shortest)
-                    yield Sample(file, digest, self.prepare(image), thumbnail(image), facts, frame.time_s)
-            yield Finished(file, digest)
+                facts = {name: getattr(video.facts, name) for name in names} | {"content_id": content_id(video)}
+                facts = self.companions.completed(file, facts)
+                for frame in () if known else video.sample(self.every_s):
+                    share = min(1.0, (frame.time_s + self.every_s) / max(facts["duration_s"], 1e-3))
+                    own = {"time_s": frame.time_s, "every_s": self.every_s}
+                    yield self._sample(file, digest, frame.image, own, share)
+            yield Finished(file, digest, facts=facts)
         except Exception as error:
-            yield Finished(file, digest, _as_media_error(file, error))
+            yield Finished(file, digest, _as_media_error(file, error), facts)
         finally:
             self.journal.end(file.path)
+
+    def _sample(self, file: MediaFile, digest: str, image, facts: dict, share: float = 1.0) -> Sample:
+        image = fitted(image, self.shortest)
+        return Sample(file, digest, self.prepare(image), thumbnail(image), facts, share)
 
     def _try_suspect(self, file: MediaFile) -> None:
         if file.path in self.suspects:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..cache.store import Store
+from ..errors import MediaError
 from ..media.files import Listing, MediaFile
 from ..media.zips import newest_first
 
+MOVING_PART = "the moving part of "
 EVERY_S = 1.0  # between the sampled frames of a video, where nothing else was asked for
 
 
@@ -25,13 +27,13 @@ def plan(listing: Listing, store: Store, every_s: float | None, motion_clips: bo
     """Compare by path, size and mtime; a video also by its sampling interval. What could not be read loses no row.
 
     A file that failed is tried again when that may help: unless it could not be decoded, or is the clip of a photo that
-    is still there.
+    is still there as it was.
     """
     paths, *facts = (store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s"))
     indexed = dict(zip(paths, zip(*facts, strict=True), strict=True))
     troubled = [problem.path for problem in listing.problems]  # perhaps folders
     present = {file.path for file in listing.files} | set(troubled)
-    todo, failed, unchanged = [], {}, 0
+    todo, failed, clips, unchanged = [], {}, [], 0
     for file in listing.files:
         size, mtime_ns, sampled = indexed.get(file.path, (None, None, None))
         failure, now = store.failures.get(file.path), (file.size, file.mtime_ns)
@@ -39,10 +41,18 @@ def plan(listing: Listing, store: Store, every_s: float | None, motion_clips: bo
             failure = None
         if sampled is not None and every_s not in (None, sampled):
             todo.append(file)
-        elif failure and (failure["stage"] == "decode" or (_photo_of(failure) in present and not motion_clips)):
+        elif failure and failure["stage"] == "motion" and not motion_clips:
+            clips.append((file, failure))
+        elif failure and failure["stage"] == "decode":
             failed[file.path] = failure
         elif (size, mtime_ns) == now and not failure:
             unchanged += 1
+        else:
+            todo.append(file)
+    changed = {file.path for file in todo}
+    for file, failure in clips:  # of a photo that is there as it was
+        if (photo := photo_of(failure)) in present and photo not in changed:
+            failed[file.path] = failure
         else:
             todo.append(file)
     unread = tuple(f"{path}/" for path in [*listing.unread_folders, *troubled])
@@ -50,6 +60,11 @@ def plan(listing: Listing, store: Store, every_s: float | None, motion_clips: bo
     return Plan(newest_first(todo), unchanged, failed, gone)
 
 
-def _photo_of(failure: dict) -> str | None:
-    """The photo whose moving part a file is, by what `pipeline` says of it."""
-    return failure["reason"].removeprefix("the moving part of ") if failure["stage"] == "motion" else None
+def moving_part(path, photo: str) -> MediaError:
+    """What is noted of a clip, a video that is part of its Live Photo and no item of its own."""
+    return MediaError(path, "motion", f"{MOVING_PART}{photo}")
+
+
+def photo_of(failure: dict) -> str:
+    """The photo of a clip, by what was noted of it."""
+    return failure["reason"].removeprefix(MOVING_PART)

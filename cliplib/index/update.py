@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
 from ..cache import mounts
 from ..cache import rows as rows_
 from ..cache.store import Store
-from ..errors import LibraryError, QueryError
-from ..media.files import Listing, find_media
+from ..cache.thumbs import Key
+from ..errors import LibraryError, MediaError, QueryError
+from ..media.files import Listing, MediaFile, find_media
 from .companions import Companions
-from .copies import Copies
+from .copies import Copies, about
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
-from .plan import EVERY_S, Plan, plan
+from .plan import EVERY_S, Plan, moving_part, plan
 from .presence import Presence
 from .report import IndexReport, Skipped
 
@@ -50,7 +52,7 @@ def update(
 
     Only new and changed files are encoded; a moved file keeps its rows, identical files are encoded once. `every_s` is
     the time between the sampled frames of a video in seconds (None: as they are, 1 s for new ones). A Live Photo's clip
-    is left out unless `motion_clips` asks for it; one indexed before stays. Ctrl-C saves first. Raises LibraryError
+    is left out unless `motion_clips` asks for it; one that was asked for stays. Ctrl-C saves first. Raises LibraryError
     when the folder is missing or empty, or when more than a fifth of the files are gone and no `confirm_removals`;
     nothing is lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and
     the files to encode into events (`cluster` has them read elsewhere).
@@ -69,7 +71,7 @@ def update(
     todo = plan(listing, store, every_s, motion_clips)
     copies = Copies(store, todo, every_s)
     with Presence(store.folder) as presence:
-        run = _Run(root, store, encoder, todo, copies, presence)
+        run = _Run(root, store, encoder, todo, copies, companions, presence)
         with closing(Journal(store.folder)) as journal:
             suspects, sampled_s = journal.left_open(), every_s or EVERY_S
             reader = Reader(
@@ -85,7 +87,7 @@ def update(
 
 def _report(run: _Run, listing: Listing, companions: Companions, removed: int, seconds: float) -> IndexReport:
     """What a finished run did, and what the index holds now."""
-    store, counts = run.store, run.counts
+    store, counts = run.store, Counter(run.settled.values())
     written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
     failures = sorted(store.failures.items())
     skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
@@ -103,7 +105,7 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, s
         seconds=seconds,
         cache=str(store.folder),
         banner=run.encoder.banner,
-        problems=[*store.problems, *run.presence.others, *companions.problems],
+        problems=[*store.problems, *run.presence.others, *companions.problems, *_undated(store.rows)],
         written=written,
         outlook=outlook,
         sidecars=len(set(companions.sidecars.values())),
@@ -111,18 +113,28 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, s
     )
 
 
+def _undated(rows: pa.Table) -> list[str]:
+    """A sentence about files that have no date, where there are any."""
+    paths = rows["path"].filter(pc.is_null(rows["taken_at"])).unique().to_pylist()
+    if not paths:
+        return []
+    why = "they tell none themselves, and their file times cannot be true"
+    return [f"{len(paths)} files are in the index without a date, for example {min(paths)}: {why}"]
+
+
 class _Run:
-    """One run. Events wait in `pending` for a batch, samples in `unfinished` for the end of their file, and then, with
-    their embeddings, in `ready` for a checkpoint; a file of known content waits in `copies`.
+    """One run. Events wait in `pending` for a batch, samples in `unfinished` for the end of their file, and then, as
+    rows, in `ready` for a checkpoint; a file of known content waits in `copies`.
     """
 
-    def __init__(self, root: Path, store: Store, encoder: Encoder, todo: Plan, copies: Copies, presence: Presence):
+    def __init__(self, root, store, encoder, todo: Plan, copies: Copies, companions: Companions, presence: Presence):
         self.root, self.store, self.encoder, self.plan, self.copies = root, store, encoder, todo, copies
-        self.presence, self.before = presence, store.rows
-        self.counts = Counter()  # of files: "encoded", "copied", "moved", "touched"
+        self.companions, self.presence, self.before = companions, presence, store.rows
+        self.settled: dict[str, str] = {}  # what each file of this run was: "encoded", "copied", "moved", "touched"
         self.pending: list[Sample | Finished] = []
         self.unfinished: dict[str, list[tuple[Sample, np.ndarray]]] = {}  # by path
-        self.ready: list[tuple[Sample, np.ndarray]] = []
+        self.ready: list[pa.Table] = []
+        self.thumbs: dict[Key, bytes] = {}  # of the rows that are ready
         self.lost: set[str] = set()  # files with rows, whose new content cannot be decoded
         again = {file.path for file in todo.todo} & store.failures.keys()  # kept until they are settled
         self.failures = todo.failed | {path: store.failures[path] for path in again}
@@ -164,36 +176,54 @@ class _Run:
                 self.settle(event)
 
     def settle(self, done: Finished) -> None:
-        """Count a finished file, and put its rows with those to be saved."""
-        file, rows = done.file, self.unfinished.pop(done.file.path, [])
+        """Note what a finished file was, and put its rows with those to be saved."""
+        file, samples = done.file, self.unfinished.pop(done.file.path, [])
         self.failures.pop(file.path, None)
         self.since_saved += 1
+        try:
+            rows = rows_of(done, samples, self.encoder.dim)
+        except Exception as error:  # whatever a file says of itself: it may cost its own rows, and no other's
+            why = MediaError(file.path, "decode", f"its facts cannot be stored: {error!s:.300}")
+            done, samples = replace(done, error=done.error or why), []
         if done.error:
-            stage, reason = done.error.stage, done.error.reason
-            self.failures[file.path] = {"size": file.size, "mtime_ns": file.mtime_ns, "stage": stage, "reason": reason}
-            self.ready += rows
-            if stage in ("decode", "motion") and not rows:
+            self.fail(file, done.error)
+            if done.error.stage in ("decode", "motion") and not samples:
                 self.lost.add(file.path)
         elif self.copies.known(done.digest, file.kind):
-            self.counts[self.copies.take(done)] += 1
+            self.settled[file.path] = self.copies.take(done)
+            samples = []
         else:
-            self.counts["encoded"] += 1
+            self.settled[file.path] = "encoded"
             self.copies.add(done)
-            self.ready += rows
+        if not done.error or samples:
+            self.companions.take_in(file, done.facts)
+        if samples:
+            self.ready.append(rows)
+            self.thumbs |= {(sample.digest, sample.time_s): sample.jpeg for sample, _ in samples}
+
+    def fail(self, file: MediaFile, error: MediaError) -> None:
+        """Note why a file, or a part of it, is not in the index."""
+        about = {"size": file.size, "mtime_ns": file.mtime_ns, "stage": error.stage, "reason": error.reason}
+        self.failures[file.path] = about
 
     def checkpoint(self) -> None:
         """Save the rows that are ready or known, and the failures."""
         self.presence.refresh()
-        waiting = self.copies.waiting
-        if self.ready or waiting or self.lost or self.failures != self.store.failures:
-            vectors = np.array([vector for _, vector in self.ready], np.float32).reshape(-1, self.encoder.dim)
-            thumbs = {(sample.digest, sample.time_s): sample.jpeg for sample, _ in self.ready}
-            new = rows_.table([sample.row() for sample, _ in self.ready], vectors)
-            if waiting:
-                new = rows_.joined([new, self.copies.rows(new, thumbs)], self.encoder.dim)
-            self.store.checkpoint(new, thumbs, self.lost | self.copies.left, self.failures)
+        clips = self.companions.claims()
+        for clip, photo in clips:
+            self.fail(clip, moving_part(clip.path, photo))
+            if not self.settled.pop(clip.path, None):
+                self.plan.unchanged -= 1
+        claimed = {clip.path for clip, _ in clips}
+        if self.ready or self.copies.waiting or self.lost or self.failures != self.store.failures:
+            new = rows_.joined(self.ready, self.encoder.dim)
+            if self.copies.waiting:
+                new = rows_.joined([new, self.copies.rows(new, self.thumbs)], self.encoder.dim)
+            new, _ = rows_.without(new, pa.array(sorted(claimed), pa.string()))
+            self.store.checkpoint(new, self.thumbs, self.lost | claimed | self.copies.left, self.failures)
             self.copies.saved(new)
-        self.ready, self.lost, self.saved_at, self.since_saved = [], set(), time.monotonic(), 0
+        self.ready, self.thumbs, self.lost = [], {}, set()
+        self.saved_at, self.since_saved = time.monotonic(), 0
 
     def remove_gone(self, confirmed: bool) -> int:
         """Drop the rows of files that are gone, and count these; LibraryError where they are many."""
@@ -207,3 +237,14 @@ class _Run:
         if gone:
             self.store.checkpoint(self.before.slice(0, 0), {}, gone, self.failures)
         return len(gone)
+
+
+def rows_of(done: Finished, samples: list[tuple[Sample, np.ndarray]], dim: int) -> pa.Table:
+    """The rows of one file from its samples and their embeddings, float32 (d,); raises where its facts fit no row.
+
+    Without samples there are none, but its facts are tried all the same: rows of known content will get them.
+    """
+    common = about(done) | {"kind": "image" if done.file.kind == "image" else "frame", "digest": done.digest or ""}
+    vectors = np.array([vector for _, vector in samples] or [np.zeros(dim)], np.float32)
+    rows = rows_.table([common | sample.facts for sample, _ in samples] or [common], vectors)
+    return rows.slice(0, len(samples))

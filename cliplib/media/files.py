@@ -120,7 +120,7 @@ class _Walk:
                 self.problem(path, f"its size and date cannot be read: {error.strerror}")
                 return
             if stat.S_ISREG(facts.st_mode):
-                self.listing.files.append(MediaFile(path, kind, facts.st_size, facts.st_mtime_ns))
+                self.listing.files.append(MediaFile(path, kind, facts.st_size, within_int64(facts.st_mtime_ns)))
 
     def archive(self, path, real):
         """List the members of an archive as the files of a folder named "archive.zip!"."""
@@ -153,6 +153,11 @@ class _Walk:
                 self.folder(path, real)
             else:
                 self.file(path, real)
+
+
+def within_int64(mtime_ns: int) -> int:
+    """A time in nanoseconds, or the nearest that rows can hold: they end in 1677 and 2262, and file systems do not."""
+    return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
 def _kind(path):

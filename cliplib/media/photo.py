@@ -56,17 +56,18 @@ OPENERS = {  # the classes themselves: a multi-picture JPEG (MPO) opens as the J
 class Photo:
     """A picture upright as RGB, perhaps reduced; `width` and `height` are its own, upright, in pixels.
 
+    `image` is None where only the facts were asked for.
     `exif` is what the camera wrote, see `exif.facts`: `taken_at` "YYYY-MM-DDTHH:MM:SS" by its clock, and more.
     """
 
-    image: Image.Image
+    image: Image.Image | None
     width: int
     height: int
     exif: dict
 
 
-def open_photo(source, shortest: int | None = None) -> Photo:
-    """The picture in `source`: a path, bytes, or a PIL image.
+def open_photo(source, shortest: int | None = None, decode: bool = True) -> Photo:
+    """The picture in `source`: a path, bytes, or a PIL image; without `decode` its facts alone, which takes less time.
 
     What will be resized to `shortest` pixels is reduced before, a JPEG as it is decoded, to 1.5 times that or more,
     others to twice that: within 2 % of a standard deviation. EXIF orientation is applied. Any mode becomes RGB: wide
@@ -86,10 +87,11 @@ def open_photo(source, shortest: int | None = None) -> Photo:
         else:
             kind = picture_format(data)
             image, size = _open(data, kind, shortest)
-        image.load()
+        if decode:
+            image.load()
         exif, gps = _exif(image, data)
-        image = _as_rgb(image)
-        if shortest and (times := min(image.size) // (2 * shortest)) > 1:
+        image = _as_rgb(image) if decode else None
+        if image and shortest and (times := min(image.size) // (2 * shortest)) > 1:
             image = image.reduce(times)
     except _Refusal as refusal:
         raise MediaError(name, refusal.stage, str(refusal)) from None
@@ -99,7 +101,7 @@ def open_photo(source, shortest: int | None = None) -> Photo:
         found = " ".join(str(error).split()) or type(error).__name__
         raise MediaError(name, "decode", f"a damaged {kind} picture: {found}") from error
     if (orientation := exif.get(ORIENTATION)) in TURNS:
-        image = image.transpose(TURNS[orientation])
+        image = image and image.transpose(TURNS[orientation])
         size = size[::-1] if orientation >= 5 else size
     return Photo(image, *size, exif_facts(exif, gps))
 

@@ -12,7 +12,6 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import ipywidgets
@@ -30,15 +29,6 @@ THINGS = ("dog", "car", "boat", "tent", "bird", "kite")
 PLACES = ("in the snow", "on the beach", "at night", "in the rain", "in a forest")
 
 
-@dataclass(frozen=True)
-class File:
-    """A file that is not there: what `rows.of_files` wants to know."""
-
-    path: str
-    size: int = 1
-    mtime_ns: int = 1
-
-
 def large_library(folder: Path, photos: int = PHOTOS) -> Library:
     """The photos of the sample again and again, each a little different, with thumbnails of their own."""
     sample = Library(HOME / "data" / "sample", "tiny", cache=folder / "sample")
@@ -46,7 +36,8 @@ def large_library(folder: Path, photos: int = PHOTOS) -> Library:
     source = sample.score("anything").rows
     random = np.random.default_rng(0)
     picks = random.integers(0, len(source), photos)
-    rows = rows_.of_files(source.take(picks), [File(f"{i % 20 + 2000}/IMG_{i:05d}.jpg") for i in range(photos)])
+    paths = [f"{i % 20 + 2000}/IMG_{i:05d}.jpg" for i in range(photos)]
+    rows = rows_.with_column(source.take(picks), "path", paths)
     vectors = rows_.matrix(rows) + random.normal(0, 0.02, (photos, sample.encoder.dim))
     records = (
         rows.drop(["embedding"]).set_column(5, "digest", pa.array([f"{i:064x}" for i in range(photos)])).to_pylist()

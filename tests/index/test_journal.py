@@ -80,7 +80,9 @@ def test_a_file_that_killed_the_run_is_reported_and_the_others_are_indexed(tmp_p
     child = os.fork()
     if child == 0:
         decode = pipeline.open_photo
-        pipeline.open_photo = lambda data, side: os.kill(os.getpid(), 9) if data == deadly else decode(data, side)
+        pipeline.open_photo = lambda data, *how, **more: (
+            os.kill(os.getpid(), 9) if data == deadly else decode(data, *how, **more)
+        )
         index(root, StubEncoder())
         os._exit(0)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL

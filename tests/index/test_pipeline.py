@@ -43,10 +43,10 @@ def test_many_are_read_and_few_are_decoded_at_once(tmp_path, monkeypatch):
             time.sleep(0.02)
             return real_open(*arguments)
 
-    def open_photo(*arguments):
+    def open_photo(*arguments, **options):
         with decoding:
             time.sleep(0.002)
-            return real_photo(*arguments)
+            return real_photo(*arguments, **options)
 
     monkeypatch.setattr(reading, "open_file", open_file)
     monkeypatch.setattr(pipeline, "open_photo", open_photo)

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from cliplib.cache import rows
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError, LibraryError, MediaError
+from cliplib.index.companions import date_of
 from cliplib.index.pipeline import Finished
 from cliplib.index.update import update
-from cliplib.media.files import find_media
+from cliplib.media.files import find_media, within_int64
 from cliplib.models.encoder import Encoder
 from tests.libraries import draw_picture, draw_video
 
@@ -261,12 +263,51 @@ class TestFailures:
         assert (report.skipped, report.indexed, report.unchanged) == ([], 1, 7) and encoded == report.frames > 2
 
     def test_an_unexpected_error_in_a_decoder_is_reported(self, root, encoder, monkeypatch):
-        def explode(data, shortest):
+        def explode(*_, **__):
             raise ZeroDivisionError("in the codec")
 
         monkeypatch.setattr("cliplib.index.pipeline.open_photo", explode)
         report, _, _ = run(root, encoder)
         assert len(report.skipped) == 6 and "ZeroDivisionError: in the codec" in report.skipped[0].reason
+
+
+class TestOddFacts:
+    # The years 1601, 1665, 1, 30828 and 2300, as network file systems and cloud tools give them, and a blank clock.
+    @pytest.mark.parametrize(
+        "mtime_s", [-11_644_473_600, -9_595_879_292, -62_135_596_800, 910_692_730_085, 10_413_792_000, 0]
+    )
+    def test_a_file_time_that_cannot_be_stops_nothing_and_is_no_date(self, root, encoder, monkeypatch, mtime_s):
+        stat = os.stat
+
+        def odd(path, **options):  # few file systems keep all of these
+            facts = stat(path, **options)
+            names = {name: getattr(facts, name) for name in ("st_size", "st_mtime_ns", "st_mode")}
+            return SimpleNamespace(**names | {"st_mtime_ns": mtime_s * 10**9}) if str(path).endswith("a.jpg") else facts
+
+        monkeypatch.setattr(os, "stat", odd)
+        report, _, table = run(root, encoder)
+        assert report.indexed == 7 and report.skipped == []
+        facts = {row["path"]: row for row in table.to_pylist()}
+        assert (facts["a.jpg"]["taken_at"], facts["a.jpg"]["taken_from"]) == (None, None)
+        assert facts["b.png"]["taken_from"] == "mtime"
+        assert any("1 files are in the index without a date, for example a.jpg" in text for text in report.problems)
+        assert run(root, encoder)[0].unchanged == 7
+
+    @pytest.mark.parametrize("year", [1677, 1825, 2201, 30828])
+    def test_file_times_beyond_what_rows_hold_are_the_nearest(self, year):
+        nanoseconds = (year - 1970) * 31_556_952 * 10**9
+        assert -(2**63) <= within_int64(nanoseconds) < 2**63 and date_of(within_int64(nanoseconds)) is None
+
+    def test_facts_that_fit_no_row_cost_that_file_alone(self, root, encoder):
+        listing = find_media(root)
+        odd = {"a.jpg": 10**30, "sub/v.mp4": -(10**30)}
+        files = [file._replace(mtime_ns=odd.get(file.path, file.mtime_ns)) for file in listing.files]
+        shutil.copy(root / "b.png", root / "twin.png")  # a copy, whose facts meet those of known rows
+        files.append(next(file for file in files if file.path == "b.png")._replace(path="twin.png", size=10**30))
+        report, _, table = run(root, encoder, listing=listing._replace(files=files))
+        assert {s.path for s in report.skipped} == {"a.jpg", "sub/v.mp4", "twin.png"}
+        assert all("its facts cannot be stored" in s.reason for s in report.skipped)
+        assert set(table["path"].to_pylist()) == {"b.png", "c.webp", "sub/d.jpg", "sub/e.JPG", "sub/f.heic"}
 
 
 class TestRemovals:
