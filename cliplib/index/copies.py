@@ -13,7 +13,8 @@ from ..cache.thumbs import Key, Thumbs
 from .pipeline import Finished
 from .plan import Plan
 
-OF_CONTENT = ("kind", "time_s", "digest", "every_s")  # columns that files of one content share; the others are a file's
+# Columns that files of one content share; the others are a file's own.
+OF_CONTENT = ("kind", "time_s", "digest", "every_s", "frame_s", "provisional")
 
 
 class Copies:
