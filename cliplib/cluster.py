@@ -21,12 +21,12 @@ import numpy as np
 import pyarrow as pa
 import ray.data
 
+from . import models
 from .errors import MediaError, ModelError
 from .index.journal import Journal
 from .index.pipeline import Finished, Reader, Sample
 from .index.report import IndexReport
 from .media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile, within_int64
-from .models.encoder import Encoder
 from .search import blocks
 from .search.results import Hits
 
@@ -106,7 +106,7 @@ class Worker:
     """One actor: an encoder that stays loaded, and a reader for every batch of files."""
 
     def __init__(self, reader: Reader, model: dict, model_id: str):
-        self.reader, self.encoder = reader, Encoder.load(**model)
+        self.reader, self.encoder = reader, models.load(**model)
         if self.encoder.model_id != model_id:
             raise ModelError(
                 f"{model['model']!r} is {self.encoder.model_id[:12]} on a worker, but {model_id[:12]} here: "

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 
+from . import models
 from .cache import pack, snapshot
 from .cache import rows as rows_
 from .cache.store import Store, cache_of, folder_name
@@ -17,7 +18,6 @@ from .index import doctor, estimate
 from .index.background import Indexing
 from .index.report import IndexReport
 from .index.update import update
-from .models.encoder import Encoder
 from .search.engine import SearchEngine
 from .search.mode import Mode
 from .search.query import Query
@@ -57,9 +57,9 @@ class Library:
         self._indexing: Indexing | None = None
 
     @cached_property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> models.Encoder:
         """The model, loaded on first use."""
-        return Encoder.load(self.model, **self._encoder_options)
+        return models.load(self.model, **self._encoder_options)
 
     @cached_property
     def store(self) -> Store:

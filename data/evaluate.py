@@ -15,8 +15,7 @@ from make_sample import SAMPLE_DIR
 from sample_truth import queries, stretches
 from tiny_model import Tokens
 
-from cliplib import Library
-from cliplib.models.encoder import Encoder
+from cliplib import Library, models
 
 BUILD_DIR = Path(__file__).resolve().parent.parent / "build"
 SEED = 5
@@ -57,14 +56,14 @@ def video_figure():
 
 def evaluate(gallery=1000):
     """All six figures of the tiny model as a dict; fewer scenes for the short queries give a quick look."""
-    encoder = Encoder.load("tiny")
+    encoder = models.load("tiny")
     encoders = encoder.encode_images, encoder.encode_texts, Tokens().vocabulary()
     measured = picture_figures(*encoders, SEED, pairs=300, gallery=gallery, held_out_only=True)
     return {**measured, "video_hit_in_event": video_figure()}
 
 
 def main():
-    measured = {**evaluate(), "composed": composed_figures(Encoder.load("tiny"))}
+    measured = {**evaluate(), "composed": composed_figures(models.load("tiny"))}
     BUILD_DIR.mkdir(exist_ok=True)
     (BUILD_DIR / "evaluate.json").write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     print("The tiny model on scenes, combinations and words that it never saw (it knows only the drawn world):\n")

@@ -86,7 +86,7 @@ def composed_figures(encoder, gallery=600, count=50, seed=SEED):
     """Precision at 5 of composed queries and of their plain texts alone, the difference with its 95 % bootstrap
     interval over the queries, and precision by form: a dict of floats, rounded to 4 digits.
 
-    encoder: a `cliplib.models.encoder.Encoder`. `gallery` scenes, all with combinations that training never saw.
+    encoder: a `cliplib.models.Encoder`. `gallery` scenes, all with combinations that training never saw.
     """
     rng = np.random.default_rng(seed)
     scenes = [random_scene(rng, held_out_only=True) for _ in range(gallery)]

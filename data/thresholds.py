@@ -17,11 +17,10 @@ from thresholds_simulation import coverage
 from thresholds_world import NOISE, draw_library, image_table, judged_by_truth, text_queries, text_table
 from world import truth_matrix
 
-from cliplib import lab
+from cliplib import lab, models
 from cliplib.calibrate import evaluation
 from cliplib.calibrate.cutoffs import PAPER_THRESHOLDS
 from cliplib.calibrate.rules import RULES
-from cliplib.models.encoder import Encoder
 from cliplib.search.query import nonsense
 
 REPO = Path(__file__).resolve().parent.parent
@@ -181,7 +180,7 @@ def main():
 
 def measure():
     """Draw the libraries, run every experiment and write its files: the judged tables, and the results by name."""
-    encoder = Encoder.load("tiny", device="cpu", precision="fp32")
+    encoder = models.load("tiny", device="cpu", precision="fp32")
     drawn = draw_library(encoder, SEED)
     judged, taken = tables(encoder, SEED, drawn)
     others = {}

@@ -38,7 +38,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whateve
 # Read by every kernel before its first cell: notes each text and picture that is encoded in the file $ENCODINGS.
 COUNT = """
 import os
-from cliplib.models.encoder import Encoder
+from cliplib.models.clip_encoder import ClipEncoder
 def counted(name, encode):
     def encode_and_note(self, things, *arguments, **options):
         with open(os.environ["ENCODINGS"], "a") as log:
@@ -46,7 +46,7 @@ def counted(name, encode):
         return encode(self, things, *arguments, **options)
     return encode_and_note
 for name in ("encode_texts", "encode_images"):
-    setattr(Encoder, name, counted(name, getattr(Encoder, name)))
+    setattr(ClipEncoder, name, counted(name, getattr(ClipEncoder, name)))
 """
 
 

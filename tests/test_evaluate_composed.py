@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import world
 
-from cliplib.models.encoder import Encoder
+from cliplib import models
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,6 @@ class TestMeasure:
 
 @pytest.mark.slow
 def test_composed_queries_of_the_tiny_model_reach_what_is_asked():
-    measured = composed.composed_figures(Encoder.load("tiny"), gallery=400)
+    measured = composed.composed_figures(models.load("tiny"), gallery=400)
     assert measured["precision_at_5"] >= composed.LEAST
     assert measured["difference_interval_95"][0] > 0

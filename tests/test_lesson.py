@@ -6,7 +6,7 @@ import pytest
 import world
 from tiny_model import Config, build_model
 
-from cliplib.models.encoder import Encoder
+from cliplib import models
 
 CONFIG = Config(steps=4, stop_at=3, scenes=64, batch=16, image_px=32, vision_layers=(1, 1, 1, 1), text_layers=1)
 
@@ -48,7 +48,7 @@ def test_trains_looks_and_saves_a_model_that_the_library_reads(exam, shown, tmp_
     model = exam.train(every=2, cache_dir=tmp_path)
     assert [step for step, _, _ in shown] == [1, 2]
     assert all(scores.shape == (100, 100) for _, _, scores in shown)
-    encoder = Encoder.load(exam.save(model, tmp_path / "mine.safetensors"), device="cpu")
+    encoder = models.load(exam.save(model, tmp_path / "mine.safetensors"), device="cpu")
     assert encoder.resolution == 32
     ours = encoder.encode_texts(exam.texts[:3]) @ encoder.encode_images(exam.pictures[:3]).T
     assert ours == pytest.approx(exam.scores(model)[:3, :3], abs=2e-2)  # saved in half precision

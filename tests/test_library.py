@@ -15,7 +15,7 @@ from cliplib.__main__ import main
 from cliplib.cache import snapshot
 from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError, ModelError, QueryError
-from cliplib.models.encoder import Encoder
+from cliplib.models.clip_encoder import ClipEncoder
 from tests.libraries import draw_picture, five_photos_and_a_video, save_random_clip
 
 
@@ -56,7 +56,7 @@ class TestText:
 
     def test_asking_again_encodes_nothing(self, library, monkeypatch):
         scores = library.score("a dog")
-        monkeypatch.setattr(Encoder, "encode_texts", lambda *_: pytest.fail("encoded"))
+        monkeypatch.setattr(ClipEncoder, "encode_texts", lambda *_: pytest.fail("encoded"))
         assert len(scores.top(k=2, threshold=-1)) == 2
 
     @pytest.mark.parametrize("text", ["", "   ", "..."])
@@ -105,7 +105,7 @@ class TestImage:
         assert hits.query == "one/IMG_1.jpg" and len(hits) == 4
 
     def test_a_stored_query_is_not_encoded_again(self, library, monkeypatch):
-        monkeypatch.setattr(Encoder, "encode_images", lambda *_: pytest.fail("encoded"))
+        monkeypatch.setattr(ClipEncoder, "encode_images", lambda *_: pytest.fail("encoded"))
         library.similar("a.jpg")
 
     def test_a_file_from_outside_and_a_pil_image_find_their_copy(self, library, tmp_path):

@@ -13,16 +13,15 @@ from thresholds_simulation import coverage, simulated
 from world import is_true
 
 import cliplib
-from cliplib import lab
+from cliplib import lab, models
 from cliplib.calibrate.rules import RULES
-from cliplib.models.encoder import Encoder
 
 SMALL = {"scenes": 60, "events": 20, "asking": 12}
 
 
 @pytest.fixture(scope="module")
 def encoder():
-    return Encoder.load("tiny", device="cpu", precision="fp32")
+    return models.load("tiny", device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ MODEL = {"model_id": "stub", "name": "stub", "dim": 48}
 class StubEncoder:
     """Turns a picture into its own 4 x 4 pixels, at length one: quick, and different for different pictures."""
 
-    resolution, dim, batch_size, banner = 4, MODEL["dim"], 4, ""
+    resolution, dim, batch_size, warning = 4, MODEL["dim"], 4, ""
 
     def __init__(self, counter: mmap.mmap | None = None):
         self.counter = counter

@@ -104,7 +104,7 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, s
         frames=frames,
         seconds=seconds,
         cache=str(store.folder),
-        banner=run.encoder.banner,
+        banner=run.encoder.warning,
         problems=[*store.problems, *run.presence.others, *companions.problems, *_undated(store.rows)],
         written=written,
         outlook=outlook,

@@ -17,7 +17,8 @@ from pathlib import Path
 from ..drive import MOUNT_POINT, check_folder, on_colab
 from ..errors import LibraryError
 from ..models.fetch import open_address
-from ..models.weights import ADDRESSES, TINY
+from ..models.openai import ADDRESSES
+from ..models.weights import TINY
 
 COOKIE = "(document.cookie = 'cliplib=1; SameSite=None; Secure') && document.cookie.includes('cliplib=1')"
 ROOM_BYTES = 2 * 10**9  # for a model and an index

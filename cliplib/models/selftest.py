@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ModelError
-from .encoder import Encoder
+from .encoder import load
 from .fetch import open_address
 
 PICTURE = "https://raw.githubusercontent.com/openai/CLIP/d05afc436d78f1c48dc0dbf8e5980a9d471f35f6/CLIP.png"
@@ -22,7 +22,7 @@ def selftest(model="ViT-B/32", picture=None, device=None) -> dict:
     default fetched from GitHub. Returns passed, model, model_id, labels, measured, published, max_difference and
     tolerance. Raises ModelError where the weights or the picture cannot be had.
     """
-    encoder = Encoder.load(model, device=device, precision="fp32")
+    encoder = load(model, device=device, precision="fp32")
     try:
         with open(picture, "rb") if picture else open_address(PICTURE) as file:
             image = Image.open(io.BytesIO(file.read())).convert("RGB")

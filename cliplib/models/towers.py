@@ -3,23 +3,41 @@
 Nothing here changes an embedding by more than rounding. An image tower takes pixels as they are, uint8 (n, r, r, 3).
 """
 
-import warnings
-
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
+from . import openai
 from .arithmetic import Packed, linear, packing_pays
 from .weights import MEAN, STD
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    import clip.clip
-    import clip.model
+_classes = openai.module("model")
 
 FEW_POSITIONS = 64  # up to so many, on a CPU, plain products take half the time of PyTorch's fused attention
+FILLING = {torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.zero_, torch.Tensor.fill_}
 SLOPE = 1.702  # of QuickGELU, x * sigmoid(SLOPE * x)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Networks made inside have no numbers yet: no time, memory or random state goes into what weights replace.
+
+    PyTorch's own way, `torch.device("meta")`, loads its compiler for the arithmetic of an `__init__`.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function in FILLING or getattr(function, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return (torch.empty if function is torch.randn else function)(*args, **kwargs)
+
+
+class _Network(_classes.CLIP):
+    """Without the mask of the text tower: `_Attention` needs none."""
+
+    def build_attention_mask(self):
+        return None
 
 
 def build(weights, sizes: dict) -> nn.Module:
@@ -27,25 +45,25 @@ def build(weights, sizes: dict) -> nn.Module:
 
     `weights` is a `weights.Weights`, `sizes` its `architecture`. Raises ModelError where they do not fit.
     """
-    with torch.device("meta"):  # no memory and no random numbers spent on weights that are replaced
-        model = clip.model.CLIP(**sizes)
+    with _Unfilled():
+        model = _Network(**sizes)
     floats = {name: value.float() if value.is_floating_point() else value for name, value in weights.state.items()}
     try:
         model.load_state_dict(floats, strict=True, assign=True)
-        clip_vocabulary = len(clip.clip._tokenizer.encoder)
+        clip_vocabulary = len(openai.tokenizer().encoder)
         if sizes["vocab_size"] != clip_vocabulary:
             raise RuntimeError(f"\nvocabulary of {sizes['vocab_size']}, CLIP's tokenizer has {clip_vocabulary}")
     except RuntimeError as error:
         details = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
         raise ModelError(f"{weights.source} does not fit openai/CLIP's classes: {details[:500]}") from error
     model.eval().requires_grad_(False)
-    for block in (part for part in model.modules() if isinstance(part, clip.model.ResidualAttentionBlock)):
+    for block in (part for part in model.modules() if isinstance(part, _classes.ResidualAttentionBlock)):
         if weights.activation == "gelu":
             block.mlp.gelu = nn.GELU()
         else:
             _activate_in_place(block.mlp)
     model.transformer = _Transformer(model.transformer.resblocks, causal=True)
-    if isinstance(model.visual, clip.model.VisionTransformer):
+    if isinstance(model.visual, _classes.VisionTransformer):
         model.visual.conv1 = _Patches(model.visual.conv1)
         model.visual.transformer = _Transformer(model.visual.transformer.resblocks, first=True)  # the class token
     else:

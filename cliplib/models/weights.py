@@ -4,7 +4,6 @@ import concurrent.futures
 import hashlib
 import json
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +13,7 @@ from ..errors import ModelError
 from . import openclip
 from .checkpoint import read_checkpoint
 from .fetch import fetch, sha256_of
-
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    from clip.clip import _MODELS as ADDRESSES  # name -> address; the folder before the file name is the file's sha256
+from .openai import ADDRESSES
 
 ACTIVATIONS = ("quickgelu", "gelu")
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # of openai/CLIP, for RGB in 0 to 1
@@ -41,8 +37,8 @@ class Weights:
     """A checkpoint that has been read and checked.
 
     name: as asked for. state: tensors by openai/CLIP's parameter names, as stored, on the CPU. activation: "quickgelu"
-    or "gelu". model_id: see `model_id`. thresholds: cosine by search mode, or empty. banner: words to show wherever the
-    model answers, or "". source: the file that it was read from.
+    or "gelu". model_id: see `model_id`. thresholds: cosine by search mode, or empty. warning: words to show wherever
+    the model answers, or "". source: the file that it was read from.
     """
 
     name: str
@@ -50,7 +46,7 @@ class Weights:
     activation: str
     model_id: str
     thresholds: dict
-    banner: str
+    warning: str
     source: str
 
 
@@ -82,7 +78,15 @@ def load_weights(model, activation=None) -> Weights:
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f'{path}: metadata "thresholds" must be JSON such as {{"text": 0.25}}: {error}') from error
     identity = model_id(state, activation, preprocessing(sizes["image_resolution"]))
-    return Weights(str(model), state, activation, identity, thresholds, metadata.get("banner", ""), str(path))
+    return Weights(
+        str(model),
+        state,
+        activation,
+        identity,
+        thresholds,
+        metadata.get("warning", metadata.get("banner", "")),
+        str(path),
+    )
 
 
 def preprocessing(resolution: int) -> str:

@@ -50,7 +50,7 @@ class SearchEngine:
     @property
     def warning(self) -> str:
         """What every answer of the model must say of itself, or ""."""
-        return self.encoder.banner
+        return self.encoder.warning
 
     def gallery(self, row_kind: str) -> tuple[pa.Table, np.ndarray]:
         """The rows of a kind and their embeddings, float32 (n, d): a slice of all rows, for photos come first there."""

@@ -93,7 +93,7 @@ class Explorer(ipywidgets.VBox):
         )
         body = f"{histogram_svg(self.table, self.cutoff.value, query)}<p>{numbers}; nearest to the cutoff:</p>"
         body += f'<div style="display:flex;flex-wrap:wrap;gap:16px">{sides}</div>'
-        self.page.value = page_html(self.library.encoder.banner, body)
+        self.page.value = page_html(self.library.encoder.warning, body)
 
     def _tiles(self, rows: pd.DataFrame) -> str:
         tiles = []

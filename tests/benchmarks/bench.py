@@ -17,6 +17,7 @@ from pathlib import Path
 import indexing
 import pillow_heif
 import scale
+import start
 import torch
 from material import OUT, draw_photo, photos, random_vit
 
@@ -47,6 +48,7 @@ FIGURES = {  # what is asked of each
     "open_vs_bare": "<= 1.5",
     "reindex_vs_walk": "<= 3",
     "memory_growth": "<= 1.10",
+    "start_vs_torch": "<= 1.6",
 }
 
 
@@ -67,6 +69,7 @@ def measure(sizes: dict) -> dict:
         again = scale.reindexing(folder / "again", sizes["files"], rounds)
         small = small_photos(folder)
         peaks = {count: scale.indexing(folder / "memory", small, count) for count in sizes["memory"]}
+        started = start.searching(folder / "sample", 3 * rounds)
         growth = {count: grown(folder / f"grown-{count}", count) for count in GROWTH if count <= sizes["rows"]}
     rates, (few, many) = ways["rates"], sizes["memory"]
     others = ("paper_loop", "threaded_fp32", "peer")
@@ -78,7 +81,8 @@ def measure(sizes: dict) -> dict:
     figures["embedding_cosine_p1"] = ways["embedding_cosine_p1"]
     figures |= {"search_vs_bare": search["ratio"], "text_speedup": text["ratio"], "open_vs_bare": opened["ratio"]}
     figures |= {"reindex_vs_walk": again["ratio"], "memory_growth": peaks[many]["peak_mb"] / peaks[few]["peak_mb"]}
-    details = {"indexing": ways, "text": text, "search": search, "open": opened, "reindex": again}
+    figures["start_vs_torch"] = started["ratio"]
+    details = {"indexing": ways, "text": text, "search": search, "open": opened, "reindex": again, "start": started}
     return figures | {"details": details | {"memory": peaks, "growth": growth}, "machine": machine(), "sizes": sizes}
 
 

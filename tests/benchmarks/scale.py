@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import torch
 from material import table, unit_rows
 
+from cliplib import models
 from cliplib.cache.store import Store
 from cliplib.index.update import update
-from cliplib.models.encoder import Encoder
 from cliplib.search.ranking import cosines, top_k
 
 MODEL = {"model_id": "0" * 64, "name": "bench", "dim": 512, "preprocessing": "none", "precision": "fp32"}
@@ -54,7 +54,7 @@ def search(count: int, rounds: int) -> dict:
 
 def text(model, weights: Path, rounds: int) -> dict:
     """One short text through openai/CLIP's `encode_text` and through cliplib, tokenizing included, in fp32."""
-    encoder = Encoder.load(weights, device="cpu", precision="fp32")
+    encoder = models.load(weights, device="cpu", precision="fp32")
     bare, ours, worst = [], [], 0.0
     with torch.inference_mode():
         for words in TEXTS:
@@ -120,7 +120,7 @@ def reindexing(folder: Path, count: int, rounds: int) -> dict:
     paths, sizes, mtimes = (list(column) for column in zip(*facts, strict=True))
     Store(folder / "cache", MODEL).checkpoint(table(unit_rows(count), paths, sizes, mtimes), {}, set(), {})
     store = Store(folder / "cache", MODEL)
-    encoder = SimpleNamespace(prepare=None, resolution=224, dim=512, batch_size=32, banner="", encode_images=_nothing)
+    encoder = SimpleNamespace(prepare=None, resolution=224, dim=512, batch_size=32, warning="", encode_images=_nothing)
     assert update(root, store, encoder, progress=False).unchanged == count
     bare_s = best(bare, rounds)
     ours_s = best(lambda: update(root, store, encoder, progress=False), rounds)

@@ -5,9 +5,9 @@ import threading
 import pytest
 
 import cliplib
+from cliplib import models
 from cliplib.errors import LibraryError, QueryError
 from cliplib.index import update as index
-from cliplib.models.encoder import Encoder
 from tests.libraries import draw_picture
 
 
@@ -90,12 +90,12 @@ def test_a_sampling_interval_that_is_none_loses_nothing(library):
 def test_the_model_is_loaded_before_the_thread_begins(tmp_path, weights, monkeypatch):
     """Two threads that need it at once would load two."""
     draw_picture(tmp_path / "a.jpg", 1)
-    threads, load = [], Encoder.load
+    threads, load = [], models.load
 
     def noted(*arguments, **options):
         threads.append(threading.current_thread())
         return load(*arguments, **options)
 
-    monkeypatch.setattr(Encoder, "load", noted)
+    monkeypatch.setattr(models, "load", noted)
     cliplib.Library(tmp_path, model=weights, device="cpu", precision="fp32").index_in_background().wait()
     assert threads == [threading.main_thread()]

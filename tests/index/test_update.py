@@ -15,11 +15,11 @@ from cliplib.index.companions import date_of
 from cliplib.index.pipeline import Finished
 from cliplib.index.update import update
 from cliplib.media.files import find_media, within_int64
-from cliplib.models.encoder import Encoder
+from cliplib.models.clip_encoder import ClipEncoder
 from tests.libraries import draw_picture, draw_video
 
 
-class CountingEncoder(Encoder):
+class CountingEncoder(ClipEncoder):
     """The real encoder, which counts the pictures that go through it."""
 
     seen = 0

@@ -7,8 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cliplib import ModelError
-from cliplib.models.encoder import Encoder
+from cliplib import ModelError, models
 from cliplib.models.openclip import activation_of
 from cliplib.models.weights import load_weights
 from tests.libraries import draw_picture
@@ -37,7 +36,7 @@ def both(request, tmp_path_factory):
 def through_the_door(both, monkeypatch):
     """The encoder that "open_clip:..." gives, its download replaced by the file on disk."""
     monkeypatch.setattr(open_clip, "download_pretrained", lambda source, cache_dir=None: str(both[3]))
-    return Encoder.load(both[1], device="cpu", precision="fp32")
+    return models.load(both[1], device="cpu", precision="fp32")
 
 
 @pytest.mark.slow
@@ -56,7 +55,7 @@ def test_both_packages_give_the_same_numbers_and_one_identity(both, through_the_
     assert (np.argsort(ours_texts @ ours_images.T) == np.argsort(texts @ images.T)).all()
     assert through_the_door.model_id == load_weights(file, activation=activation).model_id
     other = "gelu" if activation == "quickgelu" else "quickgelu"
-    mistaken = Encoder.load(file, device="cpu", precision="fp32", activation=other)
+    mistaken = models.load(file, device="cpu", precision="fp32", activation=other)
     assert mistaken.model_id != through_the_door.model_id
     assert np.abs(mistaken.encode_images(pictures) - images).max() > 1e-3
 

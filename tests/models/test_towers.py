@@ -7,7 +7,7 @@ import torch
 from torchvision.transforms import Normalize
 
 from cliplib.models import towers
-from cliplib.models.encoder import Encoder
+from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.models.weights import MEAN, STD, architecture, load_weights
 from tests.checkpoints import half_state, random_clip, save_plain
 
@@ -53,5 +53,5 @@ def test_the_last_block_is_computed_for_one_position_only(weights):
 
 def test_bf16_keeps_the_direction_of_every_picture(reference, weights):
     pictures = [np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8) for seed in range(20)]
-    exact, fast = (Encoder(weights, "cpu", precision).encode_images(pictures) for precision in ("fp32", "bf16"))
+    exact, fast = (ClipEncoder(weights, "cpu", precision).encode_images(pictures) for precision in ("fp32", "bf16"))
     assert np.quantile((exact * fast).sum(axis=1), 0.01) >= 0.9995

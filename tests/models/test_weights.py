@@ -46,7 +46,7 @@ class TestFormats:
         assert all(torch.equal(read.state[name], state[name]) for name in state)
         assert {tensor.dtype for tensor in read.state.values()} == {torch.float16, torch.float32}
         assert (read.name, read.source) == (str(archive), str(archive))
-        assert (read.thresholds, read.banner) == ({}, "")
+        assert (read.thresholds, read.warning) == ({}, "")
 
     def test_the_format_is_told_by_content_not_by_extension(self, archive, state, tmp_path):
         files = [
@@ -74,7 +74,7 @@ class TestFormats:
             "thresholds": json.dumps({"text": 0.3, "image": 1}),
         }
         read = load_weights(save_safetensors(state, tmp_path / "a.safetensors", **told))
-        assert (read.activation, read.banner) == ("gelu", "knows only drawings")
+        assert (read.activation, read.warning) == ("gelu", "knows only drawings")
         assert read.thresholds == {"text": 0.3, "image": 1.0}
 
     @pytest.mark.parametrize("thresholds", ["0.3", "{", '{"text": "high"}', '{"text": NaN}', "[" * 100_000])
@@ -357,7 +357,7 @@ class TestNames:
             load_weights("tiny")
         save_safetensors(state, weights.TINY, activation="quickgelu", banner="tiny")
         read = load_weights("tiny")
-        assert (read.name, read.banner) == ("tiny", "tiny")
+        assert (read.name, read.warning) == ("tiny", "tiny")
 
 
 def no_hub(*_, **__):

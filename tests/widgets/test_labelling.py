@@ -7,7 +7,7 @@ pytest.importorskip("ipywidgets")
 import cliplib
 from cliplib import lab
 from cliplib.calibrate.judgements import Judgements
-from cliplib.models.encoder import Encoder
+from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.widgets.explorer import ALL, Explorer, cut, histogram_svg
 from cliplib.widgets.labelling import LabellingBox, tasks
 from tests.libraries import draw_picture, draw_video
@@ -138,7 +138,7 @@ class TestExplorer:
 
     def test_the_slider_moves_pictures_and_encodes_nothing(self, library, table, monkeypatch):
         box = Explorer(library, table)
-        monkeypatch.setattr(Encoder, "encode_texts", lambda *_: pytest.fail("encoded"))
+        monkeypatch.setattr(ClipEncoder, "encode_texts", lambda *_: pytest.fail("encoded"))
         box.cutoff.value = box.cutoff.min
         assert "accepted: 16" in box.page.value and "rejected: 0" in box.page.value
         box.cutoff.value = box.cutoff.max

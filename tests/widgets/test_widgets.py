@@ -15,7 +15,7 @@ import cliplib
 from cliplib import widgets
 from cliplib.calibrate.cutoffs import Cutoffs
 from cliplib.calibrate.judgements import Judgements
-from cliplib.models.encoder import Encoder
+from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.search.results import Cutoff
 from cliplib.widgets.controls import answer
 from cliplib.widgets.entries import files_of
@@ -123,7 +123,7 @@ class TestTextBox:
         assert paths(box) == [hit.path for hit in hits] == [hit.path for hit in library.search("a dog", 5, -0.2)]
 
     def test_settings_change_the_tiles_and_encode_nothing(self, box, monkeypatch):
-        monkeypatch.setattr(Encoder, "encode_texts", lambda *_: pytest.fail("encoded"))
+        monkeypatch.setattr(ClipEncoder, "encode_texts", lambda *_: pytest.fail("encoded"))
         best = paths(box)
         box.controls.k.value = 2
         assert paths(box) == best[:2]
@@ -162,7 +162,7 @@ class TestTextBox:
         assert shown.count("<img") == 1  # the thumbnail's own
 
     def test_find_similar_asks_by_the_stored_photo(self, box, monkeypatch):
-        monkeypatch.setattr(Encoder, "encode_images", lambda *_: pytest.fail("encoded"))
+        monkeypatch.setattr(ClipEncoder, "encode_images", lambda *_: pytest.fail("encoded"))
         first = box.gallery.tiles[0]
         path = first.hit.path
         first.similar.click()
