@@ -197,8 +197,8 @@ class TestOfALibrary:
         page = moments.save(tmp_path / "found.html").read_text(encoding="utf-8")
         assert page.startswith("<!doctype html>") and page.count("<video controls") == 1
 
-    def test_one_alone_carries_the_models_banner(self, library, scores, monkeypatch):
-        monkeypatch.setattr(library.encoder, "banner", "drawn & only")
+    def test_one_alone_carries_the_models_warning(self, library, scores, monkeypatch):
+        monkeypatch.setattr(library.encoder, "warning", "drawn & only")
         assert "drawn &amp; only" in scores.moments()[0]._repr_html_()
 
     def test_prints_and_makes_a_table(self, scores):
