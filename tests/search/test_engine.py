@@ -9,7 +9,7 @@ import pytest
 
 import cliplib
 from cliplib.errors import LibraryError, QueryError
-from cliplib.models.encoder import Encoder
+from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.search.engine import SearchEngine
 from cliplib.search.mode import Mode
 from cliplib.search.query import Query, nonsense
@@ -61,8 +61,8 @@ class TestComposed:
         assert library.threshold("mixed->image") == 0.70
 
     def test_texts_of_a_query_are_encoded_in_one_batch(self, library, monkeypatch):
-        calls, encode = [], Encoder.encode_texts
-        monkeypatch.setattr(Encoder, "encode_texts", lambda *given: calls.append(given[1]) or encode(*given))
+        calls, encode = [], ClipEncoder.encode_texts
+        monkeypatch.setattr(ClipEncoder, "encode_texts", lambda *given: calls.append(given[1]) or encode(*given))
         library.score(cliplib.text("a dog") - cliplib.text("a person") + cliplib.image("a.jpg"))
         assert calls == [["a dog", "a person"]]
 
@@ -91,8 +91,8 @@ class TestNoiseFloor:
         assert scores.noise_floor == scores.top().noise_floor == pytest.approx(want, abs=1e-6)
 
     def test_costs_nothing_until_asked_and_nothing_twice(self, library, monkeypatch):
-        calls, encode = [], Encoder.encode_texts
-        monkeypatch.setattr(Encoder, "encode_texts", lambda *given: calls.append(len(given[1])) or encode(*given))
+        calls, encode = [], ClipEncoder.encode_texts
+        monkeypatch.setattr(ClipEncoder, "encode_texts", lambda *given: calls.append(len(given[1])) or encode(*given))
         library.index(progress=False)  # forgets what was measured
         scores = library.score("a dog", "frame")
         scores.top(threshold=0.99)
