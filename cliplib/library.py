@@ -1,18 +1,18 @@
 """`Library`: what a notebook holds in its hand. A folder, a model, and the questions one can ask."""
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 
 from . import models
 from .cache import pack, snapshot
-from .cache import rows as rows_
 from .cache.store import Store, cache_of, folder_name
 from .calibrate.cutoffs import Cutoffs
 from .calibrate.judgements import Judgements
 from .calibrate.profiles import Profiles
-from .errors import LibraryError, QueryError
+from .errors import CacheError, LibraryError, QueryError
 from .export import originals
 from .index import doctor, estimate
 from .index.background import Indexing
@@ -225,19 +225,33 @@ class Library:
 
         Judgements do not go with it: `judgements.save` writes them, without names.
         """
-        rows, model = self.store.rows, {**self.store.model, "profiles": self.profiles.bodies()}
-        return snapshot.save(file, rows, [self.store.thumbnail(key) for key in rows_.keys(rows)], model)
+        return snapshot.save(file, self.store, self.profiles.bodies())
 
     def save_pack(
         self, file: str | Path, paths: Iterable[str] | None = None, pictures: str = "previews", places: bool = False
     ) -> Path:
         """Write index, thumbnails, judgements and pictures into one .zip for a class: see `pack.save`."""
-        return pack.save(self, file, paths, pictures, places)
+        judged, profiles = b"", self.profiles.bodies()
+        if len(self.judgements.frame()):
+            with tempfile.TemporaryDirectory() as folder:
+                judged = self.judgements.save(Path(folder) / "judgements.csv").read_bytes()
+        return pack.save(file, self.store, self.root, paths, pictures, places, judged, profiles)
 
     @classmethod
     def open_pack(cls, file: str | Path, **options) -> "Library":
         """A library from a pack, read-only where it lies. CacheError when it is no sound pack, or of another model."""
-        return pack.open_pack(cls, file, options)
+        opened = pack.Pack(file)
+        options.setdefault("model", opened.model["name"])
+        library = cls(opened.file.parent, cache=opened.folder, **options)
+        library.root, library.store = opened.root, opened
+        library._refuse_other_model(opened.model, file)
+        if opened.judgements:
+            with tempfile.TemporaryDirectory() as folder:
+                judged = Path(folder) / "judgements.csv"
+                judged.write_bytes(opened.judgements)
+                library.judgements.merge(judged)
+        library.profiles.add(opened.profiles)
+        return library
 
     @classmethod
     def load(cls, file: str | Path, root: str | Path | None = None, **options) -> "Library":
@@ -247,4 +261,21 @@ class Library:
         damaged, hostile, or of another model than the one it names (give `model=` for a checkpoint that lies elsewhere
         now).
         """
-        return snapshot.open_library(cls, file, root, options)
+        loaded = snapshot.load(file)
+        options.setdefault("model", loaded.model["name"])
+        options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
+        library = cls(Path(file).expanduser().parent if root is None else root, **options)
+        library._refuse_other_model(loaded.model, file)
+        library.profiles.add(loaded.profiles)
+        library.store.checkpoint(loaded.rows, loaded.thumbs, set(), library.store.failures)
+        return library
+
+    def _refuse_other_model(self, about: dict, file: str | Path) -> None:
+        """Raise CacheError where this library's model is not the one that made `file`."""
+        encoder = self.encoder
+        if encoder.model_id != about["model_id"]:
+            raise CacheError(
+                f"{file} was made with {about['name']!r} ({about['model_id'][:12]}), but {encoder.name!r} "
+                f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or "
+                "index again"
+            )

@@ -32,7 +32,6 @@ MAY_IMPORT = {
 # What a function may import when it is called, besides: an answer is only drawn, or written to a file, where somebody
 # asks for that. These are the only circles.
 MAY_IMPORT_LATE = {"index": {"display"}, "search": {"display", "export"}}
-STILL_TIED = {"cache/pack", "cache/snapshot"}  # for types alone; to be untied
 # The front doors may open any room: `__init__` loads its names lazily, `__main__` is the command line.
 DOORS = {"__init__", "__main__"}
 
@@ -98,7 +97,7 @@ def test_imports_point_one_way(module):
     here = room(module)
     assert here in MAY_IMPORT, f"cliplib/{here} is new: say in MAY_IMPORT what it may import"
     early, late = ({room(other) for other in found} for found in imports_of(module))
-    allowed = MAY_IMPORT[here] | {"errors", here} | ({"library"} if module in STILL_TIED else set())
+    allowed = MAY_IMPORT[here] | {"errors", here}
     assert early <= allowed, f"cliplib/{module}.py imports {sorted(early - allowed)}; it may import {sorted(allowed)}"
     allowed |= MAY_IMPORT_LATE.get(here, set())
     assert late <= allowed, (
@@ -117,7 +116,6 @@ def test_no_two_modules_import_one_another():
         early, late = imports_of(module)
         drawn = MAY_IMPORT_LATE.get(room(module), set())
         needs[module] = (early | {other for other in late if room(other) not in drawn}) - {module}
-        needs[module] -= {"library"} if module in STILL_TIED else set()
     standing = set()
     while len(standing) < len(needs):
         ready = {module for module in set(needs) - standing if needs[module] <= standing}

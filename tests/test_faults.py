@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from cliplib.cache import rows, snapshot
+from cliplib.cache.snapshot import Snapshot
 from cliplib.errors import CacheError, ModelError
 from cliplib.models.weights import load_weights
 from tests.cache.test_rows import make
 from tests.hostile import bombs
 
 ROWS = range(1, 41)
+MODEL = {"model_id": "0", "name": "toy", "dim": 8}
 
 
 def test_every_row_of_the_list_has_a_test_with_its_number(repo):
@@ -43,7 +45,7 @@ def test_fault_13_bombs_are_refused_as_snapshots_and_as_weights(name, tmp_path):
 @pytest.mark.parametrize("suffix", [".parquet", ".pkl"])
 def test_fault_14_a_snapshot_with_paths_that_lead_outside_is_refused(path, suffix, tmp_path):
     file = tmp_path / f"album{suffix}"
-    snapshot.save(file, make(["a.jpg", path])[0], [None, None], {"model_id": "0", "name": "toy", "dim": 8})
+    snapshot.save(file, Snapshot(make(["a.jpg", path])[0], {}, MODEL))
     with pytest.raises(CacheError, match="outside the library"):
         snapshot.load(file)
 
@@ -54,6 +56,6 @@ def test_fault_16_a_snapshot_with_rows_that_are_no_embeddings_is_refused(value, 
     vectors = np.full((1, 8), value, np.float32)
     table = rows.table([{"path": "a", "kind": "image", "digest": "0", "size": 1, "mtime_ns": 1}], vectors)
     file = tmp_path / f"album{suffix}"
-    snapshot.save(file, table, [None], {"model_id": "0", "name": "toy", "dim": 8})
+    snapshot.save(file, Snapshot(table, {}, MODEL))
     with pytest.raises(CacheError, match="no unit vectors"):
         snapshot.load(file)

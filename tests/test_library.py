@@ -228,14 +228,9 @@ class TestSnapshots:
         finally:
             library.profiles.remove("text->image")
 
-    def test_a_snapshot_of_an_earlier_version_carries_none(self, library, tmp_path, weights):
-        file, rows = tmp_path / "old.parquet", library.store.rows
-        snapshot.save(file, rows, [None] * len(rows), library.store.model)
-        assert cliplib.Library.load(file, root=library.root, model=weights).threshold("text->image") == 0.25
-
     def test_a_carried_profile_that_is_none_is_refused(self, library, tmp_path, weights):
-        file, model = tmp_path / "odd.pkl", {**library.store.model, "profiles": [{"format": 1, "mode": "../../x"}]}
-        snapshot.save(file, library.store.rows, [None] * len(library), model)
+        file, profiles = tmp_path / "odd.pkl", [{"format": 1, "mode": "../../x"}]
+        snapshot.save(file, library.store, profiles)
         with pytest.raises(CacheError, match="carries a damaged profile"):
             cliplib.Library.load(file, root=library.root, model=weights)
 

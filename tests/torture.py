@@ -193,7 +193,7 @@ def bit_flips(rng: random.Random, folder: Path, times: int) -> dict:
         paths = [f"{generation}{i}" for i in range(5)]
         whole.checkpoint(random_rows(rng, paths), {(path, None): path.encode() * 50 for path in paths}, set(), {})
     truth, files = keys(whole.rows), sorted(file for file in source.iterdir())
-    albums = [snapshot.save(folder / name, whole.rows, [b"jpeg"] * 15, MODEL) for name in ("a.parquet", "a.pkl")]
+    albums = [snapshot.save(folder / name, whole) for name in ("a.parquet", "a.pkl")]
     (folder / "photos").mkdir()
     detected = recovered = of_cache = 0
     for _ in range(times):

@@ -12,6 +12,7 @@ is written beside it. Places and camera names stay at home unless asked for.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -21,7 +22,6 @@ import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,10 +34,9 @@ from ..media.zips import OWN_MARK
 from . import format
 from . import rows as rows_
 from .durable import save_file
-from .snapshot import check_model, whole
-
-if TYPE_CHECKING:
-    from ..library import Library
+from .reader import IndexReader
+from .snapshot import whole
+from .thumbs import Key
 
 JUDGEMENTS = "judgements.csv"
 MAGIC = "cliplib pack 1"
@@ -52,47 +51,63 @@ SPOOLED = 2**24  # a picture of so many bytes waits in memory; a larger one in a
 
 
 def save(
-    library: Library,
     file: str | Path,
+    index: IndexReader,
+    root: Path,
     paths: Iterable[str] | None = None,
     pictures: str = "previews",
     places: bool = False,
+    judgements: bytes = b"",
+    profiles: Iterable[dict] = (),
 ) -> Path:
-    """Write a pack for a class: index, thumbnails, judgements and pictures in one .zip; `Library.open_pack` opens it.
+    """Write a pack for a class: index, thumbnails, judgements and pictures in one .zip.
 
-    `paths`: the photos and videos that go in (None: all). `pictures`: "previews" (photos of at most 1,024 pixels,
-    without the camera's data), "thumbnails" (nothing larger than the tiles), or "originals" (videos too, as they are).
-    Where and with what a picture was taken goes in with `places` alone, or inside originals. What lay in an archive as
-    "a.zip!/b.jpg" is "a.zip/b.jpg" in the pack. Raises LibraryError for an unknown path or choice, and for a `file`
-    that is not named .zip; CacheError when the disk refuses.
+    What lay in an archive as "a.zip!/b.jpg" is "a.zip/b.jpg" in the pack.
+
+    Args:
+        file: the pack, named .zip.
+        index: the rows, thumbnails and model.
+        root: the folder that the rows' paths are relative to.
+        paths: the photos and videos that go in (None: all).
+        pictures: "previews" (photos of at most 1,024 pixels, without the camera's data), "thumbnails" (nothing larger
+            than the tiles), or "originals" (videos too, as they are).
+        places: whether the columns `PRIVATE` go in: where and with what a picture was taken. Originals say it anyway.
+        judgements: a CSV as `Judgements.save` writes it, or nothing.
+        profiles: calibrated cutoffs, as `Profiles.bodies` gives them.
+
+    Returns:
+        The file, with "~" resolved.
+
+    Raises:
+        LibraryError: for an unknown path or choice, and for a `file` that is not named .zip.
+        CacheError: where the disk refuses.
     """
     file = Path(file).expanduser()
     if file.suffix.lower() != ".zip":
         raise LibraryError(f"a pack cannot be named {file.name!r}: name it with .zip, else it cannot be opened")
     if pictures not in PICTURES:
         raise LibraryError(f"pictures is {pictures!r}: it can be {', '.join(map(repr, PICTURES))}")
-    rows = _chosen(library.store.rows, paths, places)
+    rows = _chosen(index.rows, paths, places)
     packed = rows_.with_column(rows, "path", map(_name, rows["path"].to_pylist()))
-    judged = len(library.judgements.frame())
-    model = dict(library.store.model)
+    model = dict(index.model)
     if Path(model["name"]).is_absolute():  # a checkpoint: whose folder it lies in is nobody's business
         model["name"] = Path(model["name"]).name
+    judged = sum(1 for _ in csv.DictReader(io.StringIO(judgements.decode("utf-8-sig"))))
     about = {"magic": MAGIC, "format": format.VERSION, "model": model}
     about |= {"rows": rows.num_rows, "pictures": pictures, "judgements": judged}
-    about["profiles"] = [{**body, "model": model} for body in library.profiles.bodies()]
+    about["profiles"] = [{**body, "model": model} for body in profiles]
 
     def write(target) -> None:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(OWN_MARK, json.dumps(about, indent=1))
             archive.writestr("index.parquet", rows_.to_parquet(packed, {"cliplib": MAGIC}))
             if judged:
-                with tempfile.TemporaryDirectory() as folder:
-                    archive.write(library.judgements.save(Path(folder) / JUDGEMENTS), JUDGEMENTS)
+                archive.writestr(JUDGEMENTS, judgements)
             for number, key in enumerate(rows_.keys(rows)):
-                if jpeg := library.store.thumbnail(key):
+                if jpeg := index.thumbnail(key):
                     archive.writestr(f"thumbs/{number}.jpg", jpeg)
             if pictures != "thumbnails":
-                _add_pictures(archive, library.root, rows, pictures == "originals")
+                _add_pictures(archive, root, rows, pictures == "originals")
 
     return save_file(file, write)
 
@@ -143,61 +158,52 @@ def _preview(source) -> bytes:
     return buffer.getvalue()
 
 
-def open_pack(kind: type[Library], file: str | Path, options: dict) -> Library:
-    """`Library.open_pack`."""
-    file = Path(file).expanduser()
-    store = PackStore(file)
-    options.setdefault("model", store.model["name"])
-    library = kind(file.parent, cache=store.folder, **options)
-    library.root, library.store = store.path("photos"), store
-    check_model(library, store.model, file.name)
-    if store.about.get("judgements"):
-        with tempfile.TemporaryDirectory() as scratch:
-            judged = Path(scratch) / JUDGEMENTS
-            judged.write_bytes(store.read(JUDGEMENTS))
-            library.judgements.merge(judged)
-    library.profiles.add(store.about.get("profiles", []))  # a pack of an earlier version carries none
-    return library
+class Pack:
+    """A pack, an `IndexReader`: rows and thumbnails that can be read where they lie; nothing can be written.
 
+    Raises CacheError where `file` is no sound pack.
 
-class PackStore:
-    """A pack in the place of a `Store`: the same rows and thumbnails, and nothing can be written.
-
-    What the library makes, such as clips, goes to a temporary `folder` that ends with it. CacheError where `file` is no
-    sound pack.
+    Attributes:
+        root: the folder of the pictures inside, as `zips` takes it.
+        judgements: a CSV as `Judgements.save` writes it, or nothing.
+        profiles: the calibrated cutoffs that came along, as `Profiles.bodies` gives them.
+        folder: for what is made with the pack, such as clips: a temporary folder that ends with it.
     """
 
-    def __init__(self, file: Path):
-        self.file, self.failures, self.problems = file, {}, []
+    def __init__(self, file: str | Path):
+        self.file = Path(file).expanduser()
+        self.failures: dict[str, dict] = {}
+        self.problems: list[str] = []
+        self.root = self._path("photos")
+        try:
+            about = json.loads(self._read(OWN_MARK))
+            if about["magic"] != MAGIC:
+                raise CacheError(f"{self.file.name} is a pack that this version of cliplib cannot read")
+            format.check(about.get("format", format.FIRST), self.file.name)
+            self.model = about["model"]
+            rows, _ = rows_.from_parquet(self._read("index.parquet"), self.file.name)
+            self.rows = whole(rows, self.model, self.file.name).combine_chunks()
+            self.profiles = about.get("profiles", [])  # a pack of an earlier version carries none
+            self.judgements = self._read(JUDGEMENTS) if about.get("judgements") else b""
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CacheError(f"{self.file.name} is no pack saved by library.save_pack(): {error!r:.100}") from error
+        self._number = {key: number for number, key in enumerate(rows_.keys(self.rows))}
         self._scratch = tempfile.TemporaryDirectory(prefix="cliplib-pack-", ignore_cleanup_errors=True)
         self.folder = Path(self._scratch.name)
-        try:
-            self.about = json.loads(self.read(OWN_MARK))
-            if self.about["magic"] != MAGIC:
-                raise CacheError(f"{file.name} is a pack that this version of cliplib cannot read")
-            format.check(self.about.get("format", format.FIRST), file.name)
-            self.model = self.about["model"]
-            rows, _ = rows_.from_parquet(self.read("index.parquet"), file.name)
-            self.rows = whole(rows, self.model, file.name).combine_chunks()
-        except (ValueError, KeyError, TypeError) as error:
-            raise CacheError(f"{file.name} is no pack saved by library.save_pack(): {error!r:.100}") from error
-        self._number = {key: number for number, key in enumerate(rows_.keys(self.rows))}
 
-    def path(self, name: str) -> Path:
-        """The path of a member, as `zips` takes it."""
+    def _path(self, name: str) -> Path:
         return Path(f"{self.file}!") / name
 
-    def read(self, name: str) -> bytes:
-        """The content of a member. CacheError where it cannot be had."""
+    def _read(self, name: str) -> bytes:
         try:
-            return read_bytes(self.path(name))
+            return read_bytes(self._path(name))
         except MediaError as error:
             raise CacheError(f"{self.file.name} is no pack saved by library.save_pack(): {error.reason}") from error
 
-    def thumbnail(self, key) -> bytes | None:
+    def thumbnail(self, key: Key) -> bytes | None:
         """The JPEG of a row by (digest, time_s), or None where the pack has none."""
         try:
-            return read_bytes(self.path(f"thumbs/{self._number[key]}.jpg"))
+            return read_bytes(self._path(f"thumbs/{self._number[key]}.jpg"))
         except (KeyError, MediaError):
             return None
 

@@ -230,9 +230,11 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     unit = np.abs(norms - 1) <= UNIT_TOLERANCE  # false for NaN as well
     unit &= pc.is_in(rows["kind"], pa.array(KINDS)).to_numpy(zero_copy_only=False)
+    timed = pc.if_else(pc.equal(rows["kind"], "frame"), pc.is_finite(rows["time_s"]), pc.is_null(rows["time_s"]))
+    unit &= pc.fill_null(timed, False).to_numpy(zero_copy_only=False)
     problems = []
     if not unit.all():
-        odd = f"{(~unit).sum()} rows of no known kind, or with embeddings that are no unit vectors"
+        odd = f"{(~unit).sum()} rows of no known kind or time, or with embeddings that are no unit vectors"
         problems.append(f"{name}: {odd}, left out")
         rows = rows.filter(pa.array(unit))
     if unsafe := unsafe_paths(rows["path"]):

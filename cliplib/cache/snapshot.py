@@ -14,9 +14,9 @@ import io
 import json
 import pickle
 import pickletools
-import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -26,13 +26,13 @@ from ..errors import CacheError
 from . import format
 from . import rows as rows_
 from .durable import save_file
-
-if TYPE_CHECKING:
-    from ..library import Library
+from .reader import IndexReader
+from .thumbs import Key
 
 MAGIC = "cliplib index 1"
 SUFFIXES = (".parquet", ".pkl", ".pickle")
 PLACEHOLDER = b"the sha256 of all the other bytes of this file".ljust(64, b".")  # as long as the checksum itself
+LONGEST_NAME = 4096  # of a model, which may be the path of a checkpoint
 MOST_OPCODES = 100_000  # before the embeddings, and for every 4 bytes from there on one more
 OPCODES = set(  # all that pickle protocol 4 needs for dicts, lists, strings, numbers and bytes
     "PROTO FRAME STOP MARK MEMOIZE BINGET LONG_BINGET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT "  # noqa: SIM905
@@ -41,9 +41,46 @@ OPCODES = set(  # all that pickle protocol 4 needs for dicts, lists, strings, nu
 )
 
 
-def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dict) -> Path:
-    """Write rows, their thumbnails (in row order) and what made them to a new file; its suffix chooses the format."""
-    file = Path(file).expanduser()
+@dataclass(frozen=True)
+class Snapshot:
+    """An index in memory, an `IndexReader`.
+
+    Attributes:
+        rows: see `rows`.
+        thumbs: JPEGs by (digest, time_s).
+        model: which encoder made the rows.
+        profiles: the calibrated cutoffs that came along, as `Profiles.bodies` gives them.
+    """
+
+    rows: pa.Table
+    thumbs: dict[Key, bytes] = field(repr=False)
+    model: dict
+    profiles: list[dict] = field(default_factory=list)
+    failures: dict[str, dict] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def thumbnail(self, key: Key) -> bytes | None:
+        """The JPEG of a row by (digest, time_s), or None where there is none."""
+        return self.thumbs.get(key)
+
+
+def save(file: str | Path, index: IndexReader, profiles: Iterable[dict] = ()) -> Path:
+    """Write an index to one new file.
+
+    Args:
+        file: its suffix chooses the format: ".parquet", or ".pkl" or ".pickle".
+        index: the rows, thumbnails and model.
+        profiles: calibrated cutoffs, as `Profiles.bodies` gives them.
+
+    Returns:
+        The file, with "~" resolved.
+
+    Raises:
+        CacheError: for another suffix, and where the disk refuses.
+    """
+    file, rows = Path(file).expanduser(), index.rows
+    jpegs = [index.thumbnail(key) for key in rows_.keys(rows)]
+    model = {**index.model, "profiles": [*profiles]}
     if file.suffix == ".parquet":
         table = rows_.known(rows).append_column("thumbnail", pa.array(jpegs, pa.binary()))
         about = {"cliplib": MAGIC, "format": format.VERSION, "model": json.dumps(model), "sha256": PLACEHOLDER}
@@ -65,8 +102,8 @@ def save(file: str | Path, rows: pa.Table, jpegs: list[bytes | None], model: dic
     return save_file(file, lambda out: out.write(_with_checksum(data)))
 
 
-def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
-    """Rows, their thumbnails in row order, and what made them. CacheError for anything but a sound snapshot."""
+def load(file: str | Path) -> Snapshot:
+    """The index in a file that `save` wrote. CacheError for anything but a sound snapshot."""
     file = Path(file).expanduser()
     try:
         data = file.read_bytes()
@@ -75,8 +112,11 @@ def load(file: str | Path) -> tuple[pa.Table, list[bytes | None], dict]:
     read = _from_parquet if data[:4] == b"PAR1" else _from_pickle
     try:
         table, model = read(data, file.name)
+        profiles = model.pop("profiles", [])  # a snapshot of an earlier version carries none
         jpegs = pc.cast(table["thumbnail"], pa.binary()).to_pylist()
-        return whole(table.drop_columns(["thumbnail"]), model, file.name), jpegs, model
+        rows = whole(table.drop_columns(["thumbnail"]), model, file.name)
+        thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
+        return Snapshot(rows, thumbs, model, profiles)
     except CacheError:
         raise
     except Exception as error:  # what a damaged or a stranger's file holds raises nearly anything
@@ -91,7 +131,11 @@ def whole(rows: pa.Table, model: dict, name: str) -> pa.Table:
     rows.validate(full=True)
     if not (isinstance(model["dim"], int) and isinstance(model["model_id"], str) and isinstance(model["name"], str)):
         raise TypeError("dim must be a number, model_id and name texts")
+    if len(model["name"]) > LONGEST_NAME:
+        raise TypeError(f"name must have at most {LONGEST_NAME} characters, not {len(model['name']):,}")
     rows, refused = rows_.checked(rows, model["dim"], name)
+    if twice := rows.num_rows - rows.group_by(["path", "time_s"]).aggregate([]).num_rows:
+        refused.append(f"{name}: {twice} rows are of a path and time that others are of, too")
     if refused:
         raise CacheError(f"refused: {'; '.join(refused)}")
     return rows_.known(rows)
@@ -108,30 +152,6 @@ def _check_sum(data: bytes, said: str, name: str) -> None:
     before, found, after = data.partition(said.encode())
     if len(said) != 64 or not found or hashlib.sha256(before + after).hexdigest() != said:
         raise CacheError(f"{name} does not match its checksum: it is damaged, or cut short")
-
-
-def open_library(kind: type[Library], file: str | Path, root: str | Path | None, options: dict) -> Library:
-    """`Library.load`."""
-    rows, jpegs, about = load(file)
-    options.setdefault("model", about["name"])
-    options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
-    library = kind(Path(file).expanduser().parent if root is None else root, **options)
-    check_model(library, about, file)
-    library.profiles.add(about.get("profiles", []))  # a snapshot of an earlier version carries none
-    thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
-    library.store.checkpoint(rows, thumbs, set(), library.store.failures)
-    return library
-
-
-def check_model(library: Library, about: dict, file: str | Path) -> None:
-    """CacheError where the library's model is not the one that made `file`."""
-    encoder = library.encoder
-    if encoder.model_id != about["model_id"]:
-        raise CacheError(
-            f"{file} was made with {about['name']!r} ({about['model_id'][:12]}), but {encoder.name!r} "
-            f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or index "
-            "again"
-        )
 
 
 def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
