@@ -24,7 +24,7 @@ from .query import Query, image, nonsense, stored_path, text
 from .results import Cutoff, Hit, Scores
 
 if TYPE_CHECKING:
-    from ..cache.store import Store
+    from ..cache.reader import IndexReader
     from ..models.encoder import Encoder
 
 TOGETHER = 32  # queries of a batch that are compared at once: 128 MB of scores for a million rows
@@ -41,7 +41,7 @@ class SearchEngine:
         clips: a folder for the previews of moments.
     """
 
-    def __init__(self, index: Store, encoder: Encoder, cutoff: Callable[[Mode], Cutoff], root: Path, clips: Path):
+    def __init__(self, index: IndexReader, encoder: Encoder, cutoff: Callable[[Mode], Cutoff], root: Path, clips: Path):
         self.encoder, self.root, self.clips = encoder, root, clips
         self._index, self._rows, self._cutoff = index, index.rows, cutoff
         self._galleries: dict[str, tuple[pa.Table, np.ndarray]] = {}
