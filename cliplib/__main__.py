@@ -30,8 +30,11 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(dest="command", required=True)
     index = commands.add_parser("index", parents=[common], help="encode what is new in a folder")
     index.add_argument("folder")
-    index.add_argument("--every", type=float, metavar="SECONDS", help="time between the sampled frames of a video")
+    index.add_argument(
+        "--every", dest="every_s", type=float, metavar="SECONDS", help="time between the sampled frames of a video"
+    )
     index.add_argument("--confirm-removals", action="store_true", help="let the rows go of many files that are gone")
+    index.add_argument("--retry-failed", action="store_true", help="try again what could not be decoded before")
     for name, what, words in (
         ("search", "text", "photos"),
         ("similar", "image", "photos"),
@@ -68,7 +71,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         }
         return answer, "\n".join(map(str, findings)), 0 if answer["sound"] else 1
     if arguments.command == "index":
-        report = library.index(every_s=arguments.every, confirm_removals=arguments.confirm_removals)
+        options = {name: getattr(arguments, name) for name in ("every_s", "confirm_removals", "retry_failed")}
+        report = library.index(**options)
         names = ("indexed", "unchanged", "removed", "encoded", "moved", "confirmed", "written", "outlook")
         counts = {name: getattr(report, name) for name in names}
         skipped = [{"path": s.path, "stage": s.stage, "reason": s.reason} for s in report.skipped]

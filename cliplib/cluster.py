@@ -85,7 +85,7 @@ def list_uris(uris) -> Listing:
                 dates = [facts[key] for key in ("mtime", "LastModified", "updated", "created") if facts.get(key)]
                 seconds = dates[0].timestamp() if dates and hasattr(dates[0], "timestamp") else (dates or [0])[0]
                 files.append(MediaFile(full, kind, int(facts["size"]), within_int64(int(float(seconds) * 1e9))))
-    return Listing(sorted(set(files)), problems, unread, jsons=[])
+    return Listing(sorted(set(files)), problems, unread, jsons={})
 
 
 def _read(reader: Reader, files: list[MediaFile], model: dict, model_id: str, pool: dict):

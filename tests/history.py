@@ -22,7 +22,7 @@ from tests.torture import MODEL, StubEncoder
 NAMES = ("a.jpg", "b.jpg", "sub/a.jpg", "a-edited.jpg", "a.mov", "b.mov", "sub/c.mp4", "photo.mp4", "clip.jpg")
 SIDECARS = tuple(f"{name}.json" for name in ("a.jpg", "b.jpg", "sub/a.jpg", "sub/c.mp4"))
 MTIMES_S = (1, 10**9, 1_500_000_000, -11_644_473_600, 10_413_792_000)  # two of them no date can be: 1601 and 2300
-STEPS = ("add", "add", "copy", "rename", "touch", "delete", "swap")
+STEPS = ("add", "add", "copy", "rename", "touch", "delete", "sidecar", "swap")
 
 
 @cache

@@ -9,8 +9,8 @@
 - What never changes, so that every reader can tell: manifests are files "manifest*.json" that hold {"sha256": ...,
   "body": {"format": ...}}, the sha256 as by `manifest`.
 
-Major version 1 (up to November 2026) has no columns `place_from`, `frame_s` and `provisional`, and its readers take no
-index with other columns than their own. Major version 2 has them, and the rules above.
+Major version 1 (up to November 2026) has no columns `place_from`, `frame_s`, `sidecar_ns` and `provisional`, and its
+readers take no index with other columns than their own. Major version 2 has them, and the rules above.
 """
 
 from ..errors import CacheError

@@ -34,6 +34,7 @@ COLUMNS = {
     "content_id": pa.string(),  # what Apple gives a Live Photo and its clip alike
     "place_from": pa.string(),  # where latitude and longitude were read: "exif", "xmp", "container", "sidecar"
     "frame_s": pa.float64(),  # seconds from this frame to the next one of the file; null where that is not known
+    "sidecar_ns": pa.int64(),  # mtime of the sidecar that was looked at; null where the file has none
     "provisional": pa.bool_(),  # whether an embedded preview was encoded in place of the picture; null means no
 }
 NEEDED = ("path", "kind", "time_s", "size", "mtime_ns", "digest", "embedding")  # without these no file is an index

@@ -13,7 +13,6 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..cache.rows import keys
 from ..errors import MediaError
 from ..media.files import Listing, MediaFile
 from ..media.reading import read_bytes
@@ -22,20 +21,21 @@ from ..media.video import Video, open_video
 
 LONGEST_CLIP_S = 4.0
 CONTENT_ID = "com.apple.quicktime.content.identifier"
-FILLED = ("latitude", "longitude")  # besides the date, what a sidecar may add
+PLACE = ("latitude", "longitude", "place_from")
 FIRST_YEAR, LAST_YEAR = 1826, 2199  # of a file time that may be a date; SMB, NTFS and cloud tools write 1601 or 30828
 
 
 class Companions:
     """The companions of the files of one `listing` in the folder `root`; `rows` are those of the index so far.
 
-    `sidecars` is {path: path of its JSON file}; `problems` says in sentences which could not be read. With
-    `motion_clips` every clip counts as a video of its own. Safe in threads.
+    `sidecars` is {path: path of its JSON file}, and `dated` {path: mtime of that in ns}; `problems` says in sentences
+    which could not be read. With `motion_clips` every clip counts as a video of its own. Safe in threads.
     """
 
     def __init__(self, root, listing: Listing, rows: pa.Table, motion_clips: bool = False):
         self.root, self.problems = root, []
         self.sidecars = match_sidecars((file.path for file in listing.files), listing.jsons) if listing.jsons else {}
+        self.dated = {path: listing.jsons[sidecar] for path, sidecar in self.sidecars.items()}
         self._pair, self._files = not motion_clips, listing.files
         columns = ["path", "kind", "size", "mtime_ns", "duration_s", "content_id"]  # the rest would travel to a cluster
         self._rows = rows.select(columns)
@@ -77,12 +77,12 @@ class Companions:
         """
         if file.kind == "image":
             self._note(file.path, facts)
-        dated, placed = facts.get("taken_at"), all(facts.get(name) is not None for name in FILLED)
+        dated, placed = facts.get("taken_at"), facts.get("place_from")
         told = {} if dated and placed else self._told(file.path)
-        facts = facts | {name: value for name, value in told.items() if not (placed if name in FILLED else dated)}
+        facts = facts | {name: value for name, value in told.items() if not (placed if name in PLACE else dated)}
         if not facts.get("taken_at") and (taken_at := date_of(file.mtime_ns)):
             facts |= {"taken_at": taken_at, "taken_from": "mtime"}
-        return facts
+        return facts | {"sidecar_ns": self.dated.get(file.path)}
 
     def photo_of(self, file: MediaFile) -> str | None:
         """The photo whose moving part a video is, or None; a video that cannot be opened is none's."""
@@ -128,32 +128,13 @@ class Companions:
         others = set().union(*self._owners.values()) if ident else set()  # photos that belong to another clip
         return next((photo for photo in self._photos.get(_stem(clip), ()) if photo not in others), None)
 
-    def redate(self, store) -> None:
-        """Give the rows of a `Store` that have no date of their own what a sidecar tells that has come since."""
-        if not self.sidecars:
-            return
-        rows, paths = store.rows, pa.array([*self.sidecars], pa.string())
-        rows = rows.filter(pc.and_(pc.equal(rows["taken_from"], "mtime"), pc.is_in(rows["path"], paths)))
-        own = {row["path"]: row for row in rows.select(["path", *FILLED]).to_pylist()}
-        told = {}
-        for path, place in own.items():
-            if facts := self._told(path):
-                told[path] = facts | (place if None not in place.values() else {})
-        rows = rows.filter(pc.is_in(rows["path"], pa.array([*told], pa.string())))
-        for name in ("taken_at", "taken_from", *FILLED):
-            at, field = rows.column_names.index(name), rows.schema.field(name)
-            values = [told[path].get(name) for path in rows["path"].to_pylist()]
-            rows = rows.set_column(at, field, pa.array(values, field.type))
-        if rows.num_rows:
-            thumbs = {key: jpeg for key in keys(rows) if (jpeg := store.thumbnail(key)) is not None}
-            store.checkpoint(rows, thumbs, set(), store.failures)
-
     def _told(self, path: str) -> dict:
         sidecar = self.sidecars.get(path)
         if sidecar is None:
             return {}
         try:
-            return sidecar_facts(read_bytes(os.path.join(self.root, sidecar)))
+            facts = sidecar_facts(read_bytes(os.path.join(self.root, sidecar)))
+            return facts | ({"place_from": "sidecar"} if "latitude" in facts else {})
         except (MediaError, ValueError) as error:
             self.problems.append(f"{sidecar} tells nothing of {path}: {getattr(error, 'reason', error)}")
             self.sidecars.pop(path, None)  # said once

@@ -13,7 +13,8 @@ from ..cache.store import Store
 from ..errors import CacheError, LibraryError, MediaError
 from ..media.files import Listing, find_media
 from ..media.reading import digest_of
-from .plan import plan
+from .companions import Companions
+from .plan import failed_as_it_is, plan
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Finding:
     missing: list[str] = field(default_factory=list)  # indexed, no longer in the folder
     changed: list[str] = field(default_factory=list)  # indexed, but another size, time or content now
     new: list[str] = field(default_factory=list)  # in the folder, not indexed
+    failed: list[str] = field(default_factory=list)  # in the folder; could not be read, or not to their ends
+    again: list[str] = field(default_factory=list)  # those of them that other versions of the decoders may read
     unreadable: str = ""  # why this cliplib cannot read the cache at all, which may be sound all the same
 
     @property
@@ -44,13 +47,15 @@ class Finding:
             return f"{run}; what stays damaged costs previews at most, and ends when you delete {self.cache} first"
         if self.changed or self.new:
             return run
+        if self.again:
+            return "run index(): it tries again what failed, for cliplib or a decoder has changed since"
         return "run index() to let the missing files go" if self.missing else "nothing to do"
 
     def __str__(self) -> str:
         state = "NOT READABLE" if self.unreadable else "sound" if self.sound else "DAMAGED"
         lines = [f"{self.cache} ({self.model}): {self.rows} rows, {state}"]
         lines += self.damage
-        for name in ("missing", "changed", "new"):
+        for name in ("missing", "changed", "new", "failed"):
             if paths := getattr(self, name):
                 lines.append(f"{len(paths)} {name}: {', '.join(paths[:5])}{' ...' if len(paths) > 5 else ''}")
         return "\n  ".join([*lines, self.advice])
@@ -80,13 +85,15 @@ def _examine(folder: Path, root: Path, listing: Listing, by_content: bool) -> Fi
     store = Store(folder, max(bodies.values(), key=lambda body: body["created_ns"])["model"])
     damage = [*store.problems, *_damaged_thumbs(store)]
     digests = dict(zip(store.rows["path"].to_pylist(), store.rows["digest"].to_pylist(), strict=True))
-    differs = plan(listing, store, None)
+    differs = plan(listing, store, Companions(root, listing, store.rows))
     todo = [file.path for file in differs.todo]
+    again = sorted(file.path for file in differs.todo if failed_as_it_is(file, store))
+    known = [path for path, failure in differs.failed.items() if failure["stage"] != "motion"]
     if by_content:
         here = (file.path for file in listing.files if file.path in digests)
         changed = [path for path in here if _content(root / path) != digests[path]]
     else:
-        changed = sorted(path for path in todo if path in digests)
+        changed = sorted(path for path in todo if path in digests and path not in again)
     return Finding(
         cache=str(folder),
         model=store.model["name"],
@@ -94,7 +101,9 @@ def _examine(folder: Path, root: Path, listing: Listing, by_content: bool) -> Fi
         damage=damage,
         missing=sorted(differs.gone),
         changed=changed,
-        new=sorted(path for path in todo if path not in digests),
+        new=sorted(path for path in todo if path not in digests and path not in again),
+        failed=sorted([*known, *again]),
+        again=again,
     )
 
 

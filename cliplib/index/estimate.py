@@ -96,8 +96,8 @@ def measure(root: Path, store: Store, encoder, seconds: float) -> Estimate:
     folder is not part of it.
     """
     listing = find_media(root)
-    todo = plan(listing, store, None).todo
     companions = Companions(root, listing, store.rows)
+    todo = plan(listing, store, companions).todo
     started = time.monotonic()
     encoder.encode_images([np.zeros((encoder.resolution, encoder.resolution, 3), np.uint8)])  # the first is slower
     parts = []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import __version__
 from ..cache.store import Store
 from ..errors import MediaError
 from ..media.files import Listing, MediaFile
+from ..media.versions import decoders
 from ..media.zips import newest_first
+from .companions import Companions
 
 MOVING_PART = "the moving part of "
 EVERY_S = 1.0  # between the sampled frames of a video, where nothing else was asked for
@@ -23,29 +26,35 @@ class Plan:
     gone: set[str]  # paths in the cache, no longer in the folder
 
 
-def plan(listing: Listing, store: Store, every_s: float | None, motion_clips: bool = False) -> Plan:
-    """Compare by path, size and mtime; a video also by its sampling interval. What could not be read loses no row.
+def plan(
+    listing: Listing,
+    store: Store,
+    companions: Companions,
+    every_s: float | None = None,
+    motion_clips: bool = False,
+    retry_failed: bool = False,
+) -> Plan:
+    """Compare by path, size and mtime, also of the sidecar; a video by its sampling interval, too. What could not be
+    read loses no row.
 
-    A file that failed is tried again when that may help: unless it could not be decoded, or is the clip of a photo that
-    is still there as it was.
+    A file that failed is tried again when that may help: unless it could not be decoded by the versions that are at
+    work now (and not `retry_failed`), or is the clip of a photo that is still there as it was.
     """
-    paths, *facts = (store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "every_s"))
+    paths, *facts = (store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "sidecar_ns", "every_s"))
     indexed = dict(zip(paths, zip(*facts, strict=True), strict=True))
     troubled = [problem.path for problem in listing.problems]  # perhaps folders
     present = {file.path for file in listing.files} | set(troubled)
     todo, failed, clips, unchanged = [], {}, [], 0
     for file in listing.files:
-        size, mtime_ns, sampled = indexed.get(file.path, (None, None, None))
-        failure, now = store.failures.get(file.path), (file.size, file.mtime_ns)
-        if failure and (failure["size"], failure["mtime_ns"]) != now:
-            failure = None
+        *before, sampled = indexed.get(file.path, (None,) * 4)
+        failure, now = failed_as_it_is(file, store), [file.size, file.mtime_ns, companions.dated.get(file.path)]
         if sampled is not None and every_s not in (None, sampled):
             todo.append(file)
         elif failure and failure["stage"] == "motion" and not motion_clips:
             clips.append((file, failure))
-        elif failure and failure["stage"] == "decode":
+        elif failure and failure["stage"] == "decode" and failure.get("versions") == versions() and not retry_failed:
             failed[file.path] = failure
-        elif (size, mtime_ns) == now and not failure:
+        elif before == now and not failure:
             unchanged += 1
         else:
             todo.append(file)
@@ -58,6 +67,17 @@ def plan(listing: Listing, store: Store, every_s: float | None, motion_clips: bo
     unread = tuple(f"{path}/" for path in [*listing.unread_folders, *troubled])
     gone = {path for path in indexed.keys() - present if not path.startswith(unread)}
     return Plan(newest_first(todo), unchanged, failed, gone)
+
+
+def failed_as_it_is(file: MediaFile, store: Store) -> dict | None:
+    """What is noted of a file that could not be indexed whole and has not changed since; else None."""
+    failure = store.failures.get(file.path)
+    return failure if failure and (failure["size"], failure["mtime_ns"]) == (file.size, file.mtime_ns) else None
+
+
+def versions() -> str:
+    """What reads files, with its versions: the next may read what failed."""
+    return f"cliplib {__version__}, {decoders()}"
 
 
 def moving_part(path, photo: str) -> MediaError:

@@ -25,7 +25,7 @@ from .companions import Companions
 from .copies import Copies, about
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
-from .plan import EVERY_S, Plan, moving_part, plan
+from .plan import EVERY_S, Plan, moving_part, plan, versions
 from .presence import Presence
 from .report import IndexReport, Skipped
 
@@ -45,6 +45,7 @@ def update(
     confirm_removals: bool = False,
     progress: bool = True,
     motion_clips: bool = False,
+    retry_failed: bool = False,
     listing: Listing | None = None,
     read: Callable = Reader.read,
 ) -> IndexReport:
@@ -52,10 +53,11 @@ def update(
 
     Only new and changed files are encoded; a moved file keeps its rows, identical files are encoded once. `every_s` is
     the time between the sampled frames of a video in seconds (None: as they are, 1 s for new ones). A Live Photo's clip
-    is left out unless `motion_clips` asks for it; one that was asked for stays. Ctrl-C saves first. Raises LibraryError
-    when the folder is missing or empty, or when more than a fifth of the files are gone and no `confirm_removals`;
-    nothing is lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and
-    the files to encode into events (`cluster` has them read elsewhere).
+    is left out unless `motion_clips` asks for it; one that was asked for stays. Files that could not be decoded are
+    tried again when a decoder has changed, or with `retry_failed`. Ctrl-C saves first. Raises LibraryError when the
+    folder is missing or empty, or when more than a fifth of the files are gone and no `confirm_removals`; nothing is
+    lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and the files to
+    encode into events (`cluster` has them read elsewhere).
     """
     if every_s is not None and not 0 < every_s < float("inf"):
         raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
@@ -68,7 +70,7 @@ def update(
             "really gone, run index(confirm_removals=True)"
         )
     companions = Companions(root, listing, store.rows, motion_clips)
-    todo = plan(listing, store, every_s, motion_clips)
+    todo = plan(listing, store, companions, every_s, motion_clips, retry_failed)
     copies = Copies(store, todo, every_s)
     with Presence(store.folder) as presence:
         run = _Run(root, store, encoder, todo, copies, companions, presence)
@@ -80,7 +82,6 @@ def update(
             with closing(read(reader, todo.todo)) as events:
                 run.take_in(events, progress)
         removed = run.remove_gone(confirm_removals)
-        companions.redate(store)
         store.compact()
     return _report(run, listing, companions, removed, time.monotonic() - started)
 
@@ -204,7 +205,7 @@ class _Run:
     def fail(self, file: MediaFile, error: MediaError) -> None:
         """Note why a file, or a part of it, is not in the index."""
         about = {"size": file.size, "mtime_ns": file.mtime_ns, "stage": error.stage, "reason": error.reason}
-        self.failures[file.path] = about
+        self.failures[file.path] = about | {"versions": versions()}
 
     def checkpoint(self) -> None:
         """Save the rows that are ready or known, and the failures."""

@@ -18,7 +18,8 @@ APPLE, APPLE_CONTENT_ID, ASCII = b"Apple iOS\0\0\1MM", 0x0011, 2
 
 def facts(tags: dict, gps: dict) -> dict:
     """From EXIF tags and those of the GPS directory, both by number: `taken_at` ("YYYY-MM-DDTHH:MM:SS", the camera's
-    clock) and `taken_from` "exif", `latitude` and `longitude` in degrees, `camera`, `content_id`; None where absent.
+    clock) and `taken_from` "exif"; `latitude` and `longitude` in degrees and `place_from` "exif"; `camera`,
+    `content_id`; None where absent.
     """
     taken_at = _taken_at(tags)
     latitude, longitude = _degrees(gps, *LATITUDE), _degrees(gps, *LONGITUDE)
@@ -30,6 +31,7 @@ def facts(tags: dict, gps: dict) -> dict:
         "taken_from": "exif" if taken_at else None,
         "latitude": latitude,
         "longitude": longitude,
+        "place_from": None if latitude is None else "exif",
         "camera": " ".join(filter(None, names))[:100] or None,
         "content_id": _content_id(tags.get(MAKER_NOTE)),
     }

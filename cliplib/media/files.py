@@ -28,7 +28,8 @@ class MediaFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What a walk saw: files, sorted by path; problems, with stage "walk"; folders (archives) not read; JSON files.
+    """What a walk saw: files, sorted by path; problems, with stage "walk"; folders (archives) not read; JSON files, by
+    path, with their mtime in ns.
 
     What the index knows of a path that is among the problems, or below an unread folder, is neither confirmed nor gone.
     """
@@ -36,7 +37,7 @@ class Listing(NamedTuple):
     files: list[MediaFile]
     problems: list[MediaError]
     unread_folders: list[str]
-    jsons: list[str]  # they may be sidecars, see `takeout`
+    jsons: dict[str, int]  # they may be sidecars, see `takeout`
 
 
 def find_media(root) -> Listing:
@@ -64,7 +65,7 @@ class _Walk:
 
     def __init__(self, root):
         self.root, self.seen, self.links = root, {root}, []
-        self.listing = Listing([], [], [], [])
+        self.listing = Listing([], [], [], {})
 
     def problem(self, path, reason, *below):
         """Note what is wrong with a path, and the folders and archives of which therefore nothing is known."""
@@ -109,8 +110,6 @@ class _Walk:
         self.seen.add(real)
         if kind == "archive":
             self.archive(path, real)
-        elif kind == "sidecar":
-            self.listing.jsons.append(path)
         else:
             try:
                 facts = with_retries(lambda: os.stat(real))
@@ -119,7 +118,11 @@ class _Walk:
             except OSError as error:
                 self.problem(path, f"its size and date cannot be read: {error.strerror}")
                 return
-            if stat.S_ISREG(facts.st_mode):
+            if not stat.S_ISREG(facts.st_mode):
+                return
+            if kind == "sidecar":
+                self.listing.jsons[path] = within_int64(facts.st_mtime_ns)
+            else:
                 self.listing.files.append(MediaFile(path, kind, facts.st_size, within_int64(facts.st_mtime_ns)))
 
     def archive(self, path, real):
@@ -132,7 +135,7 @@ class _Walk:
         for name, size, mtime_ns in found:
             kind = _kind(name)
             if kind == "sidecar":
-                self.listing.jsons.append(f"{path}!/{name}")
+                self.listing.jsons[f"{path}!/{name}"] = mtime_ns
             elif kind in ("image", "video"):
                 self.listing.files.append(MediaFile(f"{path}!/{name}", kind, size, mtime_ns))
         for name, reason in refused:

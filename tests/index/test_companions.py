@@ -1,6 +1,6 @@
 """Sidecars and Live Photos through a whole index run, folder and zip; what comes late; what is left out."""
 
-import shutil
+import os
 from datetime import datetime
 
 import pytest
@@ -84,6 +84,24 @@ class TestSidecars:
         assert report.encoded == 0 and rows["a.jpg", None]["taken_at"] == "1970-01-01T00:00:00"
         assert Store(tmp_path / ".cliplib" / "stub", MODEL).thumbnail((rows["a.jpg", None]["digest"], None))
 
+    def test_one_that_is_corrected_is_seen_and_one_that_is_deleted_tells_no_more(self, tmp_path):
+        save_photo(tmp_path / "a.jpg", picture(1))
+        sidecar = tmp_path / "a.jpg.json"
+        for text, taken_at, place in (
+            ('{"photoTakenTime": {"timestamp": "0"}}', "1970-01-01T00:00:00", None),
+            (PLACED.replace('"0"', '"86400"'), "1970-01-02T00:00:00", "sidecar"),
+        ):
+            sidecar.write_text(text)
+            os.utime(sidecar, ns=(1, len(text)))
+            report, rows = run(tmp_path)
+            row = rows["a.jpg", None]
+            assert (row["taken_at"], row["taken_from"], row["place_from"]) == (taken_at, "sidecar", place)
+        sidecar.unlink()
+        report, rows = run(tmp_path)
+        row = rows["a.jpg", None]
+        assert (row["taken_from"], row["latitude"], row["place_from"]) == ("mtime", None, None)
+        assert report.encoded == 0 and run(tmp_path)[0].unchanged == 1
+
     def test_a_broken_one_is_told_and_stops_nothing(self, tmp_path):
         save_photo(tmp_path / "a.jpg", picture(1))
         (tmp_path / "a.jpg.json").write_text("{")
@@ -150,10 +168,16 @@ class TestLivePhotos:
         save_clip(tmp_path / "a.mov", 1, 2)
         assert run(tmp_path)[0].frames > 0
         save_photo(tmp_path / "a.jpg", picture(1))
-        shutil.copy(tmp_path / "a.mov", tmp_path / "a2.mov")
-        (tmp_path / "a2.mov").replace(tmp_path / "a.mov")  # what is indexed stays until its file changes
         report, rows = run(tmp_path)
         assert report.motion_clips == 1 and list(rows) == [("a.jpg", None)]
+        assert (report.seen, report.indexed, report.unchanged) == (1, 1, 0)
+
+    def test_a_clip_that_was_asked_for_stays(self, tmp_path):
+        save_photo(tmp_path / "a.jpg", picture(1))
+        save_clip(tmp_path / "a.mov", 1, 2)
+        run(tmp_path, motion_clips=True)
+        save_photo(tmp_path / "b.jpg", picture(2))
+        assert ("a.mov", 0.0) in run(tmp_path)[1]
 
     @pytest.mark.parametrize("ident", [None, "ABCD-1"])
     def test_a_clip_whose_photo_is_gone_is_a_video_of_its_own(self, tmp_path, ident):

@@ -8,7 +8,7 @@ import pytest
 import cliplib
 from cliplib.__main__ import main
 from cliplib.errors import LibraryError, MediaError
-from cliplib.index import doctor
+from cliplib.index import doctor, plan
 from cliplib.media.files import find_media
 from tests.libraries import draw_picture
 
@@ -67,9 +67,19 @@ def test_content_finds_what_size_and_time_do_not(library):
 def test_known_failures_are_not_new_until_they_change(library):
     (library.root / "bad.jpg").write_bytes(b"")
     library.index(progress=False)
-    assert library.check()[0].new == []
+    (finding,) = library.check()
+    assert (finding.new, finding.failed, finding.advice) == ([], ["bad.jpg"], "nothing to do")
     draw_picture(library.root / "bad.jpg", 9)
     assert library.check()[0].new == ["bad.jpg"]
+
+
+def test_a_failure_of_other_versions_is_worth_another_run(library, monkeypatch):
+    (library.root / "bad.jpg").write_bytes(b"")
+    library.index(progress=False)
+    monkeypatch.setattr(plan, "decoders", lambda: "Pillow 99")
+    (finding,) = library.check()
+    assert (finding.new, finding.failed, finding.again) == ([], ["bad.jpg"], ["bad.jpg"])
+    assert "tries again what failed" in finding.advice
 
 
 def test_what_index_would_keep_is_not_missing(library, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 from cliplib.cache import rows
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError, LibraryError, MediaError
+from cliplib.index import pipeline, plan
 from cliplib.index.companions import date_of
 from cliplib.index.pipeline import Finished
 from cliplib.index.update import update
@@ -227,6 +228,21 @@ class TestFailures:
         monkeypatch.setattr("cliplib.index.pipeline.read_bytes", lambda path: pytest.fail(f"read {path}"))
         second, _, _ = run(root, encoder)
         assert second.skipped == first.skipped != []
+
+    def test_a_failure_is_tried_again_by_another_version_and_on_request(self, root, encoder, monkeypatch):
+        (root / "bad.jpg").write_bytes(b"no picture at all")
+        first, _, _ = run(root, encoder)
+        (root / "sub" / "d.jpg").replace(root / "d.jpg")  # what was noted is carried along by other runs
+        run(root, encoder)
+        reads, real = [], pipeline.read_bytes
+        monkeypatch.setattr(pipeline, "read_bytes", lambda path: (reads.append(path.name), real(path))[1])
+        run(root, encoder)
+        assert reads == []
+        assert run(root, encoder, retry_failed=True)[0].skipped == first.skipped and reads == ["bad.jpg"]
+        monkeypatch.setattr(plan, "decoders", lambda: "Pillow 99")
+        assert run(root, encoder)[0].skipped == first.skipped and reads == ["bad.jpg"] * 2
+        run(root, encoder)
+        assert reads == ["bad.jpg"] * 2
 
     def test_fault_33_a_truncated_video_is_indexed_as_far_as_it_goes_and_reported(self, root, encoder):
         cut(root / "sub" / "v.mp4", root / "cut.mkv")

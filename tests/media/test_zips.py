@@ -38,7 +38,7 @@ class TestListing:
         (file,) = listing.files
         assert (file.path, file.kind, file.size) == ("A.ZIP!/T/b.jpg", "image", 5)
         assert time.localtime(file.mtime_ns / 1e9)[:6] == (2020, 5, 17, 10, 30, 2)
-        assert listing.jsons == ["A.ZIP!/T/b.jpg.json"] and listing.problems == []
+        assert list(listing.jsons) == ["A.ZIP!/T/b.jpg.json"] and listing.problems == []
 
     def test_hidden_members_and_packs_are_left_out(self, tmp_path):
         pack(tmp_path / "a.zip", ("__MACOSX/._b.jpg", b"x"), (".thumbs/b.jpg", b"x"))
