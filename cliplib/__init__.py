@@ -22,6 +22,8 @@ Importing cliplib loads neither torch nor OpenCV; they come with the first model
 
 from importlib import import_module
 
+from .version import __version__ as __version__
+
 _HOME = {
     "library": ("Library",),
     "search.query": ("Query", "text", "image"),
@@ -36,7 +38,6 @@ _HOME = {
 }
 _HOME = {name: module for module, names in _HOME.items() for name in names}
 __all__ = list(_HOME)
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str):

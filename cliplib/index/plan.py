@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import __version__
 from ..cache.store import Store
 from ..errors import MediaError
 from ..media.files import Listing, MediaFile
 from ..media.versions import decoders
 from ..media.zips import newest_first
+from ..version import __version__
 from .companions import Companions
 
 MOVING_PART = "the moving part of "
