@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import models
 from .cache import pack, snapshot
+from .cache.rows import PRECISIONS
 from .cache.store import Store, cache_of, folder_name
 from .calibrate.cutoffs import Cutoffs
 from .calibrate.judgements import Judgements
@@ -30,7 +31,9 @@ class Library:
 
     `root` is any folder; `model` an openai/CLIP name, "tiny", or the path of a checkpoint. The cache lies in
     `root/.cliplib`; where that cannot be written, under ~/.cache/cliplib; or in `cache`. `device` and `precision` are
-    the encoder's (None: the best at hand), which is loaded when needed. LibraryError when the folder is not there.
+    the encoder's (None: the best at hand), which is loaded when needed. `embeddings`: "float16" makes the index half as
+    large, and index() rewrites what is there; cosines change by less than 0.001. "float32" is exact; None leaves an
+    index as it is, and a new one is exact. LibraryError when the folder is not there.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Library:
         device: str | None = None,
         precision: str | None = None,
         activation: str | None = None,
+        embeddings: str | None = None,
     ):
         self.root = Path(os.path.expanduser(root))
         if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
@@ -52,6 +56,9 @@ class Library:
             )
         self.model = model
         self._encoder_options = {"device": device, "precision": precision, "activation": activation}
+        if embeddings not in (None, *PRECISIONS):
+            raise LibraryError(f"embeddings is {embeddings!r}: it can be {', '.join(map(repr, PRECISIONS))}, or None")
+        self._embeddings = embeddings
         self._cache = Path(os.path.expanduser(cache)) if cache else None
         self._engine: SearchEngine | None = None
         self._indexing: Indexing | None = None
@@ -64,7 +71,7 @@ class Library:
     @cached_property
     def store(self) -> Store:
         """The cache of this folder for this model."""
-        return Store(self.folder, self.encoder.about)
+        return Store(self.folder, self.encoder.about, self._embeddings)
 
     @property
     def folder(self) -> Path:
@@ -140,7 +147,9 @@ class Library:
         if self._indexing and self._indexing.running:
             raise LibraryError("an index run goes on already: wait() for it, or stop() it")
         self.refresh()  # what refuses to be indexed, such as a pack, says so here
-        store = Store(self.store.folder, self.store.model)  # of its own, for it writes while searches read
+        store = Store(
+            self.store.folder, self.store.model, self._embeddings
+        )  # of its own, for it writes while searches read
         self._indexing = Indexing(store, partial(update, self.root, store, self.encoder, progress=False), **options)
         return self._indexing
 

@@ -1,8 +1,9 @@
 """The row of the index: its Arrow schema, how it becomes Parquet bytes, and what is checked before it is believed.
 
 One row is a photo or a sampled video frame. Embeddings are `fixed_size_list<float32 not null>[d]`, which pandas,
-DuckDB, Polars and Ray read as they are, and which turns into a NumPy matrix without a copy. A file may lack columns
-(they are empty then), and may have more than `COLUMNS`, see `format`: these come after the embedding, and stay.
+DuckDB, Polars and Ray read as they are, and which turns into a NumPy matrix without a copy; in a file they may be
+float16, half as large, and no cosine changes by more than 0.001. A file may lack columns (they are empty then), and may
+have more than `COLUMNS`, see `format`: these come after the embedding, and stay.
 """
 
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ COLUMNS = {
 NEEDED = ("path", "kind", "time_s", "size", "mtime_ns", "digest", "embedding")  # without these no file is an index
 FILLED = ("path", "kind", "size", "mtime_ns", "digest", "embedding")  # these are null in no row
 KINDS = ("image", "frame")
+PRECISIONS = ("float32", "float16")  # of embeddings in a file; in memory they are float32
 UNIT_TOLERANCE = 1e-3  # how far a stored row's norm may be from 1
 # A path that is empty, absolute or of another drive, or has "." or ".." among its parts, or a NUL; Arrow looks at a
 # million of them at once.
@@ -81,6 +83,17 @@ def matrix(rows: pa.Table) -> np.ndarray:
     if isinstance(chunk, pa.ChunkedArray):  # what combine_chunks gives for no rows in some versions
         return np.empty((0, column.type.list_size), np.float32)
     return chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, column.type.list_size)
+
+
+def with_embeddings_of(rows: pa.Table, precision: str) -> pa.Table:
+    """The rows with embeddings of a precision, "float32" or "float16"; the same table where they have it already."""
+    at, column = rows.column_names.index("embedding"), rows["embedding"]
+    if pa.types.is_float16(column.type.value_type) == (precision == "float16"):
+        return rows
+    numbers = np.concatenate([chunk.flatten().to_numpy() for chunk in column.chunks] or [np.empty(0)])
+    kind = pa.list_(pa.field("element", pa.type_for_alias(precision), nullable=False), column.type.list_size)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers.astype(precision)), type=kind)
+    return rows.set_column(at, pa.field("embedding", kind), vectors)
 
 
 def joined(tables: list[pa.Table], dim: int) -> pa.Table:
@@ -157,7 +170,7 @@ def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table
     """
     try:
         about = pq.read_metadata(pa.BufferReader(data))
-        fields = [field for field in about.schema.to_arrow_schema() if _is_readable(field.type)]
+        fields = [field for field in about.schema.to_arrow_schema() if _is_bounded(field.type)]
         widths = sum(8 * field.type.list_size for field in fields if pa.types.is_fixed_size_list(field.type))
         expanded = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
         expanded = max(expanded, widths * about.num_rows) + 256 * about.num_rows
@@ -191,7 +204,7 @@ def blocks(file: Path, count: int = 4096) -> Iterator[pa.Table]:
         raise CacheError(f"{file.name} is not a sound Parquet file: {str(error).splitlines()[0]}") from error
 
 
-def _is_readable(kind: pa.DataType) -> bool:
+def _is_bounded(kind: pa.DataType) -> bool:
     """Whether a column is one value or so many numbers a row; what others unpack to cannot be told before."""
     numbers = pa.types.is_fixed_size_list(kind) and pa.types.is_primitive(kind.value_type)
     return numbers or not pa.types.is_nested(kind)
@@ -225,8 +238,6 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     said.
     """
     rows = _completed(rows, dim, name)
-    if any(rows[column].null_count for column in FILLED):
-        raise CacheError(f"{name} has rows without a path, a digest or an embedding")
     vectors = matrix(rows)
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     unit = np.abs(norms - 1) <= UNIT_TOLERANCE  # false for NaN as well
@@ -253,14 +264,14 @@ def _completed(rows: pa.Table, dim: int, name: str) -> pa.Table:
     got = rows.schema.field("embedding").type
     if not pa.types.is_fixed_size_list(got) or got.list_size != dim or dim < 1:
         raise CacheError(f"{name} holds embeddings of type {got}; this model's have {dim} numbers")
+    if any(rows[column].null_count for column in FILLED):
+        raise CacheError(f"{name} has rows without a path, a digest or an embedding")
     want = schema(dim)
-    others = [field for field in rows.schema if field.name not in want.names]
+    others = [field for field in rows.schema if field.name not in want.names and not pa.types.is_nested(field.type)]
     try:
-        here = (
-            rows[c].cast(want.field(c).type) if c in names else pa.nulls(len(rows), want.field(c).type)
-            for c in want.names
-        )
-        columns = [*here, *(rows[field.name] for field in others)]
+        rows = with_embeddings_of(rows, "float32")
+        columns = [rows[f.name].cast(f.type) if f.name in names else pa.nulls(len(rows), f.type) for f in want]
+        columns += [rows[field.name] for field in others]
         return pa.Table.from_arrays(columns, schema=pa.schema([*want, *others]))
     except (pa.ArrowException, ValueError) as error:
         raise CacheError(f"{name} has columns of the wrong type: {error}") from error

@@ -35,12 +35,13 @@ class Store:
     """The cache of one library for one model.
 
     `folder` is `.cliplib/<model>`; `model` says in a flat dict which encoder made the rows (`model_id`, `name`, ...)
-    and how wide its embeddings are (`dim`). Nothing is written before the first `checkpoint`. `problems` says, in
-    sentences, what could not be believed.
+    and how wide its embeddings are (`dim`). `embeddings` is the precision in which they are written, "float32" or
+    "float16", and to which `compact` brings what is there (None: as they are, float32 for a new index). Nothing is
+    written before the first `checkpoint`. `problems` says, in sentences, what could not be believed.
     """
 
-    def __init__(self, folder: Path, model: dict):
-        self.folder, self.model = Path(folder), model
+    def __init__(self, folder: Path, model: dict, embeddings: str | None = None):
+        self.folder, self.model, self.embeddings = Path(folder), model, embeddings
         self._read()
 
     def _read(self) -> None:
@@ -110,16 +111,19 @@ class Store:
         self._commit(state, new.num_rows)
 
     def compact(self) -> None:
-        """Merge the parts when they are many (not one with half the rows); delete what need not be kept."""
-        if len(self._state.live) > MANY_PARTS:
-            self._merge()
+        """Merge the parts when they are many (not one with half the rows), or of another precision; delete what need
+        not be kept."""
+        other = {n for n, entry in self._state.entries.items() if self.embeddings not in (None, _precision(entry))}
+        if len(self._state.live) > MANY_PARTS or other:
+            self._merge(other)
         if len(self._manifests) > MANY_PARTS:
             delete_old(self.folder)
             self._manifests &= set(manifest.files(self.folder))  # not what came meanwhile: `refresh` has yet to see it
 
-    def _merge(self) -> None:
+    def _merge(self, needed: set[str]) -> None:
         total = sum(rows.num_rows for rows in self._state.live.values())
         stay = {n for n, rows in self._state.live.items() if rows.num_rows > total / 2 and n not in self._state.dead}
+        stay -= needed
         state = State(failures=self._state.failures, dropped=set(self._state.live) - stay)
         for name in stay:
             state.live[name], state.entries[name] = self._state.live[name], self._state.entries[name]
@@ -131,8 +135,12 @@ class Store:
     def _add_part(self, state: State, rows: pa.Table, thumbs: Callable[[], Iterable[tuple[Key, bytes]]]) -> None:
         ident = uuid.uuid4().hex[:16]
         about = {f"cliplib.{key}": str(value) for key, value in {**self.model, "format": format.VERSION}.items()}
-        write = partial(rows_.write_parquet, rows, about)
-        entry = self._write(f"part-{ident}.parquet", write) | {"rows": rows.num_rows}
+        before = {_precision(entry) for entry in self._state.entries.values()}
+        precision = self.embeddings or ("float16" if before == {"float16"} else "float32")
+        stored = rows_.with_embeddings_of(rows, precision)
+        rows = rows_.with_embeddings_of(stored, "float32")  # as the next session will read them
+        write = partial(rows_.write_parquet, stored, about)
+        entry = self._write(f"part-{ident}.parquet", write) | {"rows": rows.num_rows, "embeddings": precision}
         if next(iter(thumbs()), None):
             entry["thumbs"] = self._write(f"thumbs-{ident}.parquet", lambda file: write_pack(file, thumbs()))
         state.live[entry["name"]], state.entries[entry["name"]] = rows, entry
@@ -158,6 +166,11 @@ class Store:
                 "Free some space, or give another folder with Library(..., cache=...), and run index() again."
             ) from error
         return {"name": name, "size": size, "sha256": sha256}
+
+
+def _precision(entry: dict) -> str:
+    """The precision of the embeddings of a part; one of format 1 says nothing."""
+    return entry.get("embeddings", "float32")
 
 
 def folder_name(model: str, model_id: str) -> str:
