@@ -4,9 +4,22 @@ Every message names the thing, what was got, what is allowed and what to do next
 all.
 """
 
+import re
+
+# C0 and C1 controls, which a terminal obeys, line separators, and the marks that turn the direction of what follows.
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """A text from somebody's disk, such as a file name, with its control characters as escapes such as \\x1b."""
+    return CONTROLS.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+
 
 class CliplibError(Exception):
     """Any error that cliplib raises on purpose."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, super().__str__().split("\n")))
 
 
 class MediaError(CliplibError):
@@ -22,7 +35,7 @@ class MediaError(CliplibError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason} ({self.stage})"
+        return printable(f"{self.path}: {self.reason} ({self.stage})")
 
 
 class ModelError(CliplibError):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from ..display.html import save_html
-from ..errors import QueryError
+from ..errors import QueryError, printable
 from ..search.moments import Moments
 from ..search.results import Hits
 
@@ -35,5 +34,5 @@ def _harmless(cell):
     """A cell of a table that no spreadsheet takes for a formula, without control characters; no text as it is."""
     if not isinstance(cell, str):
         return cell
-    cell = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda sign: f"\\x{ord(sign[0]):02x}", cell)
+    cell = printable(cell)
     return f"'{cell}" if cell.lstrip().startswith(tuple(FORMULA)) else cell

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..cache import manifest
 from ..cache.store import Store
-from ..errors import CacheError, LibraryError, MediaError
+from ..errors import CacheError, LibraryError, MediaError, printable
 from ..media.files import Listing, find_media
 from ..media.reading import digest_of
 from .companions import Companions
@@ -54,10 +54,11 @@ class Finding:
     def __str__(self) -> str:
         state = "NOT READABLE" if self.unreadable else "sound" if self.sound else "DAMAGED"
         lines = [f"{self.cache} ({self.model}): {self.rows} rows, {state}"]
-        lines += self.damage
+        lines += map(printable, self.damage)
         for name in ("missing", "changed", "new", "failed"):
             if paths := getattr(self, name):
-                lines.append(f"{len(paths)} {name}: {', '.join(paths[:5])}{' ...' if len(paths) > 5 else ''}")
+                listed = ", ".join(map(printable, paths[:5]))
+                lines.append(f"{len(paths)} {name}: {listed}{' ...' if len(paths) > 5 else ''}")
         return "\n  ".join([*lines, self.advice])
 
 

@@ -151,26 +151,32 @@ class _Trial:
             same = (file.path.rpartition("/")[2], file.size)
             self.copies |= {file.path} if same in seen else set()
             seen.add(same)
-        self.here = threading.local()
+        self.here, self.reading, self.changed = threading.local(), 0, threading.Condition()
         self.reader = Reader(root, encoder.prepare, encoder.resolution, EVERY_S, self.known, self, companions)
 
     def begin(self, path: str) -> None:
         self.here.path, self.here.began = path, time.monotonic()
+        with self.changed:
+            self.reading += 1
 
     def known(self, digest: str, kind: str) -> bool:
         self.read_s += time.monotonic() - self.here.began
         return self.here.path in self.copies
 
     def end(self, path: str) -> None:
-        """Nothing is noted."""
+        with self.changed:
+            self.reading -= 1
+            self.changed.notify_all()
 
     def run(self, deadline: float, leftover_s: float) -> None:
-        """Until all that was drawn is done, or it is `deadline` by the monotonic clock; see `_until`."""
+        """Until all that was drawn is done, or it is `deadline` by the monotonic clock. Reads that go on then are
+        waited for, `leftover_s` at most: they would slow down the next trial.
+        """
         started = began = ended = time.monotonic()
         files, size, pixels, last = 0.0, 0.0, [], None
         # Of many photos the clock starts with the first that is there: at the end, too, others are half read.
         filling = len(self.drawn) > 4 * READERS and self.drawn[0].kind == "image"
-        for event in _until(self.reader.read(self.drawn), deadline, leftover_s):
+        for event in _until(self.reader.read(self.drawn), deadline):
             if isinstance(event, Sample):
                 pixels.append(event.pixels)
                 last = event
@@ -191,6 +197,8 @@ class _Trial:
         if files:
             self.blocks.append((time.monotonic() - began - waited_s, files, size))
         self.wall_s = time.monotonic() - started
+        with self.changed:
+            self.changed.wait_for(lambda: not self.reading, leftover_s)
 
     def _encode(self, pixels: list) -> None:
         """Encode what is there, on the clock, and let it go."""
@@ -201,10 +209,8 @@ class _Trial:
         pixels.clear()
 
 
-def _until(events: Generator, deadline: float, leftover_s: float) -> Iterator:
-    """The events that come before it is `deadline`. A read that goes on is waited for `leftover_s` more, for it would
-    slow down the next trial; what takes longer ends by itself.
-    """
+def _until(events: Generator, deadline: float) -> Iterator:
+    """The events that come before it is `deadline`."""
     waiter = ThreadPoolExecutor(1, "cliplib-trial")
     try:
         while (left_s := deadline - time.monotonic()) > 0:
@@ -213,5 +219,5 @@ def _until(events: Generator, deadline: float, leftover_s: float) -> Iterator:
                 break
             yield event
     finally:
-        wait([waiter.submit(events.close)], leftover_s)
+        waiter.submit(events.close)  # after the event that is being waited for
         waiter.shutdown(wait=False)

@@ -49,7 +49,7 @@ class Journal:
         name = hashlib.sha256(str(cache.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         self.file = Path(tempfile.gettempdir()) / f"cliplib-{name}.journal"
         self._lock = threading.Lock()
-        self._notes = None
+        self._notes, self._closed = None, False
 
     def left_open(self) -> set[str]:
         """The paths that a run that died had begun and not ended."""
@@ -70,6 +70,8 @@ class Journal:
 
     def _note(self, line: str) -> None:
         with self._lock:
+            if self._closed:  # a thread that was not waited for
+                return
             if self._notes is None:
                 self._notes = open(self.file, "w", encoding="utf-8", errors="surrogateescape", buffering=1)  # noqa: SIM115
             self._notes.write(line)  # in the hands of the system at once: a killed process loses nothing
@@ -77,9 +79,9 @@ class Journal:
     def close(self) -> None:
         """The run has ended by itself: no file of it killed anything."""
         with self._lock:
+            self._closed = True
             if self._notes is not None:
                 self._notes.close()
-                self._notes = None
             self.file.unlink(missing_ok=True)
 
 

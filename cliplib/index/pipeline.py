@@ -2,18 +2,19 @@
 
 From one read come the digest, the picture at the model's size, the thumbnail and the facts. Photos are read by many
 threads, for a mount answers slowly and many at once, and decoded by as many as there are cores, ahead of the encoder by
-a fixed window; nothing is copied to the local disk. A video is one forward pass in one thread, ahead by a few frames
-(its decoder has threads of its own).
+a fixed window; large ones wait for one another. Nothing is copied to the local disk. A video is one forward pass in one
+thread, ahead by a few frames (its decoder has threads of its own).
 """
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Condition, Event
 
 import numpy as np
 
@@ -26,7 +27,8 @@ from .companions import Companions, content_id
 from .journal import Journal, try_alone
 from .plan import moving_part
 
-READERS = 16  # photos that are read at once; as many may lie in memory undecoded
+READERS = 16  # photos that are read at once; as many may lie in memory undecoded ...
+BYTES_AT_ONCE = 256 * 2**20  # ... if they are no larger than this together; a larger one is read alone
 PHOTOS_AHEAD = 96  # prepared pictures that may wait for the encoder: about 15 MB at 224 pixels
 FRAMES_AHEAD = 16
 
@@ -90,32 +92,35 @@ class Reader:
 
     def read(self, files: Iterable[MediaFile]) -> Iterator[Sample | Finished]:
         """The samples of all files, photos first; each file ends with its `Finished`."""
-        files, turns = list(files), BoundedSemaphore(os.cpu_count() or 1)
-        with ThreadPoolExecutor(READERS, "cliplib-read") as pool:
-            try:
-                photos = (file for file in files if file.kind == "image")
-                waiting = deque(pool.submit(self._photo, file, turns) for file in islice(photos, PHOTOS_AHEAD))
-                while waiting:
-                    events = waiting.popleft().result()
-                    waiting.extend(pool.submit(self._photo, file, turns) for file in islice(photos, 1))
-                    yield from events
-                for file in files:
-                    if file.kind == "video":
-                        yield from _ahead(self._video(file), pool)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        files, shared, pool = list(files), _Shared(), ThreadPoolExecutor(READERS, "cliplib-read")
+        try:
+            photos = (file for file in files if file.kind == "image")
+            waiting = deque(pool.submit(self._photo, file, shared) for file in islice(photos, PHOTOS_AHEAD))
+            while waiting:
+                events = waiting.popleft().result()
+                waiting.extend(pool.submit(self._photo, file, shared) for file in islice(photos, 1))
+                yield from events
+            for file in files:
+                if file.kind == "video":
+                    yield from _ahead(self._video(file, shared), pool)
+        finally:  # what is being read ends by itself, soon; who pressed Ctrl-C does not wait for it
+            shared.stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _photo(self, file: MediaFile, turns: BoundedSemaphore) -> list[Sample | Finished]:
+    def _photo(self, file: MediaFile, shared: "_Shared") -> list[Sample | Finished]:
         digest = None
         self.journal.begin(file.path)
         try:
             self._try_suspect(file)
-            data = read_bytes(self.root / file.path)
-            digest = digest_of(data)
-            known = self.known(digest, file.kind)
-            with turns:
-                photo = open_photo(data, self.shortest, decode=not known)
-                samples = [] if known else [self._sample(file, digest, photo.image, {})]
+            with shared.room_for(file.size):
+                if shared.stopped.is_set():
+                    return []
+                data = read_bytes(self.root / file.path)
+                digest = digest_of(data)
+                known = self.known(digest, file.kind)
+                with shared.turns:
+                    photo = open_photo(data, self.shortest, decode=not known)
+                    samples = [] if known else [self._sample(file, digest, photo.image, {})]
             facts = {"width": photo.width, "height": photo.height} | photo.exif
             return [*samples, Finished(file, digest, facts=self.companions.completed(file, facts))]
         except Exception as error:
@@ -123,7 +128,7 @@ class Reader:
         finally:
             self.journal.end(file.path)
 
-    def _video(self, file: MediaFile) -> Iterator[Sample | Finished]:
+    def _video(self, file: MediaFile, shared: "_Shared") -> Iterator[Sample | Finished]:
         digest, facts = None, {}
         self.journal.begin(file.path)
         try:
@@ -140,6 +145,8 @@ class Reader:
                 facts = {name: getattr(video.facts, name) for name in names} | {"content_id": content_id(video)}
                 facts = self.companions.completed(file, facts)
                 for frame in () if known else video.sample(self.every_s):
+                    if shared.stopped.is_set():
+                        return
                     share = min(1.0, (frame.time_s + self.every_s) / max(facts["duration_s"], 1e-3))
                     own = {"time_s": frame.time_s, "every_s": self.every_s}
                     yield self._sample(file, digest, frame.image, own, share)
@@ -156,6 +163,27 @@ class Reader:
     def _try_suspect(self, file: MediaFile) -> None:
         if file.path in self.suspects:
             try_alone(self.root / file.path, file.kind)
+
+
+class _Shared:
+    """What the threads of one read share: turns to decode, room for the bytes of files, and whether it was stopped."""
+
+    def __init__(self) -> None:
+        self.turns, self.stopped = BoundedSemaphore(os.cpu_count() or 1), Event()
+        self._held, self._changed = 0, Condition()
+
+    @contextmanager
+    def room_for(self, size: int) -> Iterator[None]:
+        """Wait until so many bytes may be read besides what is held, or nothing is; they are held while this lasts."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._held + size <= BYTES_AT_ONCE)
+            self._held += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= size
+                self._changed.notify_all()
 
 
 def _ahead(iterator: Iterator, pool: ThreadPoolExecutor) -> Iterator:

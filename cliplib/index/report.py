@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..errors import printable
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -65,8 +67,8 @@ class IndexReport:
             f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
         ]
         lines += [f"{text}." for text in (self.outlook, self.beside) if text]
-        lines += [f"  skipped {item.path}: {item.reason}" for item in self.skipped]
-        lines += [f"  note: {text}" for text in self.problems]
+        lines += [printable(f"  skipped {item.path}: {item.reason}") for item in self.skipped]
+        lines += [printable(f"  note: {text}") for text in self.problems]
         return "\n".join([*filter(None, [self.banner]), *lines])
 
     __repr__ = __str__

@@ -19,7 +19,7 @@ from ..cache import mounts
 from ..cache import rows as rows_
 from ..cache.store import Store
 from ..cache.thumbs import Key
-from ..errors import LibraryError, MediaError, QueryError
+from ..errors import LibraryError, MediaError, QueryError, printable
 from ..media.files import Listing, MediaFile, find_media
 from .companions import Companions
 from .copies import Copies, about
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 CHECKPOINT_FILES = 256
 CHECKPOINT_S = 30.0
+FIRST_CHECKPOINT_S = 10.0  # the sooner something can be searched, and is safe, the better
+ENCODE_S = 1.5  # so long may one batch take on a slow machine, for Ctrl-C is heard after it
+FIRST_BATCH = 8  # pictures, until it is known how long they take
+WAIT_S = 3.0  # so long may what is read wait for the rest of its batch
 MANY_REMOVED = 0.2  # of all files: more than this are only removed when asked for
 
 
@@ -139,34 +143,57 @@ class _Run:
         self.lost: set[str] = set()  # files with rows, whose new content cannot be decoded
         again = {file.path for file in todo.todo} & store.failures.keys()  # kept until they are settled
         self.failures = todo.failed | {path: store.failures[path] for path in again}
-        self.since_saved, self.saved_at = 0, time.monotonic()
+        self.at_once, self.encoding = min(FIRST_BATCH, encoder.batch_size), False
+        self.since_saved, self.saves = 0, 0
+        self.saved_at = self.encoded_at = time.monotonic()
 
     def take_in(self, events: Generator[Sample | Finished], progress: bool) -> None:
-        """Encode the plan's files as they come. Ctrl-C finishes the batch in hand and saves, then goes on."""
+        """Encode the plan's files as they come, and save them now and then. Ctrl-C saves what is read, then goes on."""
         files = len(self.plan.todo)
-        try:
-            with tqdm(total=files, desc="Indexing", unit=" files", disable=not (progress and files)) as bar:
+        with tqdm(total=files, desc="Indexing", unit=" files", disable=not (progress and files)) as bar:
+            try:
                 for event in events:
                     self.pending.append(event)
                     if isinstance(event, Finished):
                         bar.update()
                     elif event.time_s is not None:
-                        bar.set_postfix_str(f"{event.file.path[-30:]} at {event.time_s:.0f} s", refresh=False)
-                    if len(self.pending) >= 2 * self.encoder.batch_size:
+                        bar.set_postfix_str(
+                            f"{printable(event.file.path[-30:])} at {event.time_s:.0f} s", refresh=False
+                        )
+                    if self.encoding_is_due():
                         self.encode()
-                        if self.since_saved >= CHECKPOINT_FILES or time.monotonic() - self.saved_at >= CHECKPOINT_S:
+                        if self.saving_is_due():
                             self.checkpoint()
-            self.encode()
-        except KeyboardInterrupt:
-            self.encode()
-            raise
-        finally:
-            self.checkpoint()
+                self.encode()
+            except KeyboardInterrupt:
+                bar.set_description_str("Stopping: saving")
+                if not self.encoding:  # else it is a slow model that was stopped: its batch waits for the next run
+                    self.encode()
+                raise
+            finally:
+                self.checkpoint()
+
+    def encoding_is_due(self) -> bool:
+        """Whether a batch waits, or some have waited long enough for the rest of theirs."""
+        waiting = len(self.pending)
+        if waiting >= 2 * self.at_once or (waiting and time.monotonic() - self.encoded_at >= WAIT_S):
+            return True
+        return waiting >= self.at_once and sum(isinstance(event, Sample) for event in self.pending) >= self.at_once
+
+    def saving_is_due(self) -> bool:
+        """Whether there is so much to lose that it is saved."""
+        age_s = time.monotonic() - self.saved_at
+        return self.since_saved >= CHECKPOINT_FILES or age_s >= (CHECKPOINT_S if self.saves else FIRST_CHECKPOINT_S)
 
     def encode(self) -> None:
         """Encode the pending samples, and settle the files that are finished."""
         samples = [event for event in self.pending if isinstance(event, Sample) and event.vector is None]
+        began, self.encoding = time.monotonic(), True
         vectors = iter(self.encoder.encode_images([sample.pixels for sample in samples]))
+        self.encoded_at, self.encoding = time.monotonic(), False
+        if len(samples) >= self.at_once:  # a slow model takes fewer at once, in powers of two, so that Ctrl-C is heard
+            fitting = max(1.0, len(samples) * ENCODE_S / max(self.encoded_at - began, 1e-6))
+            self.at_once = min(self.encoder.batch_size, 2 ** int(np.log2(fitting)))
         pending, self.pending = self.pending, []
         for event in pending:
             if isinstance(event, Sample):
@@ -223,6 +250,7 @@ class _Run:
             new, _ = rows_.without(new, pa.array(sorted(claimed), pa.string()))
             self.store.checkpoint(new, self.thumbs, self.lost | claimed | self.copies.left, self.failures)
             self.copies.saved(new)
+            self.saves += 1
         self.ready, self.thumbs, self.lost = [], {}, set()
         self.saved_at, self.since_saved = time.monotonic(), 0
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 
-from ..errors import QueryError
+from ..errors import QueryError, printable
 from .mode import Mode
 from .ranking import top_k
 
@@ -76,9 +76,8 @@ class Moment:
         self.engine.save_clip(self, file)
 
     def __str__(self) -> str:
-        return (
-            f"{self.score:6.3f}  {self.path}  {clock(self.start_s)} to {clock(self.end_s)}, best {clock(self.peak_s)}"
-        )
+        start, end, peak = (clock(time_s) for time_s in (self.start_s, self.end_s, self.peak_s))
+        return f"{self.score:6.3f}  {printable(self.path)}  {start} to {end}, best {peak}"
 
     def _repr_html_(self) -> str:
         from ..display.html import moment_html

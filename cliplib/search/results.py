@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ..cache import rows as rows_
-from ..errors import QueryError
+from ..errors import QueryError, printable
 from ..media.screenshot import is_screenshot
 from .duplicates import grouped
 from .mode import Mode
@@ -83,7 +83,7 @@ class Hit:
     def __str__(self) -> str:
         when = "" if self.time_s is None else f"  at {clock(self.time_s)}"
         alike = f"  +{len(self.alike)} alike" if self.alike else ""
-        return f"{self.score:6.3f}  {self.path}{when}{alike}" + (f"  ({self.odds})" if self.odds else "")
+        return f"{self.score:6.3f}  {printable(self.path)}{when}{alike}" + (f"  ({self.odds})" if self.odds else "")
 
     @property
     def odds(self) -> str:

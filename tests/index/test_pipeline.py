@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from pathlib import Path
 
 from cliplib.cache import rows
 from cliplib.index import pipeline
@@ -13,6 +12,12 @@ from cliplib.index.pipeline import Finished, Reader
 from cliplib.media import reading
 from cliplib.media.files import find_media
 from tests.libraries import draw_picture
+
+
+def new_reader(root, listing):
+    """A reader that prepares nothing and knows nothing."""
+    companions, journal = Companions(root, listing, rows.empty(4)), Journal(root / "cache")
+    return Reader(root, lambda image: None, 8, 1.0, lambda *_: False, journal, companions)
 
 
 class Gauge:
@@ -30,6 +35,27 @@ class Gauge:
     def __exit__(self, *_):
         with self.lock:
             self.now -= 1
+
+
+def test_large_files_wait_for_one_another(tmp_path, monkeypatch):
+    for number in range(12):
+        draw_picture(tmp_path / f"{number:02d}.png", number, size=(32, 24))
+    listing = find_media(tmp_path)
+    held = Gauge()
+    real_read = pipeline.read_bytes
+
+    def read(path):
+        with held:
+            time.sleep(0.002)
+            return real_read(path)
+
+    monkeypatch.setattr(pipeline, "read_bytes", read)
+    monkeypatch.setattr(pipeline, "BYTES_AT_ONCE", 2 * max(file.size for file in listing.files))
+    files = [*listing.files, listing.files[0]._replace(size=10**9)]  # and one that is larger than all that may be held
+    reader = new_reader(tmp_path, listing)
+    events = list(reader.read(files))
+    reader.journal.close()
+    assert sum(isinstance(event, Finished) for event in events) == 13 and held.most <= 3
 
 
 def test_many_are_read_and_few_are_decoded_at_once(tmp_path, monkeypatch):
@@ -51,11 +77,9 @@ def test_many_are_read_and_few_are_decoded_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "open_file", open_file)
     monkeypatch.setattr(pipeline, "open_photo", open_photo)
     listing = find_media(tmp_path)
-    companions = Companions(tmp_path, listing, rows.empty(4))
-    journal = Journal(Path(tmp_path / "cache"))
-    reader = Reader(tmp_path, lambda image: None, 8, 1.0, lambda *_: False, journal, companions)
+    reader = new_reader(tmp_path, listing)
     events = list(reader.read(listing.files))
-    journal.close()
+    reader.journal.close()
     assert [e.file.path for e in events if isinstance(e, Finished)] == [f"{n:02d}.png" for n in range(48)]
     assert os.cpu_count() < opening.most <= pipeline.READERS or os.cpu_count() >= pipeline.READERS
     assert 1 <= decoding.most <= os.cpu_count()
