@@ -1,8 +1,11 @@
 """`Encoder`: what every model offers; `load`: from a name or a file to one."""
 
+import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 from PIL import Image
@@ -68,13 +71,19 @@ class Encoder(Protocol):
         ...
 
 
+_IN_USE: WeakValueDictionary[tuple, Encoder] = WeakValueDictionary()  # the only state that a room of cliplib keeps
+_LOADING = threading.Lock()
+
+
 def load(
     model: str | Path = "ViT-B/32",
     device: str | None = None,
     precision: str | None = None,
     activation: str | None = None,
 ) -> Encoder:
-    """The encoder of a model.
+    """The encoder of a model; while one is in use, whoever loads the same again is given it.
+
+    So a notebook's cell that is run again costs no second model, also where a search box still holds the first.
 
     Args:
         model: A name of openai/CLIP, "tiny", "open_clip:<architecture>/<pretrained>", or the path of a checkpoint.
@@ -88,4 +97,18 @@ def load(
     """
     from .clip_encoder import ClipEncoder  # here, for who knows the interface alone need not wait for PyTorch
 
-    return ClipEncoder.load(model, device, precision, activation)
+    key = (str(model), _file_state(model), device, precision, activation)
+    with _LOADING:
+        encoder = _IN_USE.get(key)
+        if encoder is None:
+            encoder = _IN_USE[key] = ClipEncoder.load(model, device, precision, activation)
+    return encoder
+
+
+def _file_state(model: str | Path) -> tuple[int, int] | None:
+    """What changes when the file of a checkpoint does; None for a name."""
+    try:
+        state = os.stat(os.path.expanduser(model))
+    except (OSError, ValueError):
+        return None
+    return state.st_mtime_ns, state.st_size

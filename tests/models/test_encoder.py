@@ -11,7 +11,7 @@ import torch
 
 from cliplib import models
 from cliplib.models.clip_encoder import ClipEncoder
-from tests.libraries import picture
+from tests.libraries import picture, save_random_clip
 
 MEMBERS = [*models.Encoder.__annotations__, "about", "prepare", "encode_images", "encode_texts"]
 
@@ -30,6 +30,15 @@ def test_every_encoder_has_what_the_interface_names(weights, kind):
         assert [*inspect.signature(getattr(kind, name)).parameters] == [
             *inspect.signature(getattr(models.Encoder, name)).parameters
         ]
+
+
+def test_one_that_is_in_use_is_not_loaded_twice(tmp_path):
+    file = save_random_clip(tmp_path / "a.safetensors")
+    first = models.load(file, device="cpu", precision="fp32")
+    assert models.load(str(file), device="cpu", precision="fp32") is first
+    assert models.load(file, device="cpu", precision="bf16") is not first
+    save_random_clip(file, seed=1)  # another model under the same name
+    assert models.load(file, device="cpu", precision="fp32").model_id != first.model_id
 
 
 def test_a_model_that_is_let_go_is_gone_at_once(weights):

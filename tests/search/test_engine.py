@@ -14,7 +14,7 @@ from cliplib.search.engine import SearchEngine
 from cliplib.search.mode import Mode
 from cliplib.search.query import Query, nonsense
 from cliplib.search.results import Cutoff
-from tests.libraries import five_photos_and_a_video
+from tests.libraries import five_photos_and_a_video, save_random_clip
 
 
 @pytest.fixture(scope="module")
@@ -181,13 +181,13 @@ class TestAlone:
             library.search("a dog")
 
 
-def test_a_library_made_again_lets_the_old_model_go(tmp_path, weights):
-    five_photos_and_a_video(tmp_path, weights)
+def test_a_library_made_again_lets_the_old_model_go(tmp_path):
     encoders = []
     gc.disable()  # a circle of references would keep a model until the collector runs, which large tensors do not start
     try:
-        for _ in range(4):  # as a cell that is run again
-            library = cliplib.Library(tmp_path, model=weights)
+        for seed in range(4):  # as a cell that is run again with another model
+            weights = save_random_clip(tmp_path / f"{seed}.safetensors", seed)
+            library = five_photos_and_a_video(tmp_path / "photos", weights)
             hits = library.search("a dog", threshold=-1)
             library.search_videos("a dog", threshold=-1).moments()
             library.similar(hits[0].path)
