@@ -127,19 +127,22 @@ class Library:
         progress: bool = True,
         motion_clips: bool = False,
         retry_failed: bool = False,
+        first_pass: bool | None = None,
         **elsewhere,
     ) -> IndexReport:
         """Encode what is new or changed, and say what was done; a progress bar unless `progress` is False.
 
         `every_s`: seconds between the sampled frames of a video (None: as they are, 1 s for new ones). The clips of
         Live Photos are part of their photos; `motion_clips` takes them for videos, too. `retry_failed` tries again what
-        could not be decoded; else that waits for another version of cliplib or of a decoder. Raises LibraryError when
-        the folder is gone or empty, or more than a fifth of the files are gone without `confirm_removals`. `elsewhere`:
-        the `listing` and `read` of `update`, which `cluster` gives.
+        could not be decoded; else that waits for another version of cliplib or of a decoder. With `first_pass` new
+        photos are first encoded by the small previews in their files, so that one can search after minutes, and then
+        exactly (None: where at least half of them carry one). Raises LibraryError when the folder is gone or empty, or
+        more than a fifth of the files are gone without `confirm_removals`. `elsewhere`: the `listing` and `read` of
+        `update`, which `cluster` gives.
         """
         self._engine = None  # scores in hand keep theirs, with the rows that they were made of
         self.store.refresh()
-        options = {"motion_clips": motion_clips, "retry_failed": retry_failed, **elsewhere}
+        options = {"motion_clips": motion_clips, "retry_failed": retry_failed, "first_pass": first_pass, **elsewhere}
         return update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **options)
 
     def index_in_background(self, **options) -> Indexing:

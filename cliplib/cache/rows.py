@@ -278,18 +278,22 @@ def _completed(rows: pa.Table, dim: int, name: str) -> pa.Table:
 
 
 def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
-    """The tables, each path in one only: two writers may index one file; its latest version (by mtime) stays."""
+    """The tables, each path in one only: two writers may index one file; its latest version (by mtime) stays, and of
+    one version what is exact.
+    """
     if len(tables) < 2:
         return tables
     shared = pc.value_counts(pa.chunked_array([t["path"].unique() for t in tables.values()], pa.string()))
     shared = shared.filter(pc.greater(shared.field("counts"), 1)).field("values")
     if not len(shared):
         return tables
-    best: dict[str, tuple] = {}  # path: (mtime_ns, digest, table) that stays
+    best: dict[str, tuple] = {}  # path: (mtime_ns, exact, digest, table) that stays
     for name, rows in tables.items():
         rows = rows.filter(pc.is_in(rows["path"], shared))
-        for path, *version in zip(*(rows[c].to_pylist() for c in ("path", "mtime_ns", "digest")), strict=True):
-            best[path] = max(best.get(path, (*version, name)), (*version, name))
+        columns = (rows[c].to_pylist() for c in ("path", "mtime_ns", "provisional", "digest"))
+        for path, mtime_ns, provisional, digest in zip(*columns, strict=True):
+            version = mtime_ns, not provisional, digest, name
+            best[path] = max(best.get(path, version), version)
     kept = {}
     for name, rows in tables.items():
         lost = pa.array([path for path, (_, _, winner) in best.items() if winner != name], pa.string())

@@ -21,9 +21,11 @@ import numpy as np
 from ..errors import MediaError
 from ..media.files import MediaFile
 from ..media.photo import fitted, open_photo, thumbnail
+from ..media.preview import read_preview
 from ..media.reading import DIGEST_WHOLE_BYTES, RetryingFile, digest_of, read_bytes
 from ..media.video import open_video
 from .companions import Companions, content_id
+from .first_pass import digest_of_preview, upright_size
 from .journal import Journal, try_alone
 from .plan import moving_part
 
@@ -60,9 +62,10 @@ class Sample:
 class Finished:
     """A file has no more samples; one of known content has none at all.
 
-    `digest` is None when it could not be read; `error` says why it, or its rest, is missing. `facts` are the columns of
-    all its rows: when and where it was taken and the like. They are read from each file anew, also where its content is
-    known, for two files of one content may differ in their dates.
+    `digest` is None when it could not be read; `error` says why it, or its rest, is missing. With neither it carries no
+    preview, and waits for the second pass. `facts` are the columns of all its rows: when and where it was taken and the
+    like. They are read from each file anew, also where its content is known, for two files of one content may differ in
+    their dates.
     """
 
     file: MediaFile
@@ -78,7 +81,8 @@ class Reader:
     `prepare` turns a PIL RGB image into uint8 (r, r, 3) and needs `shortest` pixels on the short side; `every_s` is the
     time between the frames of a video; `known(digest, kind)` tells whether content needs no encoding; `companions` add
     what sidecars tell, and know a Live Photo's clip, which ends with an error of stage "motion". Files in `suspects`
-    may have killed the last run: they are tried in a child process first.
+    may have killed the last run: they are tried in a child process first. With `previews` photos are read by their
+    embedded previews alone, see `first_pass`.
     """
 
     root: Path
@@ -89,16 +93,18 @@ class Reader:
     journal: Journal
     companions: Companions
     suspects: set[str] = field(default_factory=set)
+    previews: bool = False
 
     def read(self, files: Iterable[MediaFile]) -> Iterator[Sample | Finished]:
         """The samples of all files, photos first; each file ends with its `Finished`."""
         files, shared, pool = list(files), _Shared(), ThreadPoolExecutor(READERS, "cliplib-read")
+        read = self._preview if self.previews else self._photo
         try:
             photos = (file for file in files if file.kind == "image")
-            waiting = deque(pool.submit(self._photo, file, shared) for file in islice(photos, PHOTOS_AHEAD))
+            waiting = deque(pool.submit(read, file, shared) for file in islice(photos, PHOTOS_AHEAD))
             while waiting:
                 events = waiting.popleft().result()
-                waiting.extend(pool.submit(self._photo, file, shared) for file in islice(photos, 1))
+                waiting.extend(pool.submit(read, file, shared) for file in islice(photos, 1))
                 yield from events
             for file in files:
                 if file.kind == "video":
@@ -125,6 +131,25 @@ class Reader:
             return [*samples, Finished(file, digest, facts=self.companions.completed(file, facts))]
         except Exception as error:
             return [Finished(file, digest, _as_media_error(file, error))]
+        finally:
+            self.journal.end(file.path)
+
+    def _preview(self, file: MediaFile, shared: "_Shared") -> list[Sample | Finished]:
+        """A photo by its preview; whatever is wrong with that, the second pass reads the whole."""
+        self.journal.begin(file.path)
+        try:
+            waits = file.path in self.suspects or shared.stopped.is_set()
+            if waits or not (preview := read_preview(self.root / file.path, self.shortest)):
+                return [Finished(file, None)]
+            digest = digest_of_preview(file, preview)
+            known = self.known(digest, file.kind)
+            with shared.turns:
+                photo = open_photo(preview.data, self.shortest)
+                samples = [] if known else [self._sample(file, digest, photo.image, {"provisional": True})]
+            facts = photo.exif | upright_size(preview, photo.width, photo.height)
+            return [*samples, Finished(file, digest, facts=self.companions.completed(file, facts))]
+        except Exception:  # damaged bytes, or a decoder that is wanting
+            return [Finished(file, None)]
         finally:
             self.journal.end(file.path)
 

@@ -37,16 +37,18 @@ def plan(
     """Compare by path, size and mtime, also of the sidecar; a video by its sampling interval, too. What could not be
     read loses no row.
 
-    A file that failed is tried again when that may help: unless it could not be decoded by the versions that are at
-    work now (and not `retry_failed`), or is the clip of a photo that is still there as it was.
+    A photo of which only the preview was encoded is still to do. A file that failed is tried again when that may help:
+    unless it could not be decoded by the versions that are at work now (and not `retry_failed`), or is the clip of a
+    photo that is still there as it was.
     """
-    paths, *facts = (store.rows[c].to_pylist() for c in ("path", "size", "mtime_ns", "sidecar_ns", "every_s"))
+    columns = ("path", "size", "mtime_ns", "sidecar_ns", "every_s", "provisional")
+    paths, *facts = (store.rows[c].to_pylist() for c in columns)
     indexed = dict(zip(paths, zip(*facts, strict=True), strict=True))
     troubled = [problem.path for problem in listing.problems]  # perhaps folders
     present = {file.path for file in listing.files} | set(troubled)
     todo, failed, clips, unchanged = [], {}, [], 0
     for file in listing.files:
-        *before, sampled = indexed.get(file.path, (None,) * 4)
+        *before, sampled, provisional = indexed.get(file.path, (None,) * 5)
         failure, now = failed_as_it_is(file, store), [file.size, file.mtime_ns, companions.dated.get(file.path)]
         if sampled is not None and every_s not in (None, sampled):
             todo.append(file)
@@ -54,7 +56,7 @@ def plan(
             clips.append((file, failure))
         elif failure and failure["stage"] == "decode" and failure.get("versions") == versions() and not retry_failed:
             failed[file.path] = failure
-        elif before == now and not failure:
+        elif before == now and not failure and not provisional:
             unchanged += 1
         else:
             todo.append(file)

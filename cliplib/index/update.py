@@ -23,6 +23,7 @@ from ..errors import LibraryError, MediaError, QueryError, printable
 from ..media.files import Listing, MediaFile, find_media
 from .companions import Companions
 from .copies import Copies, about
+from .first_pass import photos_of, said_of
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
 from .plan import EVERY_S, Plan, moving_part, plan, versions
@@ -50,6 +51,7 @@ def update(
     progress: bool = True,
     motion_clips: bool = False,
     retry_failed: bool = False,
+    first_pass: bool | None = None,
     listing: Listing | None = None,
     read: Callable = Reader.read,
 ) -> IndexReport:
@@ -58,7 +60,8 @@ def update(
     Only new and changed files are encoded; a moved file keeps its rows, identical files are encoded once. `every_s` is
     the time between the sampled frames of a video in seconds (None: as they are, 1 s for new ones). A Live Photo's clip
     is left out unless `motion_clips` asks for it; one that was asked for stays. Files that could not be decoded are
-    tried again when a decoder has changed, or with `retry_failed`. Ctrl-C saves first. Raises LibraryError when the
+    tried again when a decoder has changed, or with `retry_failed`. With `first_pass` new photos are first encoded by
+    the previews in their files (None: where half of them carry one). Ctrl-C saves first. Raises LibraryError when the
     folder is missing or empty, or when more than a fifth of the files are gone and no `confirm_removals`; nothing is
     lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and the files to
     encode into events (`cluster` has them read elsewhere).
@@ -83,8 +86,11 @@ def update(
             reader = Reader(
                 root, encoder.prepare, encoder.resolution, sampled_s, copies.known, journal, companions, suspects
             )
+            if quick := photos_of(root, todo.todo, store.rows, encoder.resolution, first_pass):
+                with closing(read(replace(reader, previews=True), quick)) as events:
+                    run.take_in(events, len(quick), progress, "First pass, by previews")
             with closing(read(reader, todo.todo)) as events:
-                run.take_in(events, progress)
+                run.take_in(events, len(todo.todo), progress)
         removed = run.remove_gone(confirm_removals)
         store.compact()
     return _report(run, listing, companions, removed, time.monotonic() - started)
@@ -110,7 +116,13 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, s
         seconds=seconds,
         cache=str(store.folder),
         banner=run.encoder.warning,
-        problems=[*store.problems, *run.presence.others, *companions.problems, *_undated(store.rows)],
+        problems=[
+            *store.problems,
+            *run.presence.others,
+            *companions.problems,
+            *_undated(store.rows),
+            *said_of(store.rows),
+        ],
         written=written,
         outlook=outlook,
         sidecars=len(set(companions.sidecars.values())),
@@ -147,10 +159,9 @@ class _Run:
         self.since_saved, self.saves = 0, 0
         self.saved_at = self.encoded_at = time.monotonic()
 
-    def take_in(self, events: Generator[Sample | Finished], progress: bool) -> None:
-        """Encode the plan's files as they come, and save them now and then. Ctrl-C saves what is read, then goes on."""
-        files = len(self.plan.todo)
-        with tqdm(total=files, desc="Indexing", unit=" files", disable=not (progress and files)) as bar:
+    def take_in(self, events: Generator[Sample | Finished], files: int, progress: bool, what: str = "Indexing") -> None:
+        """Encode so many files as they come, and save them now and then. Ctrl-C saves what is read, then goes on."""
+        with tqdm(total=files, desc=what, unit=" files", disable=not (progress and files)) as bar:
             try:
                 for event in events:
                     self.pending.append(event)
@@ -206,6 +217,8 @@ class _Run:
     def settle(self, done: Finished) -> None:
         """Note what a finished file was, and put its rows with those to be saved."""
         file, samples = done.file, self.unfinished.pop(done.file.path, [])
+        if not done.digest and not done.error:  # without a preview it waits for the second pass
+            return
         self.failures.pop(file.path, None)
         self.since_saved += 1
         try:
@@ -214,6 +227,7 @@ class _Run:
             why = MediaError(file.path, "decode", f"its facts cannot be stored: {error!s:.300}")
             done, samples = replace(done, error=done.error or why), []
         if done.error:
+            self.settled.pop(file.path, None)  # what the first pass made of it
             self.fail(file, done.error)
             if done.error.stage in ("decode", "motion") and not samples:
                 self.lost.add(file.path)

@@ -188,18 +188,18 @@ class _Heic:
 
     def _read_places(self) -> None:
         box = self.boxes[b"iloc"]
-        version, at, numbers = box[0], 8 if box[0] == 2 else 6, _Numbers(box)
-        sizes = [box[4] >> 4, box[4] & 15, box[5] >> 4, box[5] & 15 if version else 0]
-        offset_size, length_size, base_size, index_size = sizes
-        numbers.at = at
-        for _ in range(numbers.next(4 if version == 2 else 2)):
-            ident = numbers.next(4 if version == 2 else 2)
+        version, numbers = box[0], _Numbers(box, 6)
+        offset_size, length_size = box[4] >> 4, box[4] & 15
+        base_size, index_size = box[5] >> 4, box[5] & 15 if version else 0
+        wide = 4 if version == 2 else 2
+        for _ in range(numbers.next(wide)):
+            ident = numbers.next(wide)
             method = numbers.next(2) & 15 if version else 0
             elsewhere, base, extents = numbers.next(2), numbers.next(base_size), []
             for _ in range(numbers.next(2)):
                 numbers.next(index_size)
                 extents.append((base + numbers.next(offset_size), numbers.next(length_size)))
-            if ident in self.items and method == 0 and not elsewhere:
+            if ident in self.items and method == 0 and not elsewhere:  # of the file itself, from its beginning
                 self.items[ident].extents = tuple(extents)
 
     def _read_properties(self) -> None:
@@ -304,7 +304,9 @@ class _Jpeg:
 
     def previews(self, shortest: int) -> Iterator:
         """What reads each preview that may be large enough, the smallest first."""
-        indexes = [(at + 8, content[4:]) for code, at, content in self.segments if code == 0xE2 and content[:4] == b"MPF\0"]
+        indexes = [
+            (at + 8, content[4:]) for code, at, content in self.segments if code == 0xE2 and content[:4] == b"MPF\0"
+        ]
         for start, index in indexes[:1]:
             for kind, size, offset in sorted(_pictures(index), key=lambda one: one[1]):
                 if kind in MPF_LARGE and offset:
