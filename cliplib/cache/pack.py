@@ -88,6 +88,7 @@ def save(
     if pictures not in PICTURES:
         raise LibraryError(f"pictures is {pictures!r}: it can be {', '.join(map(repr, PICTURES))}")
     rows = _chosen(index.rows, paths, places)
+    rows_.warn_of_provisional(rows, file.name)
     packed = rows_.with_column(rows, "path", map(_name, rows["path"].to_pylist()))
     model = dict(index.model)
     if Path(model["name"]).is_absolute():  # a checkpoint: whose folder it lies in is nobody's business
@@ -187,6 +188,7 @@ class Pack:
             self.judgements = self._read(JUDGEMENTS) if about.get("judgements") else b""
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CacheError(f"{self.file.name} is no pack saved by library.save_pack(): {error!r:.100}") from error
+        rows_.warn_of_provisional(self.rows, self.file.name)
         self._number = {key: number for number, key in enumerate(rows_.keys(self.rows))}
         self._scratch = tempfile.TemporaryDirectory(prefix="cliplib-pack-", ignore_cleanup_errors=True)
         self.folder = Path(self._scratch.name)

@@ -6,6 +6,7 @@ float16, half as large, and no cosine changes by more than 0.001. A file may lac
 have more than `COLUMNS`, see `format`: these come after the embedding, and stay.
 """
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -216,6 +217,20 @@ def _text_bytes(texts: pa.ChunkedArray) -> int:
     return sum(pc.sum(length).as_py() or 0 for length in lengths)
 
 
+def said_of_provisional(rows: pa.Table) -> list[str]:
+    """A sentence about the rows that are provisional, where there are any."""
+    count = pc.sum(rows["provisional"]).as_py() or 0
+    if not count:
+        return []
+    return [f"{count:,} photos are searched by the small previews in their files so far; index() makes them exact"]
+
+
+def warn_of_provisional(rows: pa.Table, name: str) -> None:
+    """Warn where rows that are written to a file, or come from one, of this name are provisional."""
+    for said in said_of_provisional(rows):
+        warnings.warn(f"{name}: {said}", stacklevel=4)
+
+
 def unsafe_paths(paths: pa.ChunkedArray) -> list[str]:
     """Those of `paths` (strings) that could lead out of the library, each once, see `UNSAFE`."""
     return paths.filter(pc.match_substring_regex(paths, UNSAFE)).unique().to_pylist()
@@ -296,6 +311,6 @@ def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
             best[path] = max(best.get(path, version), version)
     kept = {}
     for name, rows in tables.items():
-        lost = pa.array([path for path, (_, _, winner) in best.items() if winner != name], pa.string())
+        lost = pa.array([path for path, (*_, winner) in best.items() if winner != name], pa.string())
         kept[name], _ = without(rows, lost)
     return kept

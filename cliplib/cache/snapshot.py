@@ -79,6 +79,7 @@ def save(file: str | Path, index: IndexReader, profiles: Iterable[dict] = ()) ->
         CacheError: for another suffix, and where the disk refuses.
     """
     file, rows = Path(file).expanduser(), index.rows
+    rows_.warn_of_provisional(rows, file.name)
     jpegs = [index.thumbnail(key) for key in rows_.keys(rows)]
     model = {**index.model, "profiles": [*profiles]}
     if file.suffix == ".parquet":
@@ -115,6 +116,7 @@ def load(file: str | Path) -> Snapshot:
         profiles = model.pop("profiles", [])  # a snapshot of an earlier version carries none
         jpegs = pc.cast(table["thumbnail"], pa.binary()).to_pylist()
         rows = whole(table.drop_columns(["thumbnail"]), model, file.name)
+        rows_.warn_of_provisional(rows, file.name)
         thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
         return Snapshot(rows, thumbs, model, profiles)
     except CacheError:

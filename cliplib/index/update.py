@@ -23,7 +23,7 @@ from ..errors import LibraryError, MediaError, QueryError, printable
 from ..media.files import Listing, MediaFile, find_media
 from .companions import Companions
 from .copies import Copies, about
-from .first_pass import photos_of, said_of
+from .first_pass import photos_of
 from .journal import Journal
 from .pipeline import Finished, Reader, Sample
 from .plan import EVERY_S, Plan, moving_part, plan, versions
@@ -121,7 +121,7 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, s
             *run.presence.others,
             *companions.problems,
             *_undated(store.rows),
-            *said_of(store.rows),
+            *rows_.said_of_provisional(store.rows),
         ],
         written=written,
         outlook=outlook,
