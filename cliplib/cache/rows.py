@@ -138,7 +138,8 @@ def keys(rows: pa.Table) -> list[tuple[str, float | None]]:
 def with_column(rows: pa.Table, name: str, values) -> pa.Table:
     """The rows with other values (n, or an Arrow array of them) in one of `COLUMNS`."""
     at = rows.column_names.index(name)
-    return rows.set_column(at, rows.schema.field(at), pa.array(values, COLUMNS[name]))
+    column = values if isinstance(values, pa.ChunkedArray) else pa.array(values, COLUMNS[name])
+    return rows.set_column(at, rows.schema.field(at), column)
 
 
 def to_parquet(rows: pa.Table, metadata: dict[str, str]) -> bytes:
@@ -252,7 +253,7 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     Rows with a path that leaves the library, or an embedding that is not finite and of length one, are left out and
     said.
     """
-    rows = _completed(rows, dim, name)
+    rows = _in_all_columns(rows, dim, name)
     vectors = matrix(rows)
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     unit = np.abs(norms - 1) <= UNIT_TOLERANCE  # false for NaN as well
@@ -271,7 +272,20 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     return rows, problems
 
 
-def _completed(rows: pa.Table, dim: int, name: str) -> pa.Table:
+def completed(rows: pa.Table) -> pa.Table:
+    """The rows with what those of an earlier format leave open and tell all the same; the same table for nothing.
+
+    In format 1 the place of a video can only be a sidecar's. That of a photo is the camera's, once `index` has read
+    those again that have a sidecar.
+    """
+    nowhere = pc.and_(pc.is_valid(rows["latitude"]), pc.is_null(rows["place_from"]))
+    if not pc.any(nowhere).as_py():
+        return rows
+    told = pc.if_else(pc.equal(rows["kind"], "image"), "exif", "sidecar")
+    return with_column(rows, "place_from", pc.if_else(nowhere, told, rows["place_from"]))
+
+
+def _in_all_columns(rows: pa.Table, dim: int, name: str) -> pa.Table:
     """The rows with all of `COLUMNS` in their order and types, the embedding, and then what else there is."""
     names = rows.column_names
     if len(names) > len(set(names)) or not set(names).issuperset(NEEDED):

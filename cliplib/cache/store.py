@@ -36,7 +36,7 @@ class Store:
 
     `folder` is `.cliplib/<model>`; `model` says in a flat dict which encoder made the rows (`model_id`, `name`, ...)
     and how wide its embeddings are (`dim`). `embeddings` is the precision in which they are written, "float32" or
-    "float16", and to which `compact` brings what is there (None: as they are, float32 for a new index). Nothing is
+    "float16", and to which `complete` brings what is there (None: as they are, float32 for a new index). Nothing is
     written before the first `checkpoint`. `problems` says, in sentences, what could not be believed.
     """
 
@@ -107,42 +107,61 @@ class Store:
             if dead := self._state.dead.get(name, set()) | died:
                 state.dead[name] = dead
         if new.num_rows:
-            self._add_part(state, new, thumbs.items)
+            self._add_part(state, new, self._write_thumbs(thumbs.items))
         self._commit(state, new.num_rows)
 
+    def complete(self) -> None:
+        """Fill in what rows of an earlier format leave open, see `rows.completed`, and bring all parts to the precision
+        that is asked for. Thumbnails stay where they are; nothing is written where nothing changes.
+        """
+        state = State(failures=self._state.failures)
+        for name, rows in self._state.live.items():
+            entry, complete = self._state.entries[name], rows_.completed(rows)
+            if complete is rows and self.embeddings in (None, _precision(entry)):
+                state.live[name], state.entries[name] = rows, entry
+                if name in self._state.dead:
+                    state.dead[name] = self._state.dead[name]
+            else:
+                state.dropped.add(name)
+                self._add_part(state, complete, entry.get("thumbs"))
+        if state.dropped:
+            self._commit(state, 0)
+
     def compact(self) -> None:
-        """Merge the parts when they are many (not one with half the rows), or of another precision; delete what need
-        not be kept."""
-        other = {n for n, entry in self._state.entries.items() if self.embeddings not in (None, _precision(entry))}
-        if len(self._state.live) > MANY_PARTS or other:
-            self._merge(other)
+        """Merge the parts when they are many (not one with half the rows); delete what need not be kept."""
+        if len(self._state.live) > MANY_PARTS:
+            self._merge()
         if len(self._manifests) > MANY_PARTS:
             delete_old(self.folder)
             self._manifests &= set(manifest.files(self.folder))  # not what came meanwhile: `refresh` has yet to see it
 
-    def _merge(self, needed: set[str]) -> None:
+    def _merge(self) -> None:
         total = sum(rows.num_rows for rows in self._state.live.values())
         stay = {n for n, rows in self._state.live.items() if rows.num_rows > total / 2 and n not in self._state.dead}
-        stay -= needed
         state = State(failures=self._state.failures, dropped=set(self._state.live) - stay)
         for name in stay:
             state.live[name], state.entries[name] = self._state.live[name], self._state.entries[name]
         merged = rows_.concatenated([self._state.live[name] for name in sorted(state.dropped)]).combine_chunks()
         keys, packs = dict.fromkeys(rows_.keys(merged)), self._packs()
-        self._add_part(state, merged, lambda: packs.among(keys))
+        self._add_part(state, merged, self._write_thumbs(lambda: packs.among(keys)))
         self._commit(state, 0)
 
-    def _add_part(self, state: State, rows: pa.Table, thumbs: Callable[[], Iterable[tuple[Key, bytes]]]) -> None:
-        ident = uuid.uuid4().hex[:16]
+    def _write_thumbs(self, thumbs: Callable[[], Iterable[tuple[Key, bytes]]]) -> dict | None:
+        """Write a pack of thumbnails; its name, size and sha256, or None where there are none."""
+        if next(iter(thumbs()), None) is None:
+            return None
+        return self._write(f"thumbs-{uuid.uuid4().hex[:16]}.parquet", lambda file: write_pack(file, thumbs()))
+
+    def _add_part(self, state: State, rows: pa.Table, thumbs: dict | None) -> None:
+        """Write a part, whose thumbnails are in the pack `thumbs`, and add it to a state."""
         about = {f"cliplib.{key}": str(value) for key, value in {**self.model, "format": format.VERSION}.items()}
         before = {_precision(entry) for entry in self._state.entries.values()}
         precision = self.embeddings or ("float16" if before == {"float16"} else "float32")
         stored = rows_.with_embeddings_of(rows, precision)
         rows = rows_.with_embeddings_of(stored, "float32")  # as the next session will read them
         write = partial(rows_.write_parquet, stored, about)
-        entry = self._write(f"part-{ident}.parquet", write) | {"rows": rows.num_rows, "embeddings": precision}
-        if next(iter(thumbs()), None):
-            entry["thumbs"] = self._write(f"thumbs-{ident}.parquet", lambda file: write_pack(file, thumbs()))
+        entry = self._write(f"part-{uuid.uuid4().hex[:16]}.parquet", write)
+        entry |= {"rows": rows.num_rows, "embeddings": precision} | ({"thumbs": thumbs} if thumbs else {})
         state.live[entry["name"]], state.entries[entry["name"]] = rows, entry
 
     def _commit(self, state: State, new_rows: int) -> None:

@@ -92,6 +92,7 @@ def update(
             with closing(read(reader, todo.todo)) as events:
                 run.take_in(events, len(todo.todo), progress)
         removed = run.remove_gone(confirm_removals)
+        store.complete()
         store.compact()
     return _report(run, listing, companions, removed, time.monotonic() - started)
 

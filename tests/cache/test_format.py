@@ -90,6 +90,16 @@ class TestFormat1:
         assert old.photos() == ["b.png", "copy.jpg", "moved.jpg"]
         assert manifest.read(max(old.folder.glob("manifest*")))["format"] == format.VERSION
 
+    def test_index_says_where_a_place_is_from_and_encodes_nothing(self, library, old):
+        tables = [rows.with_column(table, "latitude", [None, *[48.5] * 2]) for table in tables_of(library)]
+        format1.write_index(old.folder, tables, library.store.thumbnail, library.store.model)
+        assert old.index(progress=False).encoded == 0
+        again = Store(old.folder, library.store.model)
+        assert again.rows["place_from"].to_pylist() == [None, "exif", "exif", None, "sidecar", "sidecar"]
+        assert answers(old) == answers(library)
+        written = len(list(old.folder.iterdir()))
+        assert old.index(progress=False).unchanged == 4 and len(list(old.folder.iterdir())) == written
+
     def test_larger_than_memory_too(self, library, old):
         format1.write_index(old.folder, tables_of(library), library.store.thumbnail, library.store.model)
         for kind, whole in (("image", library.search), ("frame", library.search_videos)):

@@ -82,10 +82,14 @@ def test_parts_of_both_precisions_lie_side_by_side(tmp_path):
     add(Store(tmp_path, MODEL), ["c"])  # of what is mixed, a writer without a wish makes nothing coarser
     assert paths(Store(tmp_path, MODEL)) == ["a", "b", "c"]
     assert sorted(map(str, stored(tmp_path))) == ["float", "float", "halffloat"]
-    Store(tmp_path, MODEL).compact()
+    Store(tmp_path, MODEL).complete()
     assert len(stored(tmp_path)) == 3
-    Store(tmp_path, MODEL, "float16").compact()
-    assert paths(Store(tmp_path, MODEL)) == ["a", "b", "c"] and stored(tmp_path).count(pa.float16()) == 2
+    wishing = Store(tmp_path, MODEL, "float16")
+    wishing.complete()
+    wishing.complete()  # nothing is left to do
+    assert len(list(tmp_path.glob("manifest*"))) == 4 and stored(tmp_path).count(pa.float16()) == 3
+    assert paths(Store(tmp_path, MODEL)) == ["a", "b", "c"]
+    assert [wishing.thumbnail((f"x{path}", None)) for path in "abc"] == [b"a", b"b", b"c"]
 
 
 def test_half_precision_survives_the_way_to_single_and_back():
