@@ -65,7 +65,8 @@ bench:  ## measure speed beside bare operations, open_clip and the paper's way, 
 	@$(BIN)/python tests/benchmarks/bench.py $(BENCH)
 	@$(BIN)/python tests/benchmarks/boxes.py
 
-torture: setup  ## kill, starve, damage and race the index on purpose, write build/torture.json
+torture:  ## kill, starve, damage and race the index on purpose, write build/torture.json
+	@$(PYTHON) .ci/setup.py test
 	@PYTHONPATH=. $(BIN)/python tests/torture.py
 
 phone: setup  ## a drawn Takeout, a slow mount, a class of thirty; write build/phone.json

@@ -2,7 +2,8 @@
 
 Prints each figure and writes build/torture.json. A stub stands for the encoder where the store and the index are what
 is tested. `--share 0.1` runs a tenth of everything. Every random choice comes from `--seed`; where a kill falls also
-depends on the machine. Media files are tortured in `torture_files`, pickles in `torture_pickles`.
+depends on the machine. Media files are tortured in `torture_files`, folders in `torture_folders`, pickles in
+`torture_pickles`.
 """
 
 import argparse
@@ -284,7 +285,8 @@ def _differences(table, other) -> int:
 
 def torture(seed: int = 0, share: float = 1.0) -> dict:
     """All figures; `share` of the full number of trials."""
-    from tests.torture_mount import mount_that_forgets  # late: it stands on the stub encoder above
+    from tests.torture_folders import histories, large_photos, odd_mtimes  # late: they stand on the stub encoder above
+    from tests.torture_mount import mount_that_forgets
 
     def times(full):
         return max(2, round(full * share))
@@ -301,6 +303,9 @@ def torture(seed: int = 0, share: float = 1.0) -> dict:
             ("damaged", damaged_files, [times(2660)]),
             ("tiny", kill9_tiny, [max(1, round(5 * share))]),
             ("mount", mount_that_forgets, [times(100)]),
+            ("mtimes", odd_mtimes, []),
+            ("histories", histories, [times(200)]),
+            ("large", large_photos, [max(3, times(16))]),
             ("reread", reread, [share >= 0.5]),
             ("pickles", hostile_pickles, [share]),
         ):
