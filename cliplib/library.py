@@ -7,8 +7,9 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from . import models
-from .cache import pack, snapshot
+from .cache import manifest, pack, snapshot
 from .cache.rows import PRECISIONS
+from .cache.staging import copy_by_hand, copy_index
 from .cache.store import Store, cache_of, folder_name
 from .calibrate.cutoffs import Cutoffs
 from .calibrate.judgements import Judgements
@@ -30,7 +31,8 @@ class Library:
     """A folder of photos and videos that can be searched by meaning.
 
     `root` is any folder; `model` an openai/CLIP name, "tiny", or the path of a checkpoint. The cache lies in
-    `root/.cliplib`; where that cannot be written, under ~/.cache/cliplib; or in `cache`. `device` and `precision` are
+    `root/.cliplib`, or in `cache`; where `root/.cliplib` cannot be written it is read, and what is new goes to
+    ~/.cache/cliplib. `device` and `precision` are
     the encoder's (None: the best at hand), which is loaded when needed. `embeddings`: "float16" makes the index half as
     large, and index() rewrites what is there; cosines change by less than 0.001. "float32" is exact; None leaves an
     index as it is, and a new one is exact. LibraryError when the folder is not there.
@@ -75,24 +77,60 @@ class Library:
 
     @property
     def folder(self) -> Path:
-        """Where that cache lies."""
-        return self.cache / folder_name(self.encoder.about["name"], self.encoder.model_id)
+        """Where that cache lies: below `cache`, or where it can only be read, until `index` has copied it."""
+        own = self.cache / self._name
+        if self._read_only and not manifest.files(own) and manifest.files(self._read_only / self._name):
+            return self._read_only / self._name
+        return own
+
+    @property
+    def _name(self) -> str:
+        return folder_name(self.encoder.about["name"], self.encoder.model_id)
 
     @cached_property
     def judgements(self) -> Judgements:
         """Which picture answers which query, as people said; one table for all models of this folder."""
         store = self.store  # not `self`: what holds a library in a circle keeps its model in memory
-        return Judgements(self.cache / "judgements", lambda: store.rows)
+        return Judgements(self._by_hand / "judgements", lambda: store.rows)
 
     @cached_property
     def profiles(self) -> Profiles:
         """The calibrated cutoffs of this folder and model."""
-        return Profiles(self.folder, self.encoder.about)
+        return Profiles(self._by_hand / self._name, self.encoder.about)
 
     @cached_property
     def cache(self) -> Path:
-        """The folder of this library's caches: `root/.cliplib`, or one in the home folder where that is read-only."""
+        """Where this library's caches are written: `root/.cliplib`, or in the home folder where that is read-only."""
         return self._cache or cache_of(self.root)
+
+    @cached_property
+    def _read_only(self) -> Path | None:
+        """`root/.cliplib` where it cannot be written, as on a read-only mount or in somebody else's folder."""
+        beside = self.root / ".cliplib"
+        return beside if self._cache is None and self.cache != beside and os.path.isdir(beside) else None
+
+    @cached_property
+    def _by_hand(self) -> Path:
+        """The cache of judgements and cutoffs: `cache`, with the newer of those that can only be read copied to it."""
+        if self._read_only:
+            try:
+                copy_by_hand(self._read_only, self.cache)
+            except OSError:  # they can be written nowhere
+                return self._read_only
+        return self.cache
+
+    def _write_below_cache(self) -> None:
+        """Before a run: what the index holds where it can only be read is copied, or merged with what was written."""
+        if self._read_only and manifest.files(origin := self._read_only / self._name):
+            own = self.cache / self._name
+            try:
+                copy_index(origin, own, whole=False)
+            except OSError as error:
+                why = f"{error.strerror or error}. Give a folder that can be written with Library(..., cache=...)"
+                raise CacheError(
+                    f"{origin} can only be read, and its copy {own} could not be written: {why}"
+                ) from error
+            self.store.move(own)
 
     @property
     def engine(self) -> SearchEngine:
@@ -141,6 +179,7 @@ class Library:
         `update`, which `cluster` gives.
         """
         self._engine = None  # scores in hand keep theirs, with the rows that they were made of
+        self._write_below_cache()
         self.store.refresh()
         options = {"motion_clips": motion_clips, "retry_failed": retry_failed, "first_pass": first_pass, **elsewhere}
         return update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **options)
@@ -149,10 +188,10 @@ class Library:
         """`index` in a thread; searches find what it has saved. LibraryError while another such run goes on."""
         if self._indexing and self._indexing.running:
             raise LibraryError("an index run goes on already: wait() for it, or stop() it")
+        self._write_below_cache()
         self.refresh()  # what refuses to be indexed, such as a pack, says so here
-        store = Store(
-            self.store.folder, self.store.model, self._embeddings
-        )  # of its own, for it writes while searches read
+        folder, model = self.store.folder, self.store.model
+        store = Store(folder, model, self._embeddings)  # of its own, for it writes while searches read
         self._indexing = Indexing(store, partial(update, self.root, store, self.encoder, progress=False), **options)
         return self._indexing
 
@@ -167,7 +206,8 @@ class Library:
 
     def check(self, by_content: bool = False) -> list[doctor.Finding]:
         """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""
-        return doctor.check(self.root, self.cache, by_content)
+        own = self._read_only is None or any(self.cache.glob("*/manifest*.json"))
+        return doctor.check(self.root, self.cache if own else self._read_only, by_content)
 
     # the three questions; each takes a composed query, too: 2 * cliplib.text("a dog") + cliplib.image("pool.jpg")
 

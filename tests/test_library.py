@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +18,7 @@ from cliplib.cache import snapshot
 from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError, ModelError, QueryError
 from cliplib.models.clip_encoder import ClipEncoder
+from cliplib.search import blocks
 from tests.libraries import draw_picture, five_photos_and_a_video, save_random_clip
 
 
@@ -188,6 +191,80 @@ class TestOpening:
         library = cliplib.Library(tmp_path / "photos", model=weights)
         assert library.index(progress=False).indexed == 1
         assert (tmp_path / "home" / ".cache" / "cliplib").is_dir() and not (tmp_path / "photos" / ".cliplib").exists()
+
+    def test_a_folder_that_goes_away_for_a_moment_costs_an_open_library_nothing(self, tmp_path, weights):
+        library = five_photos_and_a_video(tmp_path / "photos", weights)
+        before = library.search("a dog", k=9, threshold=-1)
+        shown = [before.thumbnail(hit) for hit in before]
+        other = cliplib.Library(library.root, model=weights)  # has shown no thumbnail yet
+        assert len(other) == 8
+        library.root.rename(tmp_path / "away")
+        for unmounted in (False, True):
+            if unmounted:
+                library.root.mkdir()
+            for each in (library, other):
+                with pytest.raises(LibraryError, match="Nothing was removed" if unmounted else "is none"):
+                    each.index(progress=False)
+                each.refresh()
+                hits = each.search("a dog", k=9, threshold=-1)
+                assert hits == before and hits.thumbnail(hits[0]) is None
+        library.root.rmdir()
+        (tmp_path / "away").rename(library.root)
+        for each in (library, other):
+            assert each.index(progress=False).unchanged == 6
+            assert [each.search("a dog").thumbnail(hit) for hit in before] == shown
+
+    def test_an_index_that_was_deleted_is_made_anew(self, tmp_path, weights):
+        library = five_photos_and_a_video(tmp_path / "photos", weights)
+        shutil.rmtree(library.cache)
+        assert library.index(progress=False).indexed == 6
+        assert len(cliplib.Library(library.root, model=weights)) == len(library) == 8
+
+    def test_an_index_that_can_only_be_read_is_read_and_what_is_new_goes_elsewhere(
+        self, tmp_path, weights, monkeypatch
+    ):
+        owner = five_photos_and_a_video(tmp_path / "photos", weights)
+        path = owner.photos()[0]
+        owner.judgements.add("text->image", "a dog", path, True)
+        owner.profiles.save(Profile("text->image", "best F1", -0.5, owner.store.model))
+        before = {file: file.stat().st_mtime_ns for file in sorted(owner.root.rglob("*"))}
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        reader = cliplib.Library(owner.root, model=weights, device="cpu", precision="fp32")
+        hits = reader.search("a dog", k=9)
+        assert hits == owner.search("a dog", k=9) and hits.threshold == -0.5 and hits.thumbnail(hits[0])
+        assert blocks.search(reader, "a dog", k=9).hits == hits.hits
+        assert reader.check()[0].sound and len(reader.judgements.frame()) == 1
+        assert not list((tmp_path / "home").rglob("part-*"))
+        reader.judgements.add("text->image", "a cat", path, False)
+        reader.profiles.save(Profile("text->image", "best F1", -0.7, owner.store.model))
+        report = reader.index(progress=False)
+        assert (report.unchanged, report.encoded) == (6, 0) and str(tmp_path / "home") in report.cache
+        assert {file: file.stat().st_mtime_ns for file in sorted(owner.root.rglob("*"))} == before
+        draw_picture(owner.root / "new.jpg", 9)
+        assert reader.index(progress=False).encoded == 1
+        again = cliplib.Library(owner.root, model=weights, device="cpu", precision="fp32")
+        assert len(again) == 9 and again.threshold("text->image") == -0.7 and len(again.judgements.frame()) == 2
+        monkeypatch.undo()
+        draw_picture(owner.root / "newer.jpg", 10)
+        assert (owner.index(progress=False).encoded, len(owner)) == (2, 10)  # the owner knows nothing of the other
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        late = cliplib.Library(owner.root, model=weights, device="cpu", precision="fp32")
+        assert late.index(progress=False).encoded == 0 and len(late) == 10
+
+    def test_an_index_that_can_only_be_read_is_read_where_nothing_can_be_written_at_all(
+        self, tmp_path, weights, monkeypatch
+    ):
+        owner = five_photos_and_a_video(tmp_path / "photos", weights)
+        owner.judgements.add("text->image", "a dog", owner.photos()[0], True)
+        (tmp_path / "home").touch()
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        reader = cliplib.Library(owner.root, model=weights, device="cpu", precision="fp32")
+        assert reader.search("a dog", k=9, threshold=-1) and len(reader.judgements.frame()) == 1
+        with pytest.raises(CacheError, match=r"can only be read.*Library\(\.\.\., cache=\.\.\.\)"):
+            reader.index(progress=False)
 
     def test_two_models_live_side_by_side(self, library, tmp_path):
         other = save_random_clip(tmp_path / "other.safetensors", seed=1)

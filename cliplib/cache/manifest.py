@@ -51,7 +51,7 @@ def files(folder: Path) -> list[Path]:
     """
     try:
         names = with_retries(lambda: os.listdir(folder))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise CacheError(

@@ -176,10 +176,8 @@ def save_back(cache: str | Path, to: str | Path) -> int:
         raise CacheError(
             f"there is no folder {to.parent} for the cache: make it first; if it is on Drive, is the drive mounted?"
         )
-    by_hand = sorted([*cache.glob("judgements/[!.]*"), *cache.glob("*/profile-*.json")])
     try:
-        copied = sum(_save_one(folder, to / folder.name) for folder in folders)
-        return copied + sum(_save_by_hand(file, to / file.relative_to(cache)) for file in by_hand)
+        return sum(copy_index(folder, to / folder.name) for folder in folders) + copy_by_hand(cache, to)
     except OSError as error:
         raise CacheError(
             f"could not save the cache in {to}: {error.strerror or error}. What was there before is intact, and so is "
@@ -187,14 +185,18 @@ def save_back(cache: str | Path, to: str | Path) -> int:
         ) from error
 
 
-def _save_one(folder: Path, to: Path) -> int:
-    """Copy what the heads of one cache name, and the heads; the bytes copied."""
+def copy_index(folder: Path, to: Path, whole: bool = True) -> int:
+    """Copy what the heads of one model's cache name, and the heads; what is in `to` stays, and the two are merged.
+
+    Returns the bytes copied: none of what is there already. Raises OSError, and CacheError for a damaged part, which is
+    left behind where the copy need not be `whole`.
+    """
     bodies, copied = manifest.believed(manifest.read_all(folder)[0], manifest.part_sizes(folder)), 0
     to.mkdir(parents=True, exist_ok=True)
     for ident in manifest.heads(bodies):
         new_rows, name = 0, manifest.file_name(bodies[ident])
         for part in bodies[ident]["parts"]:
-            part_bytes = _carry(folder, to, part)
+            part_bytes = _carry(folder, to, part, whole)
             new_rows += part["rows"] if part_bytes else 0
             copied += part_bytes + (_carry(folder, to, part["thumbs"], needed=False) if "thumbs" in part else 0)
         if not (to / name).exists():
@@ -204,8 +206,16 @@ def _save_one(folder: Path, to: Path) -> int:
     return copied
 
 
-def _save_by_hand(file: Path, to: Path) -> int:
-    """Copy what a person made, unless there is a newer one; of salts the first stays. The bytes copied."""
+def copy_by_hand(cache: Path, to: Path) -> int:
+    """Copy what people made in all caches of a library, judgements and calibrated cutoffs; of two versions the newer
+    stays. The bytes copied. Raises OSError.
+    """
+    files = sorted([*cache.glob("judgements/[!.]*"), *cache.glob("*/profile-*.json")])
+    return sum(_copy_newer(file, to / file.relative_to(cache)) for file in files)
+
+
+def _copy_newer(file: Path, to: Path) -> int:
+    """Copy a file, unless there is a newer one; of salts the first stays. The bytes copied."""
     data = with_retries(file.read_bytes)
     if to.exists() and (
         to.name == "salt" or to.stat().st_mtime_ns >= file.stat().st_mtime_ns or to.read_bytes() == data

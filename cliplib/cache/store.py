@@ -51,12 +51,22 @@ class Store:
         folding = Folding(self.folder, self.model)
         self._state, self.problems = folding.state(), folding.problems
 
-    def refresh(self) -> bool:
-        """Read again if another writer has added to the cache since it was read; whether one had."""
-        changed = set(manifest.files(self.folder)) != self._manifests
+    def refresh(self, deleted: bool = False) -> bool:
+        """Read again if another writer has changed the cache since it was read; whether one had.
+
+        Where nothing of it is there any more, its mount is perhaps away for a moment, and what was read stays; unless
+        it must have been `deleted`, for the library's own files are in sight.
+        """
+        found = set(manifest.files(self.folder))
+        changed = found != self._manifests and (deleted or bool(found))
         if changed:
             self._read()
         return changed
+
+    def move(self, folder: Path) -> None:
+        """Go on in another folder, with what is there."""
+        self.folder = Path(folder)
+        self._read()
 
     @property
     def rows(self) -> pa.Table:
@@ -84,6 +94,8 @@ class Store:
 
     def _packs(self) -> Thumbs:
         if self._thumbs is None:
+            if not os.path.isdir(self.folder):  # away for a moment: there is nothing to note
+                return Thumbs([])
             self._thumbs = Thumbs([self.folder / entry["name"] for entry in self.thumb_files()])
             self.problems += [text for text in self._thumbs.problems if text not in self.problems]
         return self._thumbs
@@ -176,6 +188,11 @@ class Store:
 
     def _write(self, name: str, write: Callable) -> dict:
         """Let `write` fill a new file of the cache; its name, size in bytes and sha256."""
+        if self._manifests and not os.path.isdir(self.folder):
+            raise CacheError(
+                f"the cache {self.folder} is not there any more. If it lies on a mount, mount it anew; if it was "
+                "deleted, run index() again"
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             size, sha256 = with_retries(lambda: write_durably(self.folder / name, write))
@@ -199,9 +216,9 @@ def folder_name(model: str, model_id: str) -> str:
 
 
 def cache_of(root: Path) -> Path:
-    """The folder of a library's caches: `root/.cliplib`, or one in the home folder where that cannot be written."""
+    """Where a library's caches are written: `root/.cliplib`, or in the home folder where that cannot be written."""
     beside = root / ".cliplib"
-    if (beside.is_dir() and os.access(beside, os.W_OK)) or writable(root):
+    if os.access(beside, os.W_OK) if beside.is_dir() else writable(root):
         return beside
     name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return Path.home() / ".cache" / "cliplib" / name

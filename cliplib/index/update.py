@@ -76,6 +76,7 @@ def update(
             "If the folder is a mount, check that it is mounted. Nothing was removed; if they are "
             "really gone, run index(confirm_removals=True)"
         )
+    store.refresh(deleted=True)
     companions = Companions(root, listing, store.rows, motion_clips)
     todo = plan(listing, store, companions, every_s, motion_clips, retry_failed)
     copies = Copies(store, todo, every_s)
