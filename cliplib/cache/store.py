@@ -1,9 +1,10 @@
 """The cache on disk: immutable parts of rows and thumbnails, and the manifests that name them.
 
 A checkpoint writes a part, then a manifest under a new name. Nothing is changed in place, so a stop at any moment
-leaves the state before or the state after. Loading folds all heads: the union of their parts less the dead rows; so two
-writers lose nothing. A part that does not match its checksum is named, and its rows are looked for in the generation
-before. Files may arrive in any order, or never, where the cache lies on a mount and the machine dies (see `mounts`).
+leaves the state before or the state after. Loading merges all heads, the union of their parts less the dead rows, so
+that two writers lose nothing. A part that does not match its checksum is named, and its rows are looked for in the
+generation before. Files may arrive in any order, or never, where the cache lies on a mount and the machine dies (see
+`mounts`).
 
     .cliplib/<model>/manifest-<time>-<id>.json
                      part-<id>.parquet          rows, see `rows`
@@ -24,9 +25,9 @@ from ..media.retry import with_retries
 from . import format, manifest, mounts
 from . import rows as rows_
 from .durable import writable, write_durably
-from .fold import Folding, State
+from .merging import Merger, State
 from .retention import delete_old
-from .thumbs import Key, Thumbs, write_pack
+from .thumbs import Key, Thumbs, write_thumbs
 
 MANY_PARTS = 8  # more than this are merged when a run ends
 
@@ -48,8 +49,8 @@ class Store:
         self._rows: pa.Table | None = None
         self._thumbs: Thumbs | None = None
         self._manifests = set(manifest.files(self.folder))
-        folding = Folding(self.folder, self.model)
-        self._state, self.problems = folding.state(), folding.problems
+        merger = Merger(self.folder, self.model)
+        self._state, self.problems = merger.state(), merger.problems
 
     def refresh(self, deleted: bool = False) -> bool:
         """Read again if another writer has changed the cache since it was read; whether one had.
@@ -85,14 +86,14 @@ class Store:
         return self._state.failures
 
     def thumb_files(self) -> list[dict]:
-        """Name, size and sha256 of the thumbnail packs."""
+        """Name, size and sha256 of the thumbnail files."""
         return [entry["thumbs"] for entry in self._state.entries.values() if "thumbs" in entry]
 
     def thumbnail(self, key: Key) -> bytes | None:
         """The JPEG of a row by (digest, time_s), or None where the cache has none."""
-        return self._packs().get(key)
+        return self._all_thumbs().get(key)
 
-    def _packs(self) -> Thumbs:
+    def _all_thumbs(self) -> Thumbs:
         if self._thumbs is None:
             if not os.path.isdir(self.folder):  # away for a moment: there is nothing to note
                 return Thumbs([])
@@ -154,18 +155,18 @@ class Store:
         for name in stay:
             state.live[name], state.entries[name] = self._state.live[name], self._state.entries[name]
         merged = rows_.concatenated([self._state.live[name] for name in sorted(state.dropped)]).combine_chunks()
-        keys, packs = dict.fromkeys(rows_.keys(merged)), self._packs()
-        self._add_part(state, merged, self._write_thumbs(lambda: packs.among(keys)))
+        keys, pictures = dict.fromkeys(rows_.keys(merged)), self._all_thumbs()
+        self._add_part(state, merged, self._write_thumbs(lambda: pictures.among(keys)))
         self._commit(state, 0)
 
     def _write_thumbs(self, thumbs: Callable[[], Iterable[tuple[Key, bytes]]]) -> dict | None:
-        """Write a pack of thumbnails; its name, size and sha256, or None where there are none."""
+        """Write a file of thumbnails; its name, size and sha256, or None where there are none."""
         if next(iter(thumbs()), None) is None:
             return None
-        return self._write(f"thumbs-{uuid.uuid4().hex[:16]}.parquet", lambda file: write_pack(file, thumbs()))
+        return self._write(f"thumbs-{uuid.uuid4().hex[:16]}.parquet", lambda file: write_thumbs(file, thumbs()))
 
     def _add_part(self, state: State, rows: pa.Table, thumbs: dict | None) -> None:
-        """Write a part, whose thumbnails are in the pack `thumbs`, and add it to a state."""
+        """Write a part, whose thumbnails are in the file `thumbs`, and add it to a state."""
         about = {f"cliplib.{key}": str(value) for key, value in {**self.model, "format": format.VERSION}.items()}
         before = {_precision(entry) for entry in self._state.entries.values()}
         precision = self.embeddings or ("float16" if before == {"float16"} else "float32")

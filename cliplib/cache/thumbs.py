@@ -20,7 +20,7 @@ GROUP_ROWS = 32  # about 250 KB
 Key = tuple[str, float | None]  # digest, and for a frame its time in seconds
 
 
-def write_pack(file, thumbs: Iterable[tuple[Key, bytes]]) -> None:
+def write_thumbs(file, thumbs: Iterable[tuple[Key, bytes]]) -> None:
     """Write thumbnails as Parquet to a binary file, in the order given; one row group at a time is in memory."""
     items = iter(thumbs)
     options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
@@ -31,7 +31,7 @@ def write_pack(file, thumbs: Iterable[tuple[Key, bytes]]) -> None:
 
 
 class Thumbs:
-    """The thumbnails of several packs, all or those `wanted`; only their keys are read at first."""
+    """The thumbnails of several files, all or those `wanted`; only their keys are read at first."""
 
     def __init__(self, files: list[Path], wanted: set[Key] | None = None):
         self._where: dict[Key, tuple[Path, int]] = {}
@@ -48,11 +48,11 @@ class Thumbs:
                     self._where[key] = (file, row)
 
     def get(self, key: Key) -> bytes | None:
-        """The JPEG of a key, or None where there is none or its pack is damaged."""
+        """The JPEG of a key, or None where there is none or its file is damaged."""
         return next((jpeg for _, jpeg in self.among([key])), None)
 
     def among(self, keys: Iterable[Key]) -> Iterator[tuple[Key, bytes]]:
-        """Those of `keys` that have a JPEG, with it, pack by pack; one row group at a time is read and in memory."""
+        """Those of `keys` that have a JPEG, with it, file by file; one row group at a time is read and in memory."""
         places: dict[Path, list[tuple[int, Key]]] = {}
         for key in keys:
             if key in self._where:
@@ -66,4 +66,4 @@ class Thumbs:
                         jpegs = with_retries(partial(file.read_row_group, group, columns=["jpeg"]))["jpeg"]
                         yield from ((key, jpegs[row % GROUP_ROWS].as_py()) for row, key in members)
             except (OSError, pa.ArrowException, IndexError):
-                continue  # a damaged pack has no pictures to give
+                continue  # a damaged file has no pictures to give

@@ -153,7 +153,7 @@ class TestWhatLoads:
         add(theirs, ["t"])
         newest(folder, "part-*").unlink()
         add(mine, ["m"])
-        monkeypatch.setattr("cliplib.cache.fold.KEPT_SECONDS", 0)
+        monkeypatch.setattr("cliplib.cache.merging.KEPT_SECONDS", 0)
         time.sleep(0.01)
         add(Store(folder, MODEL), ["n"])
         after = Store(folder, MODEL)

@@ -1,4 +1,4 @@
-"""The store: checkpoints, folding of heads, damage, compaction, thumbnails."""
+"""The store: checkpoints, merging of heads, damage, compaction, thumbnails."""
 
 import errno
 import json

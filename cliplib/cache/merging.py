@@ -1,4 +1,4 @@
-"""What a cache holds: the state that its manifests tell, folded into one, with every part checked as it is read."""
+"""Merging of manifests: the one state that all manifests of a cache tell, with every part checked as it is read."""
 
 import hashlib
 import time
@@ -29,23 +29,23 @@ class State:
     known: set[str] = field(default_factory=set)  # manifests that the next one makes obsolete
 
 
-class Folding:
+class Merger:
     """Reads the cache in `folder` for a `model` (see `Store`); `problems` says, in sentences, what was not believed."""
 
     def __init__(self, folder: Path, model: dict):
         self.folder, self.model, self.problems = folder, model, []
         self.read: dict[str, pa.Table | None] = {}  # parts by name; None where a part is damaged
-        self.folded: dict[str, bool] = {}  # manifests by id; whether they, or all before them, were whole
+        self.merged: dict[str, bool] = {}  # manifests by id; whether they, or all before them, were whole
 
     def state(self) -> State:
-        """All heads folded: the union of their parts less the dead rows. CacheError as `manifest.files`."""
+        """All heads merged: the union of their parts less the dead rows. CacheError as `manifest.read_all`."""
         believed, known = self._manifests()
         state, heads = State(known=known), manifest.heads(believed)
         entries = {entry["name"]: entry for ident in heads for entry in believed[ident]["parts"]}
         with ThreadPoolExecutor(READERS) as pool:  # one thread decodes the embeddings of a part
             self.read.update(zip(entries, pool.map(self._read_part, entries.values()), strict=True))
         for ident in heads:
-            self._fold(ident, believed, state)
+            self._merge(ident, believed, state)
         state.entries = {name: state.entries[name] for name in sorted(state.entries.keys() - state.dropped)}
         for name in state.entries:
             dead = pa.array(list(state.dead.get(name, ())), pa.string())
@@ -54,7 +54,7 @@ class Folding:
         return state
 
     def _manifests(self) -> tuple[dict[str, dict], set[str]]:
-        """The manifests to fold, by id, and the ids of all that the next one makes obsolete."""
+        """The manifests to merge, by id, and the ids of all that the next one makes obsolete."""
         bodies, damaged = manifest.read_all(self.folder)
         self.problems += [f"{name} is damaged and was passed over" for name in damaged]
         for ident in [i for i, body in bodies.items() if body["model"].get("model_id") != self.model["model_id"]]:
@@ -71,31 +71,31 @@ class Folding:
         young = time.time_ns() - KEPT_SECONDS * 10**9
         return believed, believed.keys() | {ident for ident, body in missing.items() if body["created_ns"] < young}
 
-    def _fold(self, ident: str, bodies: dict, into: State) -> bool:
+    def _merge(self, ident: str, bodies: dict, into: State) -> bool:
         """Add a manifest to a state: whole, or what is sound of it and the generations before; whether one was whole.
 
         Rows that are dead in a manifest that is not whole live on in what is added from the generations before: those
         that took their place may be in the part that is missing.
         """
-        if ident in self.folded:
-            return self.folded[ident]
+        if ident in self.merged:
+            return self.merged[ident]
         body = bodies[ident]
         for entry in body["parts"]:
             if entry["name"] not in self.read:
                 self.read[entry["name"]] = self._read_part(entry)
             if self.read[entry["name"]] is not None:
                 into.entries[entry["name"]] = entry
-        whole = self.folded[ident] = all(self.read[entry["name"]] is not None for entry in body["parts"])
+        whole = self.merged[ident] = all(self.read[entry["name"]] is not None for entry in body["parts"])
         if whole:
             into.dropped.update(body["dropped"])
         else:
             for earlier in manifest.before(body, bodies):
-                self.folded[ident] |= self._fold(earlier, bodies, into)
-        if whole or not self.folded[ident]:
+                self.merged[ident] |= self._merge(earlier, bodies, into)
+        if whole or not self.merged[ident]:
             for part, paths in body["dead"].items():
                 into.dead.setdefault(part, set()).update(paths)
         into.failures |= body["failures"]
-        return self.folded[ident]
+        return self.merged[ident]
 
     def _read_part(self, entry: dict) -> pa.Table | None:
         try:
