@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from ..errors import CacheError
 
@@ -67,10 +68,10 @@ class _Hashing:
 
     closed = False
 
-    def __init__(self, file):
+    def __init__(self, file: IO[bytes]):
         self.file, self.size, self.sha256 = file, 0, hashlib.sha256()
 
-    def write(self, data) -> int:
+    def write(self, data: bytes) -> int:
         self.file.write(data)
         self.sha256.update(data)
         self.size += len(data)

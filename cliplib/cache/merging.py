@@ -33,7 +33,8 @@ class Merger:
     """Reads the cache in `folder` for a `model` (see `Store`); `problems` says, in sentences, what was not believed."""
 
     def __init__(self, folder: Path, model: dict):
-        self.folder, self.model, self.problems = folder, model, []
+        self.folder, self.model = folder, model
+        self.problems: list[str] = []
         self.read: dict[str, pa.Table | None] = {}  # parts by name; None where a part is damaged
         self.merged: dict[str, bool] = {}  # manifests by id; whether they, or all before them, were whole
 

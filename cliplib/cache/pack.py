@@ -22,6 +22,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -94,11 +95,11 @@ def save(
     if Path(model["name"]).is_absolute():  # a checkpoint: whose folder it lies in is nobody's business
         model["name"] = Path(model["name"]).name
     judged = sum(1 for _ in csv.DictReader(io.StringIO(judgements.decode("utf-8-sig"))))
-    about = {"magic": MAGIC, "format": format.VERSION, "model": model}
+    about: dict[str, object] = {"magic": MAGIC, "format": format.VERSION, "model": model}
     about |= {"rows": rows.num_rows, "pictures": pictures, "judgements": judged}
     about["profiles"] = [{**body, "model": model} for body in profiles]
 
-    def write(target) -> None:
+    def write(target: IO[bytes]) -> None:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(OWN_MARK, json.dumps(about, indent=1))
             archive.writestr("index.parquet", rows_.to_parquet(packed, {"cliplib": MAGIC}))
@@ -150,9 +151,10 @@ def _add_pictures(archive: zipfile.ZipFile, root: Path, rows: pa.Table, original
                 shutil.copyfileobj(copy, member)
 
 
-def _preview(source) -> bytes:
+def _preview(source: Path) -> bytes:
     """A JPEG of at most `PREVIEW_EDGE` pixels, upright, with nothing in it but the picture."""
     image = open_photo(read_bytes(source), PREVIEW_EDGE // 2).image
+    assert image is not None  # which it is only where no decoding was asked for
     image.thumbnail((PREVIEW_EDGE, PREVIEW_EDGE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)

@@ -7,8 +7,9 @@ have more than `COLUMNS`, see `format`: these come after the embedding, and stay
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -103,7 +104,7 @@ def joined(tables: list[pa.Table], dim: int) -> pa.Table:
     A table that has its photos first, as a checkpoint writes them, is cut without a copy; a single table of one kind is
     handed on as it is.
     """
-    halves = {kind: [] for kind in KINDS}
+    halves: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
     for rows in tables:
         photos = pc.equal(rows["kind"], KINDS[0])
         first = pc.sum(photos).as_py() or 0
@@ -135,7 +136,7 @@ def keys(rows: pa.Table) -> list[tuple[str, float | None]]:
     return list(zip(rows["digest"].to_pylist(), rows["time_s"].to_pylist(), strict=True))
 
 
-def with_column(rows: pa.Table, name: str, values) -> pa.Table:
+def with_column(rows: pa.Table, name: str, values: Iterable) -> pa.Table:
     """The rows with other values (n, or an Arrow array of them) in one of `COLUMNS`."""
     at = rows.column_names.index(name)
     column = values if isinstance(values, pa.ChunkedArray) else pa.array(values, COLUMNS[name])
@@ -149,7 +150,7 @@ def to_parquet(rows: pa.Table, metadata: dict[str, str]) -> bytes:
     return sink.getvalue()
 
 
-def write_parquet(rows: pa.Table, metadata: dict[str, str], file) -> None:
+def write_parquet(rows: pa.Table, metadata: dict[str, str], file: IO[bytes] | pa.NativeFile) -> None:
     """Write the rows as Parquet to a binary file, with `metadata` in their schema.
 
     BYTE_STREAM_SPLIT groups the bytes of like weight of the floats, so that zstd finds something to press. It has to be

@@ -17,6 +17,7 @@ import pickletools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -84,7 +85,7 @@ def save(file: str | Path, index: IndexReader, profiles: Iterable[dict] = ()) ->
     model = {**index.model, "profiles": [*profiles]}
     if file.suffix == ".parquet":
         table = rows_.known(rows).append_column("thumbnail", pa.array(jpegs, pa.binary()))
-        about = {"cliplib": MAGIC, "format": format.VERSION, "model": json.dumps(model), "sha256": PLACEHOLDER}
+        about = {"cliplib": MAGIC, "format": format.VERSION, "model": json.dumps(model), "sha256": PLACEHOLDER.decode()}
         data = rows_.to_parquet(table, about)
     elif file.suffix in SUFFIXES:
         vectors = rows_.matrix(rows)
@@ -178,16 +179,18 @@ def _check_opcodes(data: bytes, name: str) -> None:
     for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
         if opcode.name not in OPCODES:
             raise CacheError(f"refused {name}: {opcode.name} at byte {position}, which no index needs; no code was run")
-        if count > MOST_OPCODES + position // 4:  # an empty list is one byte in the file, and 64 in memory
+        if count > MOST_OPCODES + (position or 0) // 4:  # an empty list is one byte in the file, and 64 in memory
             raise CacheError(f"refused {name}: it holds more things than an index of its size could; a bomb?")
-        if opcode.name == "LONG1" and not -(2**63) <= argument < 2**63:  # such numbers can all have one hash
+        if (
+            opcode.name == "LONG1" and argument is not None and not -(2**63) <= argument < 2**63
+        ):  # such numbers can all have one hash
             raise CacheError(f"refused {name}: a number beyond 64 bits at byte {position}; no code was run")
 
 
 class _Builtins(pickle.Unpickler):
     """A second lock behind the scan of the opcodes: no global is ever looked up."""
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> NoReturn:
         raise CacheError(f"refused: the pickle asks for {module}.{name}")
 
 

@@ -89,7 +89,7 @@ def _on_disk(folder: Path, listing: Listing) -> list[MediaFile]:
         if inside.get(path):
             continue
         try:
-            facts = with_retries(lambda path=path: os.stat(folder / path))
+            facts = with_retries(partial(os.stat, folder / path))
             files.append(MediaFile(path, "", facts.st_size, facts.st_mtime_ns))
         except OSError as error:
             listing.problems.append(MediaError(path, "walk", f"its size cannot be read: {error.strerror or error}"))
@@ -106,8 +106,15 @@ def _found(to: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _check_room(folder, to, files, there, todo, max_bytes) -> None:
-    """LibraryError where the files would not fit under the cap or on the disk."""
+def _check_room(
+    folder: Path,
+    to: Path,
+    files: list[MediaFile],
+    there: dict[str, tuple[int, int]],
+    todo: list[MediaFile],
+    max_bytes: int,
+) -> None:
+    """LibraryError where the files would not fit under the cap or on the disk; `there`: see `_found`."""
     shown = partial(tqdm.format_sizeof, suffix="B")
     others = there.keys() - {file.path for file in files}
     mine = sum(file.size for file in files)
@@ -132,7 +139,7 @@ def _copy(folder: Path, to: Path, passing: Path, file: MediaFile) -> list[MediaE
     """Copy one file, as long as it was listed, to `passing` and then to its place; [] or what was wrong."""
     target = to / file.path
 
-    def once():
+    def once() -> None:
         left = file.size
         with open(folder / file.path, "rb") as source, open(passing, "wb") as sink:
             while left >= 0 and (chunk := source.read(min(CHUNK_BYTES, left + 1))):
@@ -188,10 +195,11 @@ def save_back(cache: str | Path, to: str | Path) -> int:
 def copy_index(folder: Path, to: Path, whole: bool = True) -> int:
     """Copy what the heads of one model's cache name, and the heads; what is in `to` stays, and the two are merged.
 
-    Returns the bytes copied: none of what is there already. Raises OSError, and CacheError for a damaged part, which is
-    left behind where the copy need not be `whole`.
+    Returns the bytes copied: none of what is there already. Raises OSError, and CacheError as `manifest.read_all` of
+    both folders, and for a damaged part, which is left behind where the copy need not be `whole`.
     """
     bodies, copied = manifest.believed(manifest.read_all(folder)[0], manifest.part_sizes(folder)), 0
+    manifest.read_all(to)  # refuses to write beside an index of a later format
     to.mkdir(parents=True, exist_ok=True)
     for ident in manifest.heads(bodies):
         new_rows, name = 0, manifest.file_name(bodies[ident])

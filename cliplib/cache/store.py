@@ -46,11 +46,11 @@ class Store:
         self._read()
 
     def _read(self) -> None:
+        found, merger = set(manifest.files(self.folder)), Merger(self.folder, self.model)
+        self._state = merger.state()  # where that raises, what was read before stays, and is still to be read again
+        self._manifests, self.problems = found, merger.problems
         self._rows: pa.Table | None = None
         self._thumbs: Thumbs | None = None
-        self._manifests = set(manifest.files(self.folder))
-        merger = Merger(self.folder, self.model)
-        self._state, self.problems = merger.state(), merger.problems
 
     def refresh(self, deleted: bool = False) -> bool:
         """Read again if another writer has changed the cache since it was read; whether one had.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ GROUP_ROWS = 32  # about 250 KB
 Key = tuple[str, float | None]  # digest, and for a frame its time in seconds
 
 
-def write_thumbs(file, thumbs: Iterable[tuple[Key, bytes]]) -> None:
+def write_thumbs(file: IO[bytes], thumbs: Iterable[tuple[Key, bytes]]) -> None:
     """Write thumbnails as Parquet to a binary file, in the order given; one row group at a time is in memory."""
     items = iter(thumbs)
     options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}

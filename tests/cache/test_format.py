@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 import cliplib
-from cliplib.cache import format, manifest, retention, rows, snapshot
+from cliplib.cache import format, manifest, retention, rows, snapshot, staging
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError
 from cliplib.search import blocks
@@ -180,6 +181,21 @@ class TestNewer:
         (finding,) = old.check()
         assert not finding.sound and "newer cliplib" in finding.advice and "NOT READABLE" in str(finding)
         assert {path: path.read_bytes() for path in old.folder.iterdir()} == before
+
+    def test_one_that_comes_while_a_library_is_open_is_left_alone_too(self, library, old, tmp_path):
+        given = library.store.thumbnail, library.store.model
+        format1.write_index(old.folder, tables_of(library), *given)
+        before = answers(old)
+        body = manifest.read(max(old.folder.glob("manifest*")))
+        format1.write_manifest(old.folder, body | {"format": "3.0", "id": "f" * 32, "created_ns": time.time_ns()})
+        files = sorted(old.folder.iterdir())
+        draw_picture(old.root / "new.jpg", 9)
+        for ask in (lambda: old.index(progress=False), old.refresh) * 2:
+            with pytest.raises(CacheError, match="newer cliplib"):
+                ask()
+        with pytest.raises(CacheError, match="newer cliplib"):
+            staging.save_back(library.cache, old.cache)
+        assert sorted(old.folder.iterdir()) == files and answers(old) == before
 
     @pytest.mark.parametrize(("name", "write"), [("a.parquet", "snapshot"), ("a.pkl", "snapshot"), ("a.zip", "pack")])
     def test_so_are_snapshots_and_packs(self, library, tmp_path, name, write):
