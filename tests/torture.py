@@ -29,7 +29,7 @@ from cliplib.index.doctor import check
 from cliplib.index.update import update
 from tests.libraries import FileAround, draw_picture
 from tests.mutations import flip_a_bit
-from tests.torture_files import damaged_files, odd_files
+from tests.torture_files import cut_videos, damaged_files, odd_files
 from tests.torture_pickles import hostile_pickles
 from tests.torture_tiny import kill9_tiny, reread
 
@@ -301,6 +301,7 @@ def torture(seed: int = 0, share: float = 1.0) -> dict:
             ("sequences", sequences, [times(200)]),
             ("odd", odd_files, [times(2200)]),
             ("damaged", damaged_files, [times(2660)]),
+            ("cut", cut_videos, [times(10)]),
             ("tiny", kill9_tiny, [max(1, round(5 * share))]),
             ("mount", mount_that_forgets, [times(100)]),
             ("mtimes", odd_mtimes, []),

@@ -15,12 +15,22 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from tests.mutations import damaged_copies, mutated
 
 HOME = Path(__file__).resolve().parent.parent
 SAMPLE, MEDIA = HOME / "data" / "sample", HOME.parent / "shared" / "media"
 HANG_S = 10  # without a word
 WORKERS = 2
+FILMS = [  # seconds, frames a second, with sound
+    *((2, 25, False), (600, 5, True), (3, 10, True), (5, 25, True), (10, 25, False)),
+    *((20, 10, True), (45, 25, True), (90, 10, False), (180, 5, True), (300, 5, False)),
+]
+FORMS = ("mp4 first", "mp4", "mov first", "mkv", "webm", "avi", "mp4 pieces")
+MOVFLAGS = {"first": "faststart", "pieces": "frag_keyframe+empty_moov"}
+CUT_TO = (0.5, 0.75, 0.9, 0.97, 0.99)
 
 
 def files_of(*folders: Path) -> list[Path]:
@@ -178,6 +188,55 @@ def damaged_files(rng: random.Random, folder: Path, copies: int) -> dict:
         "sound_flagged": sum(bool(reason) for _, _, _, reason, *_ in sound),
         "sound_files": len(sound),
     }
+
+
+def cut_videos(rng: random.Random, folder: Path, films: int) -> dict:
+    """Films of 2 s to 10 min in six forms, whole and cut short: which share of the cuts that cost frames goes unsaid.
+
+    A whole film that is called cut is a false alarm.
+    """
+    silent, cuts, alarms = [], 0, 0
+    for film, form in ((film, form) for film in FILMS[:: max(1, len(FILMS) // films)] for form in FORMS):
+        data = _film(rng, form, *film)
+        whole, reason = _frames(data)
+        alarms += bool(reason)
+        for share in CUT_TO:
+            frames, reason = _frames(data[: int(len(data) * share)])
+            if frames < whole:
+                cuts += 1
+                silent += [] if reason else [f"{film[0]} s {form} cut to {share:.0%}"]
+    silent_share = round(len(silent) / cuts, 4)
+    return {"cut_videos": cuts, "cut_videos_silent_share": silent_share, "cut_videos_false_alarms": alarms}
+
+
+def _frames(data: bytes) -> tuple[int, str]:
+    """How many frames a video has that can be decoded, and what is said of the others."""
+    from cliplib.errors import MediaError
+    from cliplib.media.video import open_video
+
+    frames = 0
+    try:
+        with open_video(data) as video:
+            for _ in video.shots():
+                frames += 1
+    except MediaError as error:
+        return frames, error.reason
+    return frames, ""
+
+
+def _film(rng: random.Random, form: str, seconds: int, fps: int, sound: bool) -> bytes:
+    """A drawn film whose content differs from frame to frame, in one of `FORMS`."""
+    from tests.media.test_video import made, steady
+
+    container, _, how = form.partition(" ")
+    noise = rng.getrandbits(30)
+
+    def picture(number):
+        return Image.fromarray(np.random.default_rng(noise + number).integers(0, 256, (24, 32, 3), np.uint8))
+
+    options = {"movflags": MOVFLAGS[how]} if how else {}
+    sound_s = seconds if sound and container != "avi" else 0
+    return made(container, steady(seconds, fps), sound_s=sound_s, options=options, size=(32, 24), picture=picture)
 
 
 if __name__ == "__main__":

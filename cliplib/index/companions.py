@@ -14,14 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import MediaError
+from ..media.dates import from_name, hours_apart
 from ..media.files import Listing, MediaFile
 from ..media.reading import read_bytes
 from ..media.takeout import match_sidecars, plain_path, sidecar_facts
-from ..media.video import Video, open_video
+from ..media.video import open_video
 
 LONGEST_CLIP_S = 4.0
-CONTENT_ID = "com.apple.quicktime.content.identifier"
-PLACE = ("latitude", "longitude", "place_from")
+DATED, PLACED = ("taken_at", "taken_from"), ("latitude", "longitude", "place_from")
+CORRECTED_HOURS = 15  # so far from the camera's date a sidecar's is no matter of time zones: its owner corrected it
 FIRST_YEAR, LAST_YEAR = 1826, 2199  # of a file time that may be a date; SMB, NTFS and cloud tools write 1601 or 30828
 
 
@@ -72,16 +73,15 @@ class Companions:
         return {path: (ident, duration_s) for path, ident, duration_s in zip(*columns, strict=True)}
 
     def completed(self, file: MediaFile, facts: dict) -> dict:
-        """The facts of a file, its sidecar's date and place where it has none itself, and its mtime where neither has a
-        date; notes its content identifier.
+        """The facts of a file with what its sidecar tells, see `with_told`, and where neither has a date that of its
+        name, or else its mtime; notes its content identifier.
         """
         if file.kind == "image":
             self._note(file.path, facts)
-        dated, placed = facts.get("taken_at"), facts.get("place_from")
-        told = {} if dated and placed else self._told(file.path)
-        facts = facts | {name: value for name, value in told.items() if not (placed if name in PLACE else dated)}
-        if not facts.get("taken_at") and (taken_at := date_of(file.mtime_ns)):
-            facts |= {"taken_at": taken_at, "taken_from": "mtime"}
+        facts = with_told(facts, self._told(file.path))
+        for source, taken_at in (("name", from_name(file.path)), ("mtime", date_of(file.mtime_ns))):
+            if not facts.get("taken_at") and taken_at:
+                facts |= {"taken_at": taken_at, "taken_from": source}
         return facts | {"sidecar_ns": self.dated.get(file.path)}
 
     def photo_of(self, file: MediaFile) -> str | None:
@@ -90,7 +90,7 @@ class Companions:
             return None
         try:
             with open_video(os.path.join(self.root, file.path)) as video:
-                return self._owner(file.path, content_id(video), video.facts.duration_s)
+                return self._owner(file.path, video.facts.content_id, video.facts.duration_s)
         except MediaError:
             return None
 
@@ -133,18 +133,24 @@ class Companions:
         if sidecar is None:
             return {}
         try:
-            facts = sidecar_facts(read_bytes(os.path.join(self.root, sidecar)))
-            return facts | ({"place_from": "sidecar"} if "latitude" in facts else {})
+            return sidecar_facts(read_bytes(os.path.join(self.root, sidecar)))
         except (MediaError, ValueError) as error:
             self.problems.append(f"{sidecar} tells nothing of {path}: {getattr(error, 'reason', error)}")
             self.sidecars.pop(path, None)  # said once
             return {}
 
 
-def content_id(video: Video) -> str | None:
-    """What Apple wrote into an open video and into the photo that it belongs to."""
-    container = getattr(video.reader, "container", None)
-    return container.metadata.get(CONTENT_ID) if container else None
+def with_told(facts: dict, told: dict) -> dict:
+    """The facts of a file with what its sidecar tells of it.
+
+    The sidecar's date is taken where the file has none, and where the two differ by more than time zones do: then the
+    owner has corrected it, as of a scan, and the sidecar's place goes before the file's. Else the camera knows better.
+    """
+    own, its = facts.get("taken_at"), told.get("taken_at")
+    corrected = bool(own and its) and hours_apart(own, its) > CORRECTED_HOURS
+    placed = None not in (facts.get("latitude"), facts.get("longitude"))
+    take = (DATED if corrected or not own else ()) + (PLACED if corrected or not placed else ())
+    return facts | {name: told[name] for name in take if name in told}
 
 
 def date_of(mtime_ns: int) -> str | None:

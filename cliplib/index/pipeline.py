@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from threading import BoundedSemaphore, Condition, Event
@@ -24,7 +24,7 @@ from ..media.photo import fitted, open_photo, thumbnail
 from ..media.preview import read_preview
 from ..media.reading import DIGEST_WHOLE_BYTES, RetryingFile, digest_of, read_bytes
 from ..media.video import open_video
-from .companions import Companions, content_id
+from .companions import Companions
 from .first_pass import digest_of_preview, upright_size
 from .journal import Journal, try_alone
 from .plan import moving_part
@@ -127,7 +127,7 @@ class Reader:
                 with shared.turns:
                     photo = open_photo(data, self.shortest, decode=not known)
                     samples = [] if known else [self._sample(file, digest, photo.image, {})]
-            facts = {"width": photo.width, "height": photo.height} | photo.exif
+            facts = {"width": photo.width, "height": photo.height} | photo.facts
             return [*samples, Finished(file, digest, facts=self.companions.completed(file, facts))]
         except Exception as error:
             return [Finished(file, digest, _as_media_error(file, error))]
@@ -146,7 +146,7 @@ class Reader:
             with shared.turns:
                 photo = open_photo(preview.data, self.shortest)
                 samples = [] if known else [self._sample(file, digest, photo.image, {"provisional": True})]
-            facts = photo.exif | upright_size(preview, photo.width, photo.height)
+            facts = photo.facts | upright_size(preview, photo.width, photo.height)
             return [*samples, Finished(file, digest, facts=self.companions.completed(file, facts))]
         except Exception:  # damaged bytes, or a decoder that is wanting
             return [Finished(file, None)]
@@ -166,14 +166,12 @@ class Reader:
             digest = source.digest() if large else digest_of(source)
             known = self.known(digest, file.kind)
             with open_video(source) as video:
-                names = ("width", "height", "duration_s", "taken_at", "taken_from")
-                facts = {name: getattr(video.facts, name) for name in names} | {"content_id": content_id(video)}
-                facts = self.companions.completed(file, facts)
+                facts = self.companions.completed(file, asdict(video.facts))
                 for frame in () if known else video.sample(self.every_s):
                     if shared.stopped.is_set():
                         return
                     share = min(1.0, (frame.time_s + self.every_s) / max(facts["duration_s"], 1e-3))
-                    own = {"time_s": frame.time_s, "every_s": self.every_s}
+                    own = {"time_s": frame.time_s, "every_s": self.every_s, "frame_s": frame.length_s}
                     yield self._sample(file, digest, frame.image, own, share)
             yield Finished(file, digest, facts=facts)
         except Exception as error:

@@ -1,8 +1,8 @@
 """Files on disk: find them, read them, open photos and videos, cut clips; nothing here knows of models or caches.
 
 In reading order: `files` walks a folder and its `zips`, `reading` reads a file or a member (`retry` tries again on a
-mount that fails), `content` tells what bytes are, `photo` opens a picture upright with what its camera wrote
-(`exif`), `preview` finds the small picture that a photo's file carries; `video` gives frames with their times
-(`decoder` is PyAV's half) and `clip` writes a stretch of them; `takeout` knows what phones and Google Takeout call
-things, and `screenshot` what shows a screen.
+mount that fails), `content` tells what bytes are, `photo` opens a picture upright, with what is in it (`metadata`),
+`preview` finds the small picture that a photo's file carries; `video` gives frames with their times (`container` tells
+what is missing of a file) and `clip` writes a stretch of them; `dates` reads dates however they are written, `takeout`
+knows what phones and Google Takeout call things, and `screenshot` what shows a screen.
 """

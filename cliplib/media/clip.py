@@ -85,7 +85,7 @@ def _encode(video, file, start_s, end_s, recipe, name):
 
 def _mux(av, video, file, start_s, end_s, recipe, name):
     size = recipe.size(video.facts.width, video.facts.height)
-    shown = _shown(video.reader, start_s, end_s, recipe.most_fps)
+    shown = _shown(video, start_s, end_s, recipe.most_fps)
     first = next(shown, None)
     if first is None or start_s >= video.facts.duration_s:
         raise MediaError(name, "decode", f"no frame between {start_s:.2f} s and {end_s:.2f} s can be decoded")
@@ -95,7 +95,7 @@ def _mux(av, video, file, start_s, end_s, recipe, name):
         pictures.codec_context.time_base = CLOCK
         pictures.codec_context.colorspace = pictures.codec_context.color_primaries = 1  # BT.709, said so that no
         pictures.codec_context.color_trc = pictures.codec_context.color_range = 1  # player has to guess it; 1: limited
-        listener = _listener(video.reader)
+        listener = _listener(video)
         sound = clip.add_stream("aac", rate=SOUND_HZ, layout="stereo") if listener else None
         for time_s, image in itertools.chain([first], shown):
             frame = av.VideoFrame.from_image(image).reformat(*size, format="yuv420p", dst_colorspace="ITU709")
@@ -104,43 +104,43 @@ def _mux(av, video, file, start_s, end_s, recipe, name):
         clip.mux(pictures.encode(None))
         if sound:
             sound.bit_rate = recipe.sound_bps
-            for frame in _heard(video.reader, listener, start_s, end_s):
+            for frame in _heard(video, listener, start_s, end_s):
                 clip.mux(sound.encode(frame))
             clip.mux(sound.encode(None))
 
 
-def _shown(reader, start_s, end_s, most_fps) -> Iterator[tuple[float, Image.Image]]:
+def _shown(video, start_s, end_s, most_fps) -> Iterator[tuple[float, Image.Image]]:
     """What is on the screen from `start_s` to `end_s`, as (seconds after start_s, image), the first at 0."""
     on_screen = None
     with contextlib.suppress(MediaError):  # a damaged rest: what there is, is shown
-        for time_s, _, to_image in reader.shots(start_s):
-            after_s = time_s - start_s
-            if time_s >= end_s:
+        for shot in video.shots(start_s):
+            after_s = shot.time_s - start_s
+            if shot.time_s >= end_s:
                 break
             if on_screen and after_s > 0:
                 if after_s < on_screen[0] + 0.75 / most_fps:
                     continue
-                yield on_screen[0], on_screen[1]()
-            on_screen = after_s if on_screen and after_s > 0 else 0.0, to_image
+                yield on_screen[0], video.upright(on_screen[1])
+            on_screen = after_s if on_screen and after_s > 0 else 0.0, shot.frame
     if on_screen:
-        yield on_screen[0], (last := on_screen[1]())
+        yield on_screen[0], (last := video.upright(on_screen[1]))
         if end_s - start_s - on_screen[0] > 2 * SHORTEST_S:
             yield end_s - start_s - SHORTEST_S, last
 
 
-def _listener(reader):
+def _listener(video):
     """The first sound stream that can be decoded, or None."""
-    return next((stream for stream in reader.container.streams.audio if stream.codec_context is not None), None)
+    return next((stream for stream in video.container.streams.audio if stream.codec_context is not None), None)
 
 
-def _heard(reader, stream, start_s, end_s):
+def _heard(video, stream, start_s, end_s):
     """The sound from `start_s` to `end_s` as PyAV frames, timed from start_s; it ends early where it is damaged."""
     import av
 
-    reader.container.seek(int((start_s + reader.zero_s) * 1e6), backward=True)
+    video.container.seek(int((start_s + video.zero_s) * 1e6), backward=True)
     with contextlib.suppress(av.error.FFmpegError):
-        for frame in reader.container.decode(stream):
-            at_s = float(frame.pts * frame.time_base) - reader.zero_s if frame.pts is not None else -1.0
+        for frame in video.container.decode(stream):
+            at_s = float(frame.pts * frame.time_base) - video.zero_s if frame.pts is not None else -1.0
             if at_s >= end_s:
                 return
             if at_s >= start_s:

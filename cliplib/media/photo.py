@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
+from PIL.IptcImagePlugin import getiptcinfo
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -22,7 +23,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from ..errors import MediaError
 from .content import picture_format, stranger
-from .exif import facts as exif_facts
+from .metadata import PNG_DATES
+from .metadata import facts as written_facts
 from .reading import read_bytes
 
 MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the number is Pillow's own warning limit)
@@ -31,7 +33,7 @@ ZERO_TAIL_BYTES = 64  # a compressed picture does not end in so many zero bytes 
 STRIP_ROWS = 256
 THUMBNAIL_EDGE = 256  # pixels
 
-ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
+ORIENTATION, EXIF_IFD, GPS_IFD, XMP_TAG = 0x0112, 0x8769, 0x8825, 700
 TURNS = {  # EXIF orientation -> what sets the picture upright; 5 to 8 swap its sides
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -56,14 +58,14 @@ OPENERS = {  # the classes themselves: a multi-picture JPEG (MPO) opens as the J
 class Photo:
     """A picture upright as RGB, perhaps reduced; `width` and `height` are its own, upright, in pixels.
 
-    `image` is None where only the facts were asked for.
-    `exif` is what the camera wrote, see `exif.facts`: `taken_at` "YYYY-MM-DDTHH:MM:SS" by its clock, and more.
+    `image` is None where only the facts were asked for. `facts` is what is written into it, see `metadata.facts`:
+    `taken_at` "YYYY-MM-DDTHH:MM:SS", and more.
     """
 
     image: Image.Image | None
     width: int
     height: int
-    exif: dict
+    facts: dict
 
 
 def open_photo(source, shortest: int | None = None, decode: bool = True) -> Photo:
@@ -89,7 +91,8 @@ def open_photo(source, shortest: int | None = None, decode: bool = True) -> Phot
             image, size = _open(data, kind, shortest)
         if decode:
             image.load()
-        exif, gps = _exif(image, data)
+        tags, gps = _exif(image, data)
+        facts = written_facts(tags, gps, *_texts(image))
         image = _as_rgb(image) if decode else None
         if image and shortest and (times := min(image.size) // (2 * shortest)) > 1:
             image = image.reduce(times)
@@ -100,10 +103,10 @@ def open_photo(source, shortest: int | None = None, decode: bool = True) -> Phot
     except Exception as error:  # on damaged bytes Pillow raises a dozen types, OSError and SyntaxError among them
         found = " ".join(str(error).split()) or type(error).__name__
         raise MediaError(name, "decode", f"a damaged {kind} picture: {found}") from error
-    if (orientation := exif.get(ORIENTATION)) in TURNS:
+    if (orientation := tags.get(ORIENTATION)) in TURNS:
         image = image and image.transpose(TURNS[orientation])
         size = size[::-1] if orientation >= 5 else size
-    return Photo(image, *size, exif_facts(exif, gps))
+    return Photo(image, *size, facts)
 
 
 def fitted(image: Image.Image, shortest: int) -> Image.Image:
@@ -205,6 +208,20 @@ def _exif(image, data):
     if data and "original_orientation" in image.info and b"irot" not in data and b"imir" not in data:
         tags[ORIENTATION] = image.info["original_orientation"]
     return tags, gps
+
+
+def _texts(image):
+    """The XMP packet, IPTC datasets and PNG texts of a picture; nothing in place of what is damaged."""
+    info = image.info
+    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+    if hasattr(image, "tag_v2"):
+        xmp = image.tag_v2.get(XMP_TAG, xmp)
+    try:
+        iptc = getiptcinfo(image) if "photoshop" in info or hasattr(image, "tag_v2") else {}
+    except Exception:
+        iptc = {}
+    text = {name: value for name, value in info.items() if name in PNG_DATES} if image.format == "PNG" else {}
+    return xmp.encode() if isinstance(xmp, str) else bytes(xmp), iptc or {}, text
 
 
 def _as_rgb(image):

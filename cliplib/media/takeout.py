@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from datetime import datetime, timezone
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from . import dates
 
 ARCHIVE = re.compile(r"[^/]+\.zip!/", re.IGNORECASE)
 NUMBERED = re.compile(r"(?P<stem>.+)(?P<number>\(\d+\))$")
 SUPPLEMENT = ".supplemental-metadata"
-CUT = 46  # characters of a sidecar's name before its number and ".json"
+CUT = 46  # UTF-16 units of a sidecar's name before its number and ".json"
+MEDIA_CUT = 47  # such units of a media file's name before its number and suffix
 # How Google Photos marks an edited copy, in the language of the account.
 EDITED = (
     *("edited", "bearbeitet", "modifié", "modificato", "bewerkt", "edytowane", "editado", "ha editado", "editat"),
     *("redigerad", "redigert", "redigeret", "muokattu", "upraveno", "編集済み", "已修改", "편집됨"),
 )
 EDITED_STEM = re.compile(rf"(?P<stem>.+)-(?:{'|'.join(EDITED)})(?P<number>\(\d+\))?$", re.IGNORECASE)
+EDITED_CUT = re.compile(r"(?P<stem>.+)-(?:e|ed|edi|edit|edite)(?P<number>\(\d+\))?$", re.IGNORECASE)
 
 
 def plain_path(path: str) -> str:
@@ -42,13 +46,13 @@ def match_sidecars(media: Iterable[str], sidecars: Iterable[str]) -> dict[str, s
     """
     folders: dict[str, dict[str, str]] = {}
     for path in sidecars:
-        folder, _, name = plain_path(path).rpartition("/")
+        folder, _, name = _composed(plain_path(path)).rpartition("/")
         folders.setdefault(folder, {})[name[: -len(".json")]] = path
     found: dict[str, str] = {}
     stems: dict[str, str] = {}  # folder and stem of each file with a sidecar, for a clip that has none
     without = []
     for path in media:
-        folder, _, name = plain_path(path).rpartition("/")
+        folder, _, name = _composed(plain_path(path)).rpartition("/")
         here = folders.get(folder, {})
         stem = next((s for s in _sidecar_stems(name) if s in here), None) if here else None
         if stem is None:
@@ -64,42 +68,58 @@ def _stem(path: str) -> str:
     return plain_path(path).rpartition(".")[0]
 
 
-def _sidecar_stems(name: str):
+def _composed(path: str) -> str:
+    """The path with its accents in one form: a Mac's file system takes them apart (NFD), Google puts them together."""
+    return unicodedata.normalize("NFC", path)
+
+
+def _first_units(text: str, count: int) -> str:
+    """The first `count` UTF-16 units of a text, by which Google counts: an emoji has two."""
+    return text.encode("utf-16-le")[: 2 * count].decode("utf-16-le", "ignore")
+
+
+def _edited(stem: str) -> re.Match | None:
+    """The stem of a file's name as that of an edited copy; of a name that was cut, the mark may be cut, too."""
+    cut = len(stem.encode("utf-16-le")) // 2 >= MEDIA_CUT - 1
+    return EDITED_STEM.match(stem) or (EDITED_CUT.match(stem) if cut else None)
+
+
+def _sidecar_stems(name: str) -> Iterator[str]:
     """The names, without ".json", that the sidecar of a file of this name may have, the likeliest first."""
     stem, dot, suffix = name.rpartition(".")
-    names = [(name, "")]
-    if numbered := NUMBERED.match(stem):
-        names.append((f"{numbered['stem']}{dot}{suffix}", numbered["number"]))
-    if edited := EDITED_STEM.match(stem):
-        names.append((f"{edited['stem']}{dot}{suffix}", edited["number"] or ""))
-    for base, number in names:
-        for full in (base, base.rpartition(".")[0]):  # a title without a suffix leaves it out
+    stems = [(stem, "")]
+    if edited := _edited(stem):
+        stems.append((edited["stem"], edited["number"] or ""))
+    stems += [(found["stem"], found["number"]) for plain, _ in stems if (found := NUMBERED.match(plain))]
+    for plain, number in stems:
+        base = f"{plain}{dot}{suffix}"
+        for full in (base, plain):  # a title without a suffix leaves it out
             whole = full + SUPPLEMENT
-            yield whole[:CUT] + number
+            yield _first_units(whole, CUT) + number
             yield full + number
             # Cut elsewhere by other tools and zips; never so short that it could be another file's.
             yield from (whole[:end] + number for end in range(len(whole), min(len(full), CUT - 2), -1))
 
 
 def sidecar_facts(data: bytes) -> dict:
-    """What a sidecar tells: `taken_at`, `taken_from`, `latitude` and `longitude` in degrees; absent where it is silent.
+    """What a sidecar tells: `taken_at` and `taken_from`, `latitude` and `longitude` in degrees and `place_from`; absent
+    where it is silent.
 
     The date is `photoTakenTime`, in UTC (a sidecar knows no zone); 0, 0 is no place. ValueError where it is no sidecar.
     """
     try:
         body = json.loads(data)
-        seconds = int(body["photoTakenTime"]["timestamp"])
-        taken = datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
-    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError) as error:
+        taken_at = dates.of_seconds(int(body["photoTakenTime"]["timestamp"]))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"no sidecar of Google Takeout: {error!r:.120}") from error
-    facts: dict = {"taken_at": taken.isoformat(), "taken_from": "sidecar"}
+    facts: dict = {"taken_at": taken_at, "taken_from": "sidecar"} if taken_at else {}
     for name in ("geoData", "geoDataExif"):
         try:
             latitude, longitude = (float(body[name][key]) for key in ("latitude", "longitude"))
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
         if abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude or longitude):
-            return facts | {"latitude": latitude, "longitude": longitude}
+            return facts | {"latitude": latitude, "longitude": longitude, "place_from": "sidecar"}
     return facts
 
 
@@ -107,7 +127,7 @@ def original_of(path: str) -> str:
     """The path of the photo that this one was edited from: "a/IMG.jpg" of "a/IMG-edited.jpg"; of another, itself."""
     folder, slash, name = path.rpartition("/")
     stem, dot, suffix = name.rpartition(".")
-    edited = EDITED_STEM.match(stem)
+    edited = _edited(stem)
     return f"{folder}{slash}{edited['stem']}{edited['number'] or ''}{dot}{suffix}" if edited else path
 
 

@@ -1,22 +1,23 @@
 """Sidecars and Live Photos through a whole index run, folder and zip; what comes late; what is left out."""
 
 import os
-from datetime import datetime
+from datetime import datetime, timezone
 
 import pytest
 
 from cliplib.cache.store import Store
 from cliplib.index.companions import Companions
 from cliplib.index.update import update
-from cliplib.media.exif import facts
 from cliplib.media.files import find_media
+from cliplib.media.metadata import facts
 from cliplib.media.screenshot import is_screenshot
 from cliplib.media.takeout import plain_path
 from tests.takeouts import HOME, apple_note, build, picture, save_clip, save_photo, sidecar_name, zipped
 from tests.torture import MODEL, StubEncoder
 
 TAKEN = datetime(2019, 7, 14, 18, 30, 5)
-PLACED = '{"photoTakenTime": {"timestamp": "0"}, "geoData": {"latitude": 1.0, "longitude": 2.0}}'
+HERE = TAKEN.replace(tzinfo=timezone.utc).timestamp()
+PLACED = '{"photoTakenTime": {"timestamp": "%d"}, "geoData": {"latitude": 1.0, "longitude": 2.0}}'
 
 
 def run(root, cache=None, **options):
@@ -79,17 +80,17 @@ class TestSidecars:
         save_photo(tmp_path / "a.jpg", picture(1))
         _, rows = run(tmp_path)
         assert rows["a.jpg", None]["taken_from"] == "mtime"
-        (tmp_path / "a.jpg.json").write_text('{"photoTakenTime": {"timestamp": "0"}}')
+        (tmp_path / "a.jpg.json").write_text('{"photoTakenTime": {"timestamp": "299894400"}}')
         report, rows = run(tmp_path)
-        assert report.encoded == 0 and rows["a.jpg", None]["taken_at"] == "1970-01-01T00:00:00"
+        assert report.encoded == 0 and rows["a.jpg", None]["taken_at"] == "1979-07-04T00:00:00"
         assert Store(tmp_path / ".cliplib" / "stub", MODEL).thumbnail((rows["a.jpg", None]["digest"], None))
 
     def test_one_that_is_corrected_is_seen_and_one_that_is_deleted_tells_no_more(self, tmp_path):
         save_photo(tmp_path / "a.jpg", picture(1))
         sidecar = tmp_path / "a.jpg.json"
         for text, taken_at, place in (
-            ('{"photoTakenTime": {"timestamp": "0"}}', "1970-01-01T00:00:00", None),
-            (PLACED.replace('"0"', '"86400"'), "1970-01-02T00:00:00", "sidecar"),
+            ('{"photoTakenTime": {"timestamp": "172800"}}', "1970-01-03T00:00:00", None),
+            (PLACED % 86400, "1970-01-02T00:00:00", "sidecar"),
         ):
             sidecar.write_text(text)
             os.utime(sidecar, ns=(1, len(text)))
@@ -117,7 +118,7 @@ class TestSidecars:
         if late:
             run(tmp_path)
         for name in ("dated", "dateless"):
-            (tmp_path / f"{name}.jpg.json").write_text(PLACED)
+            (tmp_path / f"{name}.jpg.json").write_text(PLACED % HERE)
         rows = run(tmp_path)[1]
         row = rows["dated.jpg", None]
         assert (row["taken_at"], row["taken_from"], row["camera"]) == (TAKEN.isoformat(), "exif", "Drawn Camera 1")
@@ -127,9 +128,34 @@ class TestSidecars:
 
     def test_a_place_is_added_to_the_cameras_date(self, tmp_path):
         save_photo(tmp_path / "a.jpg", picture(1), TAKEN)
-        (tmp_path / "a.jpg.json").write_text(PLACED)
+        (tmp_path / "a.jpg.json").write_text(PLACED % HERE)
         row = run(tmp_path)[1]["a.jpg", None]
-        assert (row["taken_from"], row["latitude"], row["longitude"]) == ("exif", 1.0, 2.0)
+        assert (row["taken_from"], row["place_from"]) == ("exif", "sidecar")
+        assert (row["latitude"], row["longitude"]) == (1.0, 2.0)
+
+    def test_a_date_that_the_owner_corrected_is_taken_with_its_place(self, tmp_path):
+        """Of a scan the camera's date is that of the scanner."""
+        save_photo(tmp_path / "scan.jpg", picture(1), TAKEN, place=(48.5, -4.25))
+        (tmp_path / "scan.jpg.json").write_text(PLACED % 299894400)
+        row = run(tmp_path)[1]["scan.jpg", None]
+        assert (row["taken_at"], row["taken_from"]) == ("1979-07-04T00:00:00", "sidecar")
+        assert (row["latitude"], row["longitude"], row["place_from"]) == (1.0, 2.0, "sidecar")
+
+
+class TestName:
+    def test_its_date_counts_where_nothing_else_tells_one(self, tmp_path):
+        for name in ("IMG-20190712-WA0003", "PXL_20190712_101112"):
+            save_photo(tmp_path / f"{name}.jpg", picture(len(name)))
+        save_photo(tmp_path / "VID_20190712.jpg", picture(3), TAKEN)
+        save_photo(tmp_path / "IMG-20190712-WA0009.jpg", picture(4))
+        (tmp_path / "IMG-20190712-WA0009.jpg.json").write_text(PLACED % 299894400)
+        told = {path: (row["taken_at"], row["taken_from"]) for (path, _), row in run(tmp_path)[1].items()}
+        assert told == {
+            "IMG-20190712-WA0003.jpg": ("2019-07-12T00:00:00", "name"),
+            "IMG-20190712-WA0009.jpg": ("1979-07-04T00:00:00", "sidecar"),
+            "PXL_20190712_101112.jpg": ("2019-07-12T10:11:12", "name"),
+            "VID_20190712.jpg": (TAKEN.isoformat(), "exif"),
+        }
 
 
 class TestLivePhotos:

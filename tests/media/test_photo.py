@@ -348,11 +348,11 @@ class TestFacts:
         exif.get_ifd(0x8769).update({tag: value for tag, value in tags.items() if tag != 0x0132})
         exif.update({tag: value for tag, value in tags.items() if tag == 0x0132})
         photo = open_photo(encoded(quadrants(), "JPEG", exif=exif))
-        assert (photo.exif["taken_at"], photo.exif["taken_from"]) == (taken_at, "exif" if taken_at else None)
+        assert (photo.facts["taken_at"], photo.facts["taken_from"]) == (taken_at, "exif" if taken_at else None)
 
     def test_reads_the_date_of_an_iphone_heic(self, media):
         photo = open_photo(media / "photos/IMG_2682.heic")
-        assert (photo.exif["taken_at"], photo.exif["taken_from"]) == ("2019-03-21T11:04:22", "exif")
+        assert (photo.facts["taken_at"], photo.facts["taken_from"]) == ("2019-03-21T11:04:22", "exif")
         assert (photo.width, photo.height) == photo.image.size
 
 

@@ -8,6 +8,8 @@ import pytest
 from cliplib.media.screenshot import is_screenshot
 from cliplib.media.takeout import match_sidecars, one_photo, original_of, plain_path, sidecar_facts
 
+LONG = "a_name_of_sixty_letters_as_a_messenger_or_a_museum_makes_them_"
+
 
 class TestMatch:
     @pytest.mark.parametrize(
@@ -60,6 +62,28 @@ class TestMatch:
         both = match_sidecars(["a/I.heic", "a/I.MP4"], ["a/I.heic.json", "a/I.MP4.json"])
         assert both["a/I.MP4"] == "a/I.MP4.json"
 
+    @pytest.mark.parametrize(
+        ("media", "sidecar"),
+        [
+            (LONG[:47] + ".jpg", LONG[:46] + ".json"),
+            ("\N{SNOWMAN}\N{ROCKET}" + LONG + ".jpg", "\N{SNOWMAN}\N{ROCKET}" + LONG[:43] + ".json"),
+            ("\N{ROCKET}" * 30 + ".jpg", "\N{ROCKET}" * 23 + ".json"),
+            ("IMG_1-edited(1).jpg", "IMG_1.jpg(1).json"),
+            ("IMG_1(2)-edited.jpg", "IMG_1.jpg(2).json"),
+            ("IMG_1-bearbeitet(3).jpg", "IMG_1.jpg.supplemental-metadata(3).json"),
+            (LONG[:43] + "-edi.jpg", LONG[:43] + ".jpg.json"),
+            (LONG[:44] + "-ed.jpg", LONG[:44] + ".j.json"),
+            ("Caf\u00e9.jpg", "Cafe\u0301.jpg.json"),
+            ("Cafe\u0301.jpg", "Caf\u00e9.jpg.supplemental-metadata.json"),
+        ],
+    )
+    def test_cut_edited_and_decomposed_names(self, media, sidecar):
+        assert match_sidecars([f"a/{media}"], [f"a/{sidecar}"]) == {f"a/{media}": f"a/{sidecar}"}
+
+    def test_a_short_name_that_ends_like_a_cut_mark_is_no_edited_copy(self):
+        assert match_sidecars(["a/Anna-ed.jpg"], ["a/Anna.jpg.json"]) == {}
+        assert original_of("a/Anna-edi.jpg") == "a/Anna-edi.jpg"
+
     def test_an_album_split_between_two_archives(self):
         found = match_sidecars(["t-002.zip!/T/Rome/a.jpg"], ["t-001.zip!/T/Rome/a.jpg.json"])
         assert found == {"t-002.zip!/T/Rome/a.jpg": "t-001.zip!/T/Rome/a.jpg.json"}
@@ -78,6 +102,7 @@ class TestFacts:
             "taken_from": "sidecar",
             "latitude": -33.5,
             "longitude": 151.25,
+            "place_from": "sidecar",
         }
 
     def test_nought_nought_is_no_place_and_the_cameras_counts_then(self):
@@ -92,6 +117,9 @@ class TestFacts:
     def test_a_place_that_is_nowhere_on_earth_is_left_out(self, latitude):
         facts = sidecar_facts(self.body(geoData={"latitude": latitude, "longitude": 2.0}))
         assert facts == {"taken_at": "2019-01-01T00:00:00", "taken_from": "sidecar"}
+
+    def test_a_clock_at_nought_is_no_date(self):
+        assert sidecar_facts(b'{"photoTakenTime": {"timestamp": "0"}}') == {}
 
     def test_a_date_before_1970(self):
         assert sidecar_facts(b'{"photoTakenTime": {"timestamp": "-86400"}}')["taken_at"] == "1969-12-31T00:00:00"

@@ -19,7 +19,9 @@ from PIL import Image
 
 from cliplib.errors import MediaError
 from cliplib.media import reading, retry
+from cliplib.media.container import missing_bytes
 from cliplib.media.video import open_video
+from tests.libraries import picture
 from tests.media.test_content import HLS
 
 av = pytest.importorskip("av")
@@ -33,7 +35,7 @@ REAL = [
     "videos/with-gps.mov",
     "odd/av1_video.mkv",
 ]
-CODECS = {"webm": "libvpx", "avi": "mpeg4"}
+CODECS = {"webm": "libvpx", "avi": "mpeg4", "asf": "wmv2"}
 
 
 def made(container, times_s, *, sound_s=0.0, options=None, size=(64, 48), pixel_aspect=None, degrees=0, picture=None):
@@ -233,6 +235,37 @@ class TestDamage:
     def test_a_whole_file_is_not_called_damaged(self, container):
         assert len(sampled(noisy(container))) == pytest.approx(4, abs=1)
 
+    @pytest.mark.parametrize(
+        "form", ["mp4 faststart", "mov faststart", "mp4 frag_keyframe+empty_moov", "mkv", "webm", "avi"]
+    )
+    def test_fault_33_says_that_a_cut_video_is_cut_and_of_a_whole_one_nothing(self, form):
+        container, _, flags = form.partition(" ")
+        options = {"movflags": flags} if flags else {}
+        data = made(container, steady(20, 5), options=options, picture=lambda n: picture(n, (64, 48)))
+        assert len(sampled(data)) in (20, 21)
+        for share in (0.5, 0.75, 0.9, 0.97, 0.99):
+            with pytest.raises(MediaError, match="bytes are missing at the end|unfinished upload"):
+                sampled(data[: int(share * len(data))])
+
+    def test_a_film_recorded_live_is_only_called_cut_where_a_piece_of_it_is(self):
+        data = made("webm", steady(6, 10), options={"live": "1"})
+        assert missing_bytes(io.BytesIO(data), "matroska") == 0
+        assert missing_bytes(io.BytesIO(data + bytes(500)), "matroska") == 0
+        assert sampled(data + bytes(500)) == sampled(data)
+
+    @pytest.mark.parametrize("tail", [b"\0\0\0\x08free", bytes(99), b"SEFH" * 9])
+    def test_what_a_camera_puts_behind_a_film_is_no_missing_part(self, tail):
+        data = made("mp4", steady(2))
+        assert missing_bytes(io.BytesIO(data + tail), "mov") == 0
+        assert sampled(data + tail) == sampled(data)
+
+    def test_claims_of_64_bits_and_of_an_asf_header(self):
+        large = b"\0\0\0\x08ftyp\0\0\0\x01mdat" + (2**40).to_bytes(8, "big") + bytes(9)
+        assert missing_bytes(io.BytesIO(large), "mov") == 2**40 + 8 - len(large)
+        whole = made("asf", steady(2))
+        assert missing_bytes(io.BytesIO(whole), "asf") == 0
+        assert missing_bytes(io.BytesIO(whole[:-321]), "asf") == 321
+
     def test_fault_33_a_half_uploaded_video(self, media):
         times = []
         with (
@@ -271,7 +304,7 @@ class TestDamage:
     def interrupt(monkeypatch, times):
         """Reading fails `times` times from the fourth read on."""
         monkeypatch.setattr(retry, "RETRY_WAITS_S", (0, 0))
-        monkeypatch.setattr("cliplib.media.decoder.BUFFER_BYTES", 4096)
+        monkeypatch.setattr("cliplib.media.video.BUFFER_BYTES", 4096)
         reads = itertools.count()
 
         class Flaky(io.FileIO):
