@@ -1,26 +1,39 @@
-"""The one style sheet of everything that is shown: results, search boxes, saved pages. Light and dark, small screens.
+"""The one style sheet of everything that is shown: results, search pages, saved pages. Light and dark, small screens.
 
-Dark where the page says so (JupyterLab's and Voilà's theme, Colab's), else where the reader's system does: a light
-notebook on a dark system stays light. Only the system's word gives a dark ground of our own, for such a page may be
-white.
+Dark where the page around says so, else where the reader's system does: a light notebook on a dark system stays light.
+Only the system's word gives a ground of our own, for a page that says nothing may be white. What says so: JupyterLab
+and Voilà (`data-jp-theme-light`), Colab (`html[theme]`), VS Code (`data-vscode-theme-kind`), Jupyter Book
+(`html[data-theme]`, and `html.dark` since its version 2); nbclassic is light whatever the system is.
 """
 
 _LIGHT = (
-    "--ink:#1c1e21;--dim:#5f656e;--card:#fff;--edge:#d8dbe0;--hollow:#eceef1;--bar:#2f6fde;--mark:#c4342b;"
-    "--warn:#5c4500;--warn-card:#fff3cd;--link:#1a5fd0"
+    "--ink:#1c1e21;--dim:#565c66;--paper:#fff;--card:#fff;--edge:#d8dbe0;--line:#83899a;--hollow:#eceef1;"
+    "--bar:#2563d4;--act:#1f5bcc;--on-act:#fff;--focus:#1f5bcc;--mark:#b3261e;--yes:#1a7a3c;--on-yes:#fff;"
+    "--warn:#5c4500;--warn-card:#fff3cd;--link:#1a5fd0;color-scheme:light"
 )
 _DARK = (
-    "--ink:#e4e6ea;--dim:#a3a9b3;--card:#23262b;--edge:#3f454e;--hollow:#343941;--bar:#6ea0ff;--mark:#ff8a80;"
-    "--warn:#ffe9a8;--warn-card:#4d3f10;--link:#8ab4ff"
+    "--ink:#e8eaee;--dim:#b0b6c0;--paper:#1a1d21;--card:#23262b;--edge:#434a54;--line:#7c8594;--hollow:#30353c;"
+    "--bar:#7aa8ff;--act:#8ab4ff;--on-act:#0c1a33;--focus:#8ab4ff;--mark:#ff8a80;--yes:#6fd08c;--on-yes:#10210f;"
+    "--warn:#ffe9a8;--warn-card:#4d3f10;--link:#8ab4ff;color-scheme:dark"
+)
+_OURS = ":is(.cliplib,.cliplib-box,.clip-page,.clip-app)"
+_SAYS_LIGHT = (
+    "body[data-jp-theme-light=true],html[theme=light],body[data-vscode-theme-kind$=light],html[data-theme=light],"
+    "html.light,body.notebook_app"
+)
+_SAYS_DARK = (
+    "body[data-jp-theme-light=false],html[theme=dark],body[data-vscode-theme-kind=vscode-dark],"
+    "body[data-vscode-theme-kind=vscode-high-contrast],html[data-theme=dark],html.dark"
 )
 
-STYLE = f"""<style>
-.cliplib,.cliplib-box{{{_LIGHT};color-scheme:light}}
-@media(prefers-color-scheme:dark){{.cliplib,.cliplib-box{{{_DARK};color-scheme:dark;background:#121212}}}}
-:is(body[data-jp-theme-light=true],html[theme=light])
-:is(.cliplib,.cliplib-box){{{_LIGHT};color-scheme:light;background:none}}
-:is(body[data-jp-theme-light=false],html[theme=dark])
-:is(.cliplib,.cliplib-box){{{_DARK};color-scheme:dark;background:none}}
+THEME = f"""
+{_OURS}{{{_LIGHT}}}
+@media(prefers-color-scheme:dark){{{_OURS}{{{_DARK};background:#121417}}}}
+:is({_SAYS_LIGHT}) {_OURS}{{{_LIGHT};background:none}}
+:is({_SAYS_DARK}) {_OURS}{{{_DARK};background:none}}
+"""
+
+STYLE = f"""<style>{THEME}
 .cliplib{{font:14px/1.45 system-ui,sans-serif;color:var(--ink);max-width:1100px;overflow-wrap:anywhere}}
 .cliplib .head{{margin:.2em 0 .6em}}.cliplib .head b{{font-size:1.1em}}.cliplib small,.cliplib .dim{{color:var(--dim)}}
 .cliplib .grid+.head{{margin-top:1em}}
@@ -43,9 +56,11 @@ background:var(--hollow)}}
 .cliplib a{{color:var(--link)}}
 .cliplib .players{{grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr))}}
 .cliplib video,.cliplib-videos figure img{{display:block;width:100%;height:auto;aspect-ratio:16/10;background:#000}}
-:is(.cliplib.below,.cliplib .below) :is(figure img,.score i){{opacity:.5;filter:grayscale(.8)}}
+:is(.cliplib.below,.cliplib .below) :is(figure img,.score i){{filter:grayscale(.85)}}
+:is(.cliplib.below,.cliplib .below) figure{{border-style:dashed;border-color:var(--line)}}
 .cliplib svg{{display:block;width:100%;max-width:560px;height:auto;margin:.3em 0 .6em}}
-.cliplib svg rect{{fill:var(--bar)}}.cliplib svg line{{stroke:var(--mark);stroke-width:2}}
+.cliplib svg rect{{fill:var(--bar)}}.cliplib svg rect.other{{fill:var(--dim)}}
+.cliplib svg line{{stroke:var(--mark);stroke-width:2}}
 .cliplib svg text{{fill:var(--dim);font-size:11px}}
 .cliplib table{{border-collapse:collapse;color:inherit}}
 .cliplib.cliplib table :is(td,th){{padding:3px 10px;text-align:left;border-bottom:1px solid var(--edge)}}
@@ -58,19 +73,15 @@ user-select:all;white-space:pre-wrap;color:inherit;margin:.3em 0}}
 .cliplib-box .cliplib-row>*{{margin:0;max-width:100%}}
 .cliplib-box .cliplib-row .widget-label{{width:auto}}
 .cliplib-grid.cliplib-videos.widget-box{{grid-template-columns:repeat(auto-fill,minmax(min(240px,100%),1fr))}}
-.cliplib-box .cliplib-rows{{flex:1 1 100%;margin:0;overflow:visible}}
-.cliplib-box .cliplib-rows>*{{margin:2px 0}}
-.cliplib-box .cliplib-ask{{flex:1 1 230px;width:auto;max-width:560px}}
-.cliplib-box .cliplib-row>.widget-button,.cliplib-box .cliplib-row>.widget-toggle-button,
-.cliplib-box .cliplib-row>.widget-upload{{width:auto;padding:0 12px}}
 .cliplib-box .cliplib-below.widget-box{{margin-top:12px}}
 .cliplib-box .cliplib-tile{{overflow:visible;margin:0}}
 .cliplib-box .cliplib-tile .widget-html,.cliplib-box .cliplib-tile .widget-html-content{{margin:0;width:100%}}
 .cliplib-box .cliplib-tile .cliplib-row.widget-box{{gap:4px;padding-top:4px}}
 .cliplib-box .cliplib-tile .widget-button{{padding:0 8px;height:30px;line-height:30px;width:auto;border-radius:6px}}
 .cliplib-box :is(button,input,select,textarea,a,pre):focus-visible,.cliplib :is(a,pre,video):focus-visible{{
-outline:3px solid var(--bar);outline-offset:1px}}
+outline:3px solid var(--focus)!important;outline-offset:1px}}
 @media(max-width:520px){{.cliplib .grid,.cliplib-grid.widget-box{{gap:8px;
 grid-template-columns:repeat(auto-fill,minmax(145px,1fr))}}
-.cliplib .players{{grid-template-columns:1fr}}}}
+.cliplib .players{{grid-template-columns:1fr}}
+.cliplib-box .cliplib-tile .widget-button{{height:40px;line-height:40px;min-width:40px}}}}
 </style>"""

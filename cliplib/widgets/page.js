@@ -1,0 +1,1073 @@
+// The search page: one ES module for notebooks (anywidget) and for the app (plain HTTP). It loads nothing from outside.
+//
+// `mount` draws a page into an element and asks a `server` for everything: an object with
+//     ask(request, buffers) -> {content, buffers}      what `Service.answer` gives
+//     url(request)          -> address of the one file that a request answers with
+//     thumb(tile)           -> address of a tile's small picture
+// Every text from a library is set as text, never as HTML.
+
+// ---------------------------------------------------------------------------------------------------- small helpers
+
+const ICONS = {
+  search: "M15.5 14h-.8l-.3-.3A6.5 6.5 0 1 0 14 14.3l.3.3v.8l5 5 1.5-1.5zM9.5 14a4.5 4.5 0 1 1 0-9 4.5 4.5 0 0 1 0 9z",
+  play: "M8 5v14l11-7z",
+  pause: "M6 5h4v14H6zM14 5h4v14h-4z",
+  up: "M1 21h4V9H1zM23 10a2 2 0 0 0-2-2h-6.3l1-4.6v-.3c0-.4-.2-.8-.4-1L14 1 7.6 7.6A2 2 0 0 0 7 9v10c0 1.1.9 2 2 2h9a2 2 0 0 0 1.8-1.2l3-7.1c.1-.2.2-.5.2-.7z",
+  down: "M15 3H6a2 2 0 0 0-1.8 1.2l-3 7.1c-.1.2-.2.5-.2.7v2c0 1.1.9 2 2 2h6.3l-1 4.6v.3c0 .4.2.8.4 1L10 23l6.6-6.6c.3-.4.4-.9.4-1.4V5a2 2 0 0 0-2-2zm4 0v12h4V3z",
+  similar: "M3 3h8v8H3zm10 0h8v8h-8zM3 13h8v8H3zm13 0v3h-3v2h3v3h2v-3h3v-2h-3v-3z",
+  close: "M19 6.4 17.6 5 12 10.6 6.4 5 5 6.4 10.6 12 5 17.6 6.4 19 12 13.4 17.6 19 19 17.6 13.4 12z",
+  left: "M15.4 7.4 14 6l-6 6 6 6 1.4-1.4L10.8 12z",
+  right: "M8.6 16.6 10 18l6-6-6-6-1.4 1.4 4.6 4.6z",
+  copy: "M16 1H4a2 2 0 0 0-2 2v14h2V3h12zm3 4H8a2 2 0 0 0-2 2v14c0 1.1.9 2 2 2h11a2 2 0 0 0 2-2V7a2 2 0 0 0-2-2zm0 16H8V7h11z",
+  download: "M19 9h-4V3H9v6H5l7 7zM5 18v2h14v-2z",
+  drive: "M14 3v2h3.6l-9.8 9.8 1.4 1.4L19 6.4V10h2V3zM19 19H5V5h7V3H5a2 2 0 0 0-2 2v14c0 1.1.9 2 2 2h14a2 2 0 0 0 2-2v-7h-2z",
+  clip: "M9.6 7.6c.3-.5.4-1 .4-1.6a4 4 0 1 0-4 4c.6 0 1.1-.1 1.6-.4L10 12l-2.4 2.4c-.5-.3-1-.4-1.6-.4a4 4 0 1 0 4 4c0-.6-.1-1.1-.4-1.6L12 14l7 7h3v-1zM6 8a2 2 0 1 1 0-4 2 2 0 0 1 0 4zm0 12a2 2 0 1 1 0-4 2 2 0 0 1 0 4zM19 3l-6 6 2 2 7-7V3z",
+  filter: "M10 18h4v-2h-4zM3 6v2h18V6zm3 7h12v-2H6z",
+  picture: "M21 19V5a2 2 0 0 0-2-2H5a2 2 0 0 0-2 2v14c0 1.1.9 2 2 2h14a2 2 0 0 0 2-2zM8.5 13.5l2.5 3 3.5-4.5 4.5 6H5z",
+  plus: "M19 13h-6v6h-2v-6H5v-2h6V5h2v6h6z",
+  minus: "M19 13H5v-2h14z",
+  back: "M20 11H7.8l5.6-5.6L12 4l-8 8 8 8 1.4-1.4L7.8 13H20z",
+  stack: "M12 2 1 8l11 6 11-6zM3.3 12 1 13.3l11 6 11-6L20.700 12 12 16.700z",
+};
+const VIEWABLE = { image: "photo", frame: "video" };
+const PAGE = 48;
+const FOLDED = 24; // tiles that a notebook's page shows at first
+const SILENCE_MS = 20000; // a kernel that says nothing for so long has stopped, or is busy with another cell
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element: `h("button", {class: "x", onclick: f, "aria-label": "y"}, "text", child, ...)`; false children are none. */
+function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && name !== "list" && typeof value !== "string") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child || child === 0));
+  return element;
+}
+
+function svg(tag, props = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(props)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** Put these children, of which false ones are none, in the place of all that an element has. */
+const fill = (element, ...children) => element.replaceChildren(...children.flat().filter((child) => child || child === 0));
+
+const icon = (name) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: "i" }, svg("path", { d: ICONS[name] }));
+
+/** A button with an icon; without words to show, `label` names it for screen readers and as a tooltip. */
+const button = (name, label, onclick, props = {}, words = "") =>
+  h("button", { type: "button", title: words ? false : label, "aria-label": words ? false : label, onclick, ...props },
+    name && icon(name), words && h("span", {}, words));
+
+const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+const clock = (s) => {
+  const whole = Math.floor(s), [hours, minutes, rest] = [whole / 3600, (whole / 60) % 60, whole % 60].map(Math.floor);
+  return (hours ? `${hours}:${String(minutes).padStart(2, "0")}` : `${minutes}`) + `:${String(rest).padStart(2, "0")}`;
+};
+const keyOf = (tile) => `${tile.path}\n${tile.time_s ?? ""}`;
+const dayOf = (tile) => {
+  if (!tile.taken_at || tile.taken_from === "mtime") return ""; // the time of a copy says nothing about the picture
+  const day = new Date(`${tile.taken_at.slice(0, 10)}T12:00:00`);
+  return Number.isNaN(day.getTime()) ? "" : day.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+};
+const later = (wait_ms, run) => {
+  let timer;
+  return (...args) => { clearTimeout(timer); timer = setTimeout(() => run(...args), wait_ms); };
+};
+
+// ---------------------------------------------------------------------------------------------------------- servers
+
+/** The app: a request is a POST, and files have addresses of their own, which the browser keeps. */
+export function httpServer(base) {
+  const url = ({ do: what, ...request }) => `${base}${what}?${new URLSearchParams({ q: JSON.stringify(request) })}`;
+  return {
+    async ask(request, buffers = []) {
+      const upload = buffers.length > 0;
+      const reply = await fetch(upload ? url(request) : `${base}ask`, {
+        method: "POST",
+        headers: { "Content-Type": upload ? "application/octet-stream" : "application/json" },
+        body: upload ? buffers[0] : JSON.stringify(request),
+      }).catch(() => { throw new Error("The app does not answer. Is it still running? Start it again and reload the page."); });
+      const content = await reply.json();
+      if (content.error) throw new Error(content.error);
+      return { content, buffers: [] };
+    },
+    url: async (request) => url(request),
+    thumb: async (tile) => `${base}thumb?${new URLSearchParams({ digest: tile.digest, ...(tile.time_s !== null && { time_s: tile.time_s }) })}`,
+    close() {},
+  };
+}
+
+/** A notebook: messages to the kernel, numbered, with the pictures as their buffers. */
+export function kernelServer(model) {
+  const waiting = new Map(), thumbs = new Map(), made = [];
+  let number = 0, wanted = [], asking = null;
+  const page = Math.random().toString(36).slice(2); // of several views of one widget, each hears its own answers
+  const heard = (message, buffers) => {
+    if (message.page !== page || !waiting.has(message.number)) return;
+    const { done, failed, timer } = waiting.get(message.number);
+    waiting.delete(message.number);
+    clearTimeout(timer);
+    if (message.content.error) failed(new Error(message.content.error));
+    else done({ content: message.content, buffers: buffers ?? [] });
+  };
+  model.on("msg:custom", heard);
+  const ask = (request, buffers = []) => new Promise((done, failed) => {
+    const mine = ++number;
+    const timer = setTimeout(() => failed(new Error(
+      "The kernel does not answer: it is busy with another cell, or has stopped (on Colab after some idle time). Wait, or run the cells again from the top.",
+    )), SILENCE_MS);
+    waiting.set(mine, { done: (reply) => done(reply), failed, timer });
+    model.send({ page, number: mine, request }, undefined, buffers);
+  });
+  const address = (bytes, type) => {
+    const url = URL.createObjectURL(new Blob([bytes], { type }));
+    made.push(url);
+    return url;
+  };
+  const fetchThumbs = async () => {
+    const batch = wanted;
+    [wanted, asking] = [[], null];
+    const { content, buffers } = await ask({ do: "thumbs", keys: batch.map(({ tile }) => [tile.digest, tile.time_s]) });
+    let next = 0;
+    content.found.forEach((there, i) => batch[i].done(there ? address(buffers[next++], "image/jpeg") : ""));
+  };
+  return {
+    ask,
+    async url(request) {
+      const { content, buffers } = await ask(request);
+      return address(buffers[0], content.type);
+    },
+    thumb(tile) {
+      const key = `${tile.digest} ${tile.time_s}`;
+      if (!thumbs.has(key)) {
+        thumbs.set(key, new Promise((done) => {
+          wanted.push({ tile, done });
+          asking ??= setTimeout(() => fetchThumbs().catch(() => {}), 4);
+        }));
+      }
+      return thumbs.get(key);
+    },
+    close() {
+      model.off("msg:custom", heard);
+      made.forEach(URL.revokeObjectURL);
+    },
+  };
+}
+
+// --------------------------------------------------------------------------------------------------------- the page
+
+/** Draw a page into `el`. `options`: kind, terms, example, address (keep the query in the address bar), endless. */
+export function mount(el, server, options = {}) {
+  const view = new Page(server, options);
+  el.append(view.root);
+  view.start();
+  return () => { view.stop(); server.close(); el.replaceChildren(); };
+}
+
+class Page {
+  constructor(server, options) {
+    this.server = server;
+    this.options = options;
+    this.kind = options.kind ?? "image";
+    this.terms = options.terms ?? [];
+    this.sign = 1;
+    this.filters = {};
+    this.cutoff = null;
+    this.fold = null;
+    this.sort = "match";
+    this.marks = new Map(); // thumbs of this query: key -> {tile, up}
+    this.refined = null;
+    this.history = [];
+    this.asked = 0;
+    this.clips = new Clips(server);
+    this.seen = new IntersectionObserver((entries) => this.cameIntoView(entries), { rootMargin: "300px" });
+    this.build();
+  }
+
+  // -- the parts, from above to below
+
+  build() {
+    this.line = h("input", {
+      type: "search", class: "line", autocomplete: "off", spellcheck: "false", enterkeyhint: "search",
+      "aria-label": "Words to search for", oninput: later(200, () => this.offerNames()),
+    });
+    this.file = h("input", {
+      type: "file", accept: "image/*,.heic,.heif", hidden: true, tabindex: "-1", "aria-hidden": "true",
+      onchange: () => { const [file] = this.file.files; this.file.value = ""; if (file) this.upload(file); },
+    });
+    this.termList = h("span", { class: "terms" });
+    this.names = h("div", { class: "names", hidden: true });
+    this.signs = h("span", { class: "signs", hidden: true });
+    this.form = h("form", { class: "ask", role: "search", onsubmit: (event) => { event.preventDefault(); this.submit(); } },
+      h("div", { class: "field" }, icon("search"), this.termList, this.signs, this.line,
+        button("picture", "Search by a picture of yours", () => this.file.click(), { class: "quiet" }), this.file),
+      h("button", { type: "submit", class: "primary" }, "Search"));
+    this.plus = button("plus", "", () => this.another(1), { class: "pill" }, "also");
+    this.minus = button("minus", "", () => this.another(-1), { class: "pill" }, "less of");
+    this.kinds = h("div", { class: "kinds", role: "group", "aria-label": "What to search" },
+      ...Object.entries({ image: "Photos", frame: "Videos" }).map(([kind, words]) =>
+        h("button", { type: "button", class: "tab", "data-kind": kind, onclick: () => this.turnTo(kind) }, words)));
+    this.backButton = button("back", "", () => this.back(), { class: "pill", hidden: true }, "Back");
+    this.size = h("input", {
+      type: "range", min: "90", max: "420", step: "10", value: String(this.options.size ?? 190), "aria-label": "Size of the pictures",
+      oninput: () => this.resize(),
+    });
+    this.near = h("input", { type: "range", min: "0", max: "1", step: "0.005", "aria-label": "Cutoff: how near a picture must come",
+      oninput: () => this.showCutoff(), onchange: () => { this.cutoff = Number(this.near.value); this.ask(); } });
+    this.nearOut = h("output", { class: "num" });
+    this.cut = h("label", { class: "slide", hidden: true }, h("span", {}, "Cutoff"), this.near, this.nearOut);
+    this.filterButton = button("filter", "", () => this.unfold(), { class: "pill", "aria-expanded": "false" }, "Filters");
+    this.bar = h("div", { class: "bar" }, this.kinds, this.backButton, this.plus, this.minus, this.filterButton,
+      this.cut, h("label", { class: "slide" }, h("span", {}, "Size"), this.size));
+    this.filterBox = h("div", { class: "filters", hidden: true });
+    this.chips = h("div", { class: "chips" });
+    this.notice = h("div", { class: "notice", role: "alert" });
+    this.said = h("p", { class: "unseen", role: "status", "aria-live": "polite" });
+    this.heading = h("h2", { class: "heading" });
+    this.sub = h("p", { class: "sub" });
+    this.offers = h("div", { class: "offers" });
+    this.list = h("ul", { class: "tiles", "aria-label": "Results", onkeydown: (event) => this.steer(event) });
+    this.more = h("div", { class: "more" });
+    this.keepBox = h("div", { class: "keep", hidden: true });
+    this.warning = h("p", { class: "warning" });
+    this.root = h("section", {
+      class: "clip-page", lang: "en", "aria-label": "Search photos and videos", "data-lm-suppress-shortcuts": "true",
+      ondragover: (event) => { event.preventDefault(); this.root.classList.add("over"); },
+      ondragleave: () => this.root.classList.remove("over"),
+      ondrop: (event) => this.dropped(event),
+      onpaste: (event) => this.pasted(event),
+    }, this.form, this.names, this.bar, this.filterBox, this.chips, this.notice, this.said,
+      h("div", { class: "head" }, h("div", {}, this.heading, this.sub), this.offers),
+      this.list, this.more, this.keepBox, this.warning);
+    this.box = new Lightbox(this);
+    this.root.append(this.box.dialog);
+    this.resize();
+  }
+
+  async start() {
+    if (this.options.address) {
+      this.readAddress();
+      window.addEventListener("popstate", this.pop = () => { this.readAddress(); this.ask({ keep: true }); });
+    }
+    this.ask({ keep: true });
+    try {
+      this.about = (await this.server.ask({ do: "about" })).content;
+      this.buildFilters();
+    } catch (error) { this.say(error.message); }
+  }
+
+  stop() {
+    window.removeEventListener("popstate", this.pop);
+    this.seen.disconnect();
+    this.clips.stop();
+  }
+
+  // -- the query: terms with weights, and the words that are being typed
+
+  /** What is asked: the terms that stand as chips, and the words in the line. */
+  question() {
+    const words = this.line.value.trim();
+    return words ? [...this.terms, { kind: "text", value: words, weight: this.sign }] : this.terms;
+  }
+
+  submit() {
+    this.cutoff = null;
+    this.names.hidden = true;
+    this.ask();
+  }
+
+  /** The words in the line become a chip, and the line takes what else should be there, or should not. */
+  another(sign) {
+    const words = this.line.value.trim();
+    if (words) this.terms = [...this.terms, { kind: "text", value: words, weight: this.sign }];
+    this.line.value = "";
+    this.sign = sign;
+    this.showTerms();
+    this.line.focus();
+  }
+
+  askBy(term) {
+    this.terms = [term];
+    [this.line.value, this.sign, this.cutoff, this.sort] = ["", 1, null, "match"];
+    this.box.close();
+    this.ask();
+    this.root.scrollIntoView({ block: "start" });
+  }
+
+  similar(tile) {
+    this.askBy(tile.time_s === null ? { kind: "photo", value: tile.path, weight: 1, tile } :
+      { kind: "frame", value: tile.path, time_s: tile.time_s, weight: 1, tile });
+  }
+
+  async upload(file) {
+    this.say("");
+    try {
+      const bytes = await file.arrayBuffer();
+      const { content, buffers } = await this.server.ask({ do: "upload", name: file.name }, [bytes]);
+      const url = buffers.length ? URL.createObjectURL(new Blob([buffers[0]])) : await this.server.url({ do: "uploaded", id: content.id });
+      const term = { kind: "upload", value: content.id, name: content.name, weight: this.sign, url };
+      if (this.terms.length && this.sign < 0) { this.terms = [...this.terms, term]; this.ask(); } else this.askBy(term);
+    } catch (error) { this.fail(error); }
+  }
+
+  dropped(event) {
+    event.preventDefault();
+    this.root.classList.remove("over");
+    const [file] = event.dataTransfer.files;
+    if (file) this.upload(file);
+  }
+
+  pasted(event) {
+    const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+    if (file) { event.preventDefault(); this.upload(file); }
+  }
+
+  async offerNames() {
+    const part = this.line.value.trim();
+    if (part.length < 3 || !/[\d_./]/.test(part)) { this.names.hidden = true; return; } // file names have digits or dots
+    const { content } = await this.server.ask({ do: "names", part }).catch(() => ({ content: { photos: [] } }));
+    this.names.replaceChildren(...content.photos.map((tile) => button("similar", "", () => { this.names.hidden = true; this.similar(tile); },
+      { class: "pill" }, `like ${tile.name}`)));
+    this.names.hidden = !content.photos.length;
+  }
+
+  showTerms() {
+    this.termList.replaceChildren(...this.terms.map((term, i) => this.termChip(term, i)));
+    const several = this.terms.length > 0;
+    this.signs.hidden = !several;
+    this.signs.textContent = this.sign < 0 ? "less of" : "and";
+    this.line.placeholder = several ? (this.sign < 0 ? "what should not be there?" : "more words") :
+      `What should the ${VIEWABLE[this.kind]} show?`;
+    for (const tab of this.kinds.children) tab.setAttribute("aria-pressed", String(tab.dataset.kind === this.kind));
+    this.backButton.hidden = !this.history.length;
+  }
+
+  termChip(term, i) {
+    const name = term.kind === "text" ? term.value : term.name ?? term.value.split("/").pop() +
+      (term.kind === "frame" ? ` at ${clock(term.time_s)}` : "");
+    const picture = term.kind !== "text" && h("img", { alt: "" });
+    if (picture) {
+      if (term.url) picture.src = term.url;
+      else if (term.tile) this.server.thumb(term.tile).then((url) => { picture.src = url; });
+      else this.server.ask({ do: "stack", paths: [term.value] }).then(({ content }) => this.server.thumb(content.tiles[0]))
+        .then((url) => { picture.src = url; }).catch(() => picture.remove());
+    }
+    const weight = h("select", { "aria-label": `How much ${name} counts`, onchange: () => { term.weight = Number(weight.value); this.ask(); } },
+      ...[[2, "much more"], [1, "more of"], [0.5, "a little"], [-0.5, "a little less"], [-1, "less of"], [-2, "much less"]].map(([value, words]) =>
+        h("option", { value: String(value), selected: term.weight === value }, words)));
+    return h("span", { class: `term${term.weight < 0 ? " less" : ""}` }, picture,
+      (this.terms.length > 1 || term.weight !== 1 || this.line.value) && weight, h("b", {}, name),
+      button("close", `Take ${name} out of the query`, () => { this.terms = this.terms.filter((_, at) => at !== i); this.sign = this.terms.length ? this.sign : 1; this.ask(); }, { class: "bare" }));
+  }
+
+  turnTo(kind) {
+    if (kind === this.kind) return;
+    [this.kind, this.cutoff] = [kind, null];
+    this.ask();
+  }
+
+  // -- the address, and going back
+
+  state() {
+    return { kind: this.kind, terms: this.question().filter((term) => term.kind !== "upload").map(({ kind, value, weight, time_s }) => ({ kind, value, weight, time_s })),
+      filters: this.filters, cutoff: this.cutoff, fold: this.fold, sort: this.sort };
+  }
+
+  put(state) {
+    this.kind = state.kind ?? "image";
+    const terms = (state.terms ?? []).map((term) => ({ weight: 1, ...term }));
+    const last = terms.at(-1);
+    const typed = last?.kind === "text" && terms.length === 1 && last.weight === 1;
+    this.line.value = typed ? last.value : "";
+    this.terms = typed ? [] : terms;
+    [this.filters, this.cutoff, this.fold, this.sort, this.sign] =
+      [state.filters ?? {}, state.cutoff ?? null, state.fold ?? null, state.sort ?? "match", 1];
+    if (this.about) this.buildFilters();
+  }
+
+  writeAddress(replace) {
+    if (!this.options.address) return;
+    const { kind, terms, filters, cutoff, fold, sort } = this.state(), params = new URLSearchParams();
+    const plain = terms.length === 1 && terms[0].kind === "text" && terms[0].weight === 1;
+    if (plain) params.set("q", terms[0].value);
+    else if (terms.length) params.set("terms", JSON.stringify(terms));
+    if (kind !== "image") params.set("kind", kind);
+    if (Object.keys(filters).length) params.set("filters", JSON.stringify(filters));
+    if (cutoff !== null) params.set("cutoff", cutoff);
+    if (fold) params.set("fold", fold);
+    if (sort !== "match") params.set("sort", sort);
+    const url = `${window.location.pathname}${params.size ? `?${params}` : ""}`;
+    if (url === window.location.pathname + window.location.search) return;
+    window.history[replace ? "replaceState" : "pushState"]({}, "", url);
+  }
+
+  readAddress() {
+    const params = new URLSearchParams(window.location.search), parsed = (name, otherwise) => {
+      try { return JSON.parse(params.get(name)) ?? otherwise; } catch { return otherwise; }
+    };
+    const words = params.get("q");
+    if (![...params.keys()].length && this.options.terms) return; // the page's own example
+    this.put({ kind: params.get("kind") === "frame" ? "frame" : "image", terms: words ? [{ kind: "text", value: words }] : parsed("terms", []),
+      filters: parsed("filters", {}), cutoff: parsed("cutoff", null), fold: parsed("fold", null), sort: params.get("sort") ?? "match" });
+  }
+
+  back() {
+    const before = this.history.pop();
+    if (!before) return;
+    this.put(before);
+    this.ask({ keep: true });
+  }
+
+  // -- asking and showing
+
+  request(start, more = {}) {
+    const refined = this.refined ?? {};
+    return { do: "ask", kind: this.kind, terms: this.question().map(({ kind, value, weight, time_s }) => ({ kind, value, weight, time_s })),
+      cutoff: this.cutoff, filters: this.filters, fold: this.fold, sort: this.sort, start, count: PAGE, below: this.below, ...refined, ...more };
+  }
+
+  /** Ask anew. `keep`: this is no new step of the history. `refine`: by the thumbs that were given. */
+  async ask({ keep = false, refine = null } = {}) {
+    const mine = ++this.asked, now = JSON.stringify(this.state());
+    if (!keep && this.shownState && this.shownState !== now) this.history.push(JSON.parse(this.shownState));
+    [this.below, this.refined] = [false, refine];
+    if (!refine) this.marks.clear();
+    this.keepBox.hidden = true;
+    this.say("");
+    this.showTerms();
+    this.root.classList.add("busy");
+    try {
+      const { content } = await this.server.ask(this.request(0));
+      if (mine !== this.asked) return; // a later question was faster
+      this.shownState = now;
+      this.writeAddress(keep);
+      this.answer = content;
+      for (const [path, time_s, up] of content.judged) this.marks.set(`${path}\n${time_s ?? ""}`, { tile: { path, time_s }, up });
+      this.show(content);
+    } catch (error) {
+      if (mine === this.asked) this.fail(error);
+    } finally {
+      if (mine === this.asked) this.root.classList.remove("busy");
+    }
+  }
+
+  /** An error takes the place of the results: old ones under it would belong to another question. */
+  fail(error) {
+    this.say(error.message);
+    this.list.replaceChildren();
+    [this.heading, this.sub, this.offers, this.more].forEach((part) => part.replaceChildren());
+    this.answer = null;
+    this.tiles = [];
+  }
+
+  say(words) {
+    this.notice.replaceChildren(...(words ? [h("p", {}, words)] : []));
+  }
+
+  show(answer) {
+    this.tiles = [];
+    this.seen.disconnect();
+    this.clips.forget();
+    this.list.replaceChildren();
+    this.warning.textContent = answer.warning;
+    this.open = this.options.endless ? Infinity : FOLDED;
+    this.showHead();
+    this.add(answer.tiles);
+    this.showCut();
+    this.showChips();
+    for (const note of answer.notes) this.notice.append(h("p", { class: "note" }, note));
+    this.said.textContent = `${this.heading.textContent}. ${this.sub.textContent}`;
+  }
+
+  showHead() {
+    const { title, passing, browsing, composed, nothing, compared } = this.answer, what = VIEWABLE[this.kind];
+    const things = this.kind === "image" ? count(passing, "photo") : count(passing, browsing ? "video" : "moment");
+    this.heading.replaceChildren(...(browsing ? [`${things}, newest first`] : composed ?
+      [`The nearest to `, h("q", {}, this.refined ? `${title}, by your thumbs` : title)] :
+      passing ? [`${things} of `, h("q", {}, title)] : [`No ${what} of `, h("q", {}, title)]));
+    const about = [];
+    if (nothing) about.push(nothing);
+    else if (!browsing && composed) about.push("Sums have no cutoff of their own: the nearest come first.");
+    if (!browsing) about.push(`${count(compared, this.kind === "image" ? "photo" : "video frame")} compared.`);
+    this.sub.textContent = about.join(" ");
+    this.showOffers();
+  }
+
+  showOffers() {
+    const given = [...this.marks.values()], yes = given.filter(({ up }) => up), no = given.filter(({ up }) => !up);
+    const places = (marks) => marks.map(({ tile }) => ({ path: tile.path, time_s: tile.time_s }));
+    const orders = this.answer?.browsing ? [["match", "newest"]] : [["match", "best match"], ["date", "newest"]];
+    fill(this.offers,
+      given.length > 0 && !this.answer.browsing && button("similar", "", () => this.ask({ keep: true, refine: { yes: places(yes), no: places(no) } }),
+        { class: "pill" }, `Refine by ${yes.length} yes, ${no.length} no`),
+      orders.length > 1 && h("label", { class: "slide" }, h("span", {}, "Order"),
+        h("select", { onchange: (event) => { this.sort = event.target.value; this.ask({ keep: true, refine: this.refined }); } },
+          ...orders.map(([value, words]) => h("option", { value, selected: this.sort === value }, words)))),
+      orders.length > 1 && button("download", "", () => this.keep(), { class: "pill", "aria-expanded": String(!this.keepBox.hidden) }, "Keep"));
+  }
+
+  showCut() {
+    const { browsing, range, cutoff, own_cutoff: own } = this.answer;
+    this.cut.hidden = Boolean(browsing);
+    if (browsing) return;
+    const low = Math.floor(100 * Math.min(range[0], own > -1 ? own : range[0])) / 100;
+    const high = Math.ceil(100 * Math.max(range[1], own)) / 100;
+    [this.near.min, this.near.max] = [String(low), String(high)];
+    this.near.value = String(Math.max(low, cutoff));
+    this.showCutoff();
+  }
+
+  showCutoff() {
+    this.nearOut.textContent = Number(this.near.value).toFixed(2);
+    this.near.setAttribute("aria-valuetext", `cosine of ${this.nearOut.textContent} or more`);
+  }
+
+  add(tiles) {
+    const first = this.tiles.length;
+    for (const [i, tile] of tiles.entries()) {
+      const shown = this.tileOf(tile, first + i);
+      this.tiles.push(tile);
+      this.list.append(shown);
+      this.seen.observe(shown);
+    }
+    this.foldTiles();
+    this.showMore();
+    if (first === 0 && this.list.firstChild) this.list.querySelector(".open").tabIndex = 0;
+  }
+
+  /** In a notebook the first tiles, then more when asked: an output without an end would push all cells away. */
+  foldTiles() {
+    [...this.list.children].forEach((item, i) => { item.hidden = i >= this.open; });
+  }
+
+  showMore() {
+    const shown = Math.min(this.open, this.tiles.length), { passing, all, compared, browsing } = this.answer;
+    const rest = Math.max(0, passing - shown), below = this.kind === "image" ? compared - passing : 0;
+    const parts = [];
+    if (rest) parts.push(button("", "", () => this.showRest(), { class: "pill wide" }, browsing ? `${rest} more` : `${rest} more ${rest === 1 ? "passes" : "pass"}`));
+    else if (!browsing && !this.below && this.answer.cutoff > -1 && (below > 0 || this.kind === "frame")) {
+      parts.push(button("", "", () => this.showBelow(), { class: "pill wide" }, "Show what lies below the cutoff"));
+    } else if (this.below && this.tiles.length < all) parts.push(button("", "", () => this.fetchMore(), { class: "pill wide" }, "More"));
+    this.more.replaceChildren(...parts);
+    if (rest && this.open === Infinity) this.seen.observe(this.more);
+  }
+
+  showRest() {
+    const at = Math.min(this.open, this.tiles.length);
+    this.open = Infinity;
+    this.foldTiles();
+    if (this.tiles.length < this.answer.passing) this.fetchMore();
+    else this.showMore();
+    this.list.children[at]?.querySelector(".open").focus();
+  }
+
+  async showBelow() {
+    this.below = true;
+    this.open = Infinity;
+    await this.fetchMore();
+  }
+
+  async fetchMore() {
+    if (this.fetching) return;
+    const mine = this.asked;
+    this.fetching = true;
+    try {
+      const { content } = await this.server.ask(this.request(this.tiles.length));
+      if (mine !== this.asked) return;
+      this.answer = { ...this.answer, all: content.all };
+      this.add(content.tiles);
+      this.said.textContent = `${this.tiles.length} shown`;
+    } catch (error) { this.say(error.message); } finally { this.fetching = false; }
+  }
+
+  cameIntoView(entries) {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) { this.clips.unwant(target); continue; }
+      if (target === this.more) { this.seen.unobserve(target); this.fetchMore(); continue; }
+      const tile = this.tiles[target.dataset.at], picture = target.querySelector("img");
+      if (picture && !picture.src) this.server.thumb(tile).then((url) => this.fillThumb(picture, url));
+      if (tile?.clip) this.clips.want(target, tile);
+    }
+  }
+
+  fillThumb(picture, url) {
+    if (url) picture.src = url;
+    else picture.replaceWith(h("span", { class: "none" }, "no preview"));
+  }
+
+  resize() {
+    this.root.style.setProperty("--tall", `${this.size.value}px`);
+    this.size.setAttribute("aria-valuetext", `${this.size.value} pixels high`);
+  }
+
+  // -- a tile
+
+  tileOf(tile, at) {
+    const ratio = Math.min(2.4, Math.max(0.6, (tile.width || 4) / (tile.height || 3)));
+    const day = dayOf(tile), video = tile.time_s !== null;
+    const when = video ? (tile.start_s === undefined ? clock(tile.time_s) : `${clock(tile.start_s)}–${clock(tile.end_s)}`) : "";
+    const label = [tile.name, when, tile.words && `match: ${tile.words}`, day, tile.folder && `in ${tile.folder}`].filter(Boolean).join(", ");
+    const figure = h("div", { class: "shot" },
+      h("button", { type: "button", class: "open", tabindex: "-1", "aria-label": label, onclick: () => this.box.show(at) },
+        h("img", { alt: "", draggable: "false" })),
+      tile.alike.length ? button("stack", `${tile.alike.length} more alike: open the stack`, () => this.box.show(at), { class: "badge alike", tabindex: "-1" }, `+${tile.alike.length}`) : null,
+      video && tile.clip ? button("play", `Play ${tile.name} ${when}`, (event) => this.clips.toggle(item, tile, event), { class: "badge play" }) : null,
+      h("div", { class: "acts" },
+        button("similar", "Find similar", () => this.similar(tile), { tabindex: "-1" }),
+        ...(this.answer.browsing ? [] : [
+          button("up", "This is what I asked for", () => this.thumb(at, true), { class: "yes", tabindex: "-1" }),
+          button("down", "This is not what I asked for", () => this.thumb(at, false), { class: "no", tabindex: "-1" })])));
+    const item = h("li", { class: `tile${tile.passes ? "" : " below"}`, "data-at": String(at), style: `--r:${ratio.toFixed(3)}`, title: tile.path },
+      figure, h("div", { class: "cap" }, tile.score !== null && this.matchLine(tile),
+        tile.curve && curveOf(tile, this.answer.scale, (time_s) => this.clips.playFrom(item, tile, time_s)),
+        h("div", { class: "dim" }, [video ? `${tile.name} ${when}` : "", day, tile.folder || (!video && !day && tile.name)].filter(Boolean).join(" · "))));
+    figure.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && tile.clip && this.clips.play(item, tile));
+    figure.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && tile.clip && this.clips.end(item));
+    this.showMark(item, tile);
+    return item;
+  }
+
+  matchLine(tile) {
+    return h("div", { class: "match" }, h("span", { class: "meter" }, h("i", { style: `width:${Math.round(100 * tile.strength)}%` }), h("u", {})),
+      h("span", { class: "words" }, tile.words), h("span", { class: "num" }, tile.score.toFixed(2)));
+  }
+
+  showMark(item, tile) {
+    const given = this.marks.get(keyOf(tile))?.up;
+    item.classList.toggle("liked", given === true);
+    item.classList.toggle("disliked", given === false);
+    for (const [name, value] of [["yes", true], ["no", false]]) {
+      item.querySelectorAll(`.${name}`).forEach((one) => one.setAttribute("aria-pressed", String(given === value)));
+    }
+  }
+
+  /** Give a thumb, or take it back by giving the same again. */
+  async thumb(at, up) {
+    const tile = this.tiles[at], key = keyOf(tile), before = this.marks.get(key)?.up;
+    const now = before === up ? null : up;
+    if (now === null) this.marks.delete(key);
+    else this.marks.set(key, { tile, up: now });
+    this.showMark(this.list.children[at], tile);
+    this.showOffers();
+    try {
+      const { content } = await this.server.ask({ do: "judge", kind: this.kind, terms: this.request(0).terms, path: tile.path,
+        time_s: tile.time_s, relevant: now, refined: Boolean(this.refined) });
+      this.said.textContent = now === null ? "Thumb taken back" : up ? "Marked as right" : "Marked as wrong";
+      if (!content.kept && !this.refined) this.say("This thumb refines the query here. It is not kept for measuring: only one text, or one photo of the library, can be asked again later.");
+    } catch (error) { this.say(error.message); }
+  }
+
+  // -- the keyboard in the grid: arrows walk, Enter opens, s finds similar, y and n are thumbs, p plays
+
+  steer(event) {
+    const item = event.target.closest(".tile");
+    if (!item || event.ctrlKey || event.metaKey || event.altKey || event.target.closest(".curve")) return;
+    const at = Number(item.dataset.at), go = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: this.tiles.length - 1 }[event.key] ??
+      (event.key === "ArrowDown" ? this.beside(item, 1) : event.key === "ArrowUp" ? this.beside(item, -1) : undefined);
+    if (go !== undefined) {
+      const next = this.list.children[go];
+      event.preventDefault();
+      if (!next || next.hidden) return;
+      this.list.querySelector('.open[tabindex="0"]')?.setAttribute("tabindex", "-1");
+      const open = next.querySelector(".open");
+      open.tabIndex = 0;
+      open.focus();
+    } else if (event.key === "s") this.similar(this.tiles[at]);
+    else if ((event.key === "y" || event.key === "n") && !this.answer.browsing) this.thumb(at, event.key === "y");
+    else if (event.key === "p" && this.tiles[at].clip) this.clips.toggle(item, this.tiles[at], event);
+  }
+
+  /** The tile above or below: the nearest in the next row. */
+  beside(item, way) {
+    const here = item.getBoundingClientRect(), middle = here.left + here.width / 2;
+    const rows = [...this.list.children].filter((one) => !one.hidden).map((one) => [one, one.getBoundingClientRect()])
+      .filter(([, box]) => (way > 0 ? box.top > here.top + 5 : box.top < here.top - 5));
+    if (!rows.length) return undefined;
+    const top = way > 0 ? Math.min(...rows.map(([, box]) => box.top)) : Math.max(...rows.map(([, box]) => box.top));
+    const row = rows.filter(([, box]) => Math.abs(box.top - top) < 5);
+    const [best] = row.reduce((a, b) => (Math.abs(b[1].left + b[1].width / 2 - middle) < Math.abs(a[1].left + a[1].width / 2 - middle) ? b : a));
+    return Number(best.dataset.at);
+  }
+
+  // -- filters, and chips for those that act
+
+  buildFilters() {
+    const set = (name, value) => {
+      if (value === "" || value === null || value === undefined) delete this.filters[name];
+      else this.filters[name] = value;
+      this.ask({ keep: true });
+    };
+    const field = (label, input) => h("label", {}, h("span", {}, label), input);
+    const folder = h("select", { onchange: (event) => set("folder", event.target.value) }, h("option", { value: "" }, "all folders"),
+      ...this.about.folders.map((one) => h("option", { value: one, selected: this.filters.folder === one }, one)));
+    const day = (name) => h("input", { type: "date", value: this.filters[name] ?? "", onchange: (event) => set(name, event.target.value) });
+    const fold = h("select", { onchange: (event) => { this.fold = Number(event.target.value) || null; this.ask({ keep: true }); } },
+      ...[["", "each on its own"], ["0.99", "stack the same picture"], ["0.97", "stack look-alikes"], ["0.93", "stack similar ones"]].map(([value, words]) =>
+        h("option", { value, selected: String(this.fold ?? "") === value }, words)));
+    const shots = h("select", { onchange: (event) => set("screenshots", event.target.value === "no" ? false : null) },
+      h("option", { value: "" }, "screenshots too"), h("option", { value: "no", selected: this.filters.screenshots === false }, "no screenshots"));
+    this.filterBox.replaceChildren(field("Folder", folder), field("From", day("since")), field("To", day("until")), field("Look-alikes", fold), field("Screenshots", shots));
+  }
+
+  unfold() {
+    this.filterBox.hidden = !this.filterBox.hidden;
+    this.filterButton.setAttribute("aria-expanded", String(!this.filterBox.hidden));
+  }
+
+  showChips() {
+    const words = { folder: (value) => `in ${value}`, since: (value) => `since ${value}`, until: (value) => `until ${value}`, screenshots: () => "no screenshots" };
+    const chips = Object.entries(this.filters).map(([name, value]) => [words[name]?.(value) ?? `${name} ${value}`, () => { delete this.filters[name]; }]);
+    if (this.fold) chips.push([`look-alikes stacked`, () => { this.fold = null; }]);
+    if (this.cutoff !== null) chips.push([`cutoff ${this.cutoff.toFixed(2)}`, () => { this.cutoff = null; }]);
+    this.chips.replaceChildren(...chips.map(([text, drop]) => button("close", "", () => { drop(); if (this.about) this.buildFilters(); this.ask({ keep: true }); },
+      { class: "pill on", "aria-label": `Take off: ${text}` }, text)));
+  }
+
+  // -- taking results out
+
+  keep() {
+    this.keepBox.hidden = !this.keepBox.hidden;
+    this.showOffers();
+    if (this.keepBox.hidden) return;
+    const liked = () => this.tiles.filter((tile) => this.marks.get(keyOf(tile))?.up);
+    const passing = () => this.tiles.filter((tile) => tile.passes);
+    const choice = h("select", { "aria-label": "What to keep" },
+      h("option", { value: "all" }, `all ${this.answer.passing} that are found`),
+      ...(liked().length ? [h("option", { value: "liked", selected: true }, `the ${liked().length} with a thumb up`)] : []));
+    const chosen = async () => {
+      if (choice.value === "liked") return liked();
+      while (this.tiles.length < this.answer.passing) {
+        const before = this.tiles.length;
+        await this.fetchMore();
+        if (this.tiles.length === before) break;
+      }
+      return passing();
+    };
+    const done = h("p", { role: "status" }), folder = h("input", { type: "text", placeholder: "found", "aria-label": "Folder for the copies" });
+    const doing = (work) => async () => {
+      done.textContent = "One moment …";
+      try { done.textContent = await work(await chosen()); } catch (error) { done.textContent = error.message; }
+    };
+    const places = (tiles) => tiles.map(({ path, time_s }) => ({ path, time_s }));
+    const save = (form) => doing(async (tiles) => {
+      const { terms, ...rest } = this.request(0);
+      await this.download({ ...rest, do: "export", form, terms, tiles: places(tiles) }, `found.${form}`);
+      return `${count(tiles.length, "result")} in found.${form}`;
+    });
+    fill(this.keepBox, h("div", { class: "bar" }, h("span", {}, "Keep"), choice,
+      button("download", "", save("csv"), { class: "pill" }, "Table (CSV)"),
+      button("download", "", save("html"), { class: "pill" }, "Page (HTML)"),
+      button("copy", "", doing(async (tiles) => { await copyText(tiles.map((tile) => tile.path).join("\n")); return `${count(tiles.length, "path")} copied`; }), { class: "pill" }, "Copy paths")),
+    this.about?.copies && h("div", { class: "bar" }, h("label", { class: "slide" }, h("span", {}, "Copy the files to"), folder),
+      button("copy", "", doing(async (tiles) => {
+        const { content } = await this.server.ask({ do: "copy", paths: tiles.map((tile) => tile.path), folder: folder.value || "found" });
+        return [`${count(content.copied, "file")} copied to ${content.folder}`, ...content.notes].join(". ");
+      }), { class: "pill" }, "Copy"), h("span", { class: "dim" }, `a name alone lies in ${this.about.beside}`)), done);
+  }
+
+  async download(request, name) {
+    const url = await this.server.url(request);
+    const link = h("a", { href: url, download: name });
+    this.root.append(link);
+    link.click();
+    link.remove();
+  }
+}
+
+async function copyText(text) {
+  try { await navigator.clipboard.writeText(text); } catch { // not allowed here, as in some frames
+    const area = h("textarea", { class: "unseen" }, text);
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+}
+
+// ------------------------------------------------------------------------------------------- the curve along a video
+
+/** The scores along a video as a slider: the moment marked, the cutoff dashed; a click or Enter plays from there. */
+function curveOf(tile, [low, cutoff, high], play) {
+  const points = tile.curve, length_s = Math.max(tile.duration_s ?? 0, points.at(-1)[0], 0.1);
+  const top = Math.max(high, ...points.map(([, score]) => score)), base = Math.min(low, cutoff);
+  const x = (time_s) => (100 * time_s) / length_s, y = (score) => 26 - 24 * Math.max(0, (score - base) / (top - base || 1));
+  const line = points.map(([time_s, score], i) => `${i ? "L" : "M"}${x(time_s).toFixed(2)} ${y(score).toFixed(2)}`).join("");
+  const needle = svg("line", { class: "needle", y1: 0, y2: 28, x1: x(tile.time_s), x2: x(tile.time_s) });
+  const drawn = svg("svg", { viewBox: "0 0 100 28", preserveAspectRatio: "none", "aria-hidden": "true" },
+    ...(tile.start_s === undefined ? [] : [svg("rect", { class: "span", x: x(tile.start_s), width: Math.max(0.8, x(tile.end_s) - x(tile.start_s)), y: 0, height: 28 })]),
+    svg("path", { class: "area", d: `${line}L${x(points.at(-1)[0])} 28L${x(points[0][0])} 28Z` }),
+    svg("path", { class: "edge", d: line }),
+    svg("line", { class: "cut", x1: 0, x2: 100, y1: y(cutoff), y2: y(cutoff) }), needle);
+  let at_s = tile.time_s;
+  const move = (time_s) => {
+    at_s = Math.min(length_s, Math.max(0, time_s));
+    needle.setAttribute("x1", x(at_s));
+    needle.setAttribute("x2", x(at_s));
+    slider.setAttribute("aria-valuenow", at_s.toFixed(1));
+    slider.setAttribute("aria-valuetext", clock(at_s));
+  };
+  const slider = h("div", {
+    class: "curve", role: "slider", tabindex: "0", "aria-label": `How well each second of ${tile.name} matches; Enter plays from there`,
+    "aria-valuemin": "0", "aria-valuemax": length_s.toFixed(1), title: "Click to play from there",
+    onclick: (event) => {
+      const box = slider.getBoundingClientRect();
+      move((length_s * (event.clientX - box.left)) / box.width);
+      play(at_s);
+    },
+    onkeydown: (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1, ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
+      if (step) move(at_s + step);
+      else if (event.key === "Home") move(0);
+      else if (event.key === "End") move(length_s - 1);
+      else if (event.key === "Enter" || event.key === " ") play(at_s);
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    },
+  }, drawn);
+  slider.move = move;
+  move(at_s);
+  return slider;
+}
+
+// ------------------------------------------------------------------------------------------------- videos that play
+
+/** Clips in tiles: cut ahead for what is in view, one at a time, so that a hover plays at once. */
+class Clips {
+  constructor(server) {
+    this.server = server;
+    this.urls = new Map();
+    this.queue = new Map();
+  }
+
+  span(tile, from_s) {
+    if (from_s === undefined) return tile.clip;
+    const start_s = Math.min(from_s, Math.max(0, (tile.duration_s ?? from_s + 1) - 0.5));
+    return [Number(start_s.toFixed(2)), Number(Math.min(start_s + 10, Math.max(start_s + 0.5, tile.duration_s ?? start_s + 10)).toFixed(2))];
+  }
+
+  url(tile, from_s) {
+    const [start_s, end_s] = this.span(tile, from_s), key = `${tile.path} ${start_s} ${end_s}`;
+    if (!this.urls.has(key)) {
+      const asked = this.server.url({ do: "clip", path: tile.path, start_s, end_s });
+      asked.catch(() => this.urls.delete(key));
+      this.urls.set(key, asked);
+    }
+    return this.urls.get(key);
+  }
+
+  want(item, tile) {
+    this.queue.set(item, tile);
+    this.work();
+  }
+
+  unwant(item) { this.queue.delete(item); }
+
+  async work() {
+    if (this.working) return;
+    this.working = true;
+    while (this.queue.size) {
+      const [item, tile] = this.queue.entries().next().value;
+      this.queue.delete(item);
+      try {
+        const url = await this.url(tile);
+        if (!url.startsWith("blob:")) await (await fetch(url)).arrayBuffer(); // the app keeps it, and so does the browser
+      } catch { /* said when somebody plays it */ }
+    }
+    this.working = false;
+  }
+
+  forget() { this.queue.clear(); }
+
+  stop() { this.forget(); }
+
+  toggle(item, tile, event) {
+    event?.stopPropagation();
+    if (item.querySelector("video")) this.end(item);
+    else this.play(item, tile);
+  }
+
+  playFrom(item, tile, time_s) { this.end(item); this.play(item, tile, time_s); }
+
+  async play(item, tile, from_s) {
+    if (item.querySelector("video")) return;
+    const shot = item.querySelector(".shot"), video = h("video", { muted: true, loop: true, playsinline: true, autoplay: true, tabindex: "-1", "aria-hidden": "true" });
+    video.muted = true;
+    item.playing = video;
+    item.classList.add("loading");
+    try {
+      const url = await this.url(tile, from_s);
+      if (item.playing !== video) return; // it was left in the meantime
+      video.src = url;
+      shot.append(video);
+      this.button(item, "pause");
+      const [start_s] = this.span(tile, from_s), curve = item.querySelector(".curve");
+      video.addEventListener("timeupdate", () => curve?.move(start_s + video.currentTime));
+      video.addEventListener("playing", () => item.classList.add("playing"), { once: true });
+      await video.play();
+    } catch (error) {
+      if (item.playing === video && error.name !== "AbortError") {
+        this.end(item);
+        shot.append(h("span", { class: "none", role: "alert" }, error.message));
+      }
+    } finally { item.classList.remove("loading"); }
+  }
+
+  end(item) {
+    item.playing = null;
+    item.querySelector("video")?.remove();
+    item.classList.remove("playing", "loading");
+    this.button(item, "play");
+  }
+
+  button(item, name) { item.querySelector(".badge.play")?.replaceChildren(icon(name)); }
+}
+
+// ------------------------------------------------------------------------------------------------------ the lightbox
+
+class Lightbox {
+  constructor(page) {
+    this.page = page;
+    this.stage = h("div", { class: "stage" });
+    this.side = h("div", { class: "side" });
+    this.title = h("h2", { class: "heading", tabindex: "-1" });
+    this.done = h("p", { role: "status", class: "dim" });
+    this.dialog = h("dialog", {
+      class: "lightbox", "aria-label": "Picture", onclose: () => this.closed(), onkeydown: (event) => this.key(event),
+      onclick: (event) => event.target === this.dialog && this.close(),
+    }, button("close", "Close", () => this.close(), { class: "round shut" }),
+      h("div", { class: "frame" }, button("left", "Picture before", () => this.go(-1), { class: "round prev" }), this.stage,
+        button("right", "Next picture", () => this.go(1), { class: "round next" })), this.side);
+  }
+
+  show(at, tile = this.page.tiles[at]) {
+    if (!tile) return;
+    [this.at, this.tile] = [at, tile];
+    this.done.textContent = "";
+    this.fillStage(tile);
+    this.fillSide(tile);
+    this.dialog.setAttribute("aria-label", tile.name);
+    if (!this.dialog.open) this.dialog.showModal();
+    this.title.focus({ preventScroll: true });
+  }
+
+  async fillStage(tile, from_s) {
+    if (tile.clip) {
+      const video = h("video", { controls: true, playsinline: true, autoplay: true, loop: from_s === undefined, "aria-label": `${tile.name} from ${clock(this.page.clips.span(tile, from_s)[0])}` });
+      this.stage.replaceChildren(video);
+      this.page.server.thumb(tile).then((url) => { if (url) video.poster = url; });
+      try {
+        video.src = await this.page.clips.url(tile, from_s);
+        const [start_s] = this.page.clips.span(tile, from_s), curve = this.side.querySelector(".curve");
+        video.addEventListener("timeupdate", () => curve?.move(start_s + video.currentTime));
+        await video.play().catch(() => {}); // with sound a browser may want a click first; the controls are there
+      } catch (error) { this.stage.replaceChildren(h("p", { class: "none" }, error.message)); }
+      return;
+    }
+    const picture = h("img", { alt: tile.name, class: "small" });
+    this.stage.replaceChildren(picture);
+    const small = this.page.server.thumb(tile).then((url) => { if (url && !picture.src) picture.src = url; });
+    try {
+      const url = await this.page.server.url({ do: "picture", path: tile.path });
+      const large = new Image();
+      large.src = url;
+      await large.decode();
+      if (this.tile === tile) { picture.src = url; picture.classList.remove("small"); }
+    } catch (error) {
+      await small;
+      if (this.tile === tile) this.done.textContent = `This is the small picture of the index: the file itself cannot be opened (${error.message})`;
+    }
+  }
+
+  fillSide(tile) {
+    const { page } = this, video = tile.time_s !== null, browsing = page.answer.browsing || tile.score === undefined || tile.score === null;
+    const facts = [
+      !browsing && ["Match", h("span", { class: "match" }, page.matchLine(tile).firstChild, `${tile.words}`)],
+      !browsing && ["Cosine", tile.score.toFixed(3)],
+      tile.odds && ["Chances", tile.odds],
+      video && ["Time", tile.start_s === undefined ? clock(tile.time_s) : `${clock(tile.start_s)} to ${clock(tile.end_s)}, best at ${clock(tile.time_s)}`],
+      dayOf(tile) && ["Taken", `${dayOf(tile)}, ${tile.taken_at.slice(11, 16)}`],
+      typeof tile.latitude === "number" && ["Place", `${tile.latitude.toFixed(4)}, ${tile.longitude.toFixed(4)}`],
+      ["Folder", tile.folder || "the library itself"],
+      tile.camera && ["Camera", tile.camera],
+      tile.width && ["Size", `${tile.width} × ${tile.height}${tile.size ? `, ${(tile.size / 1e6).toFixed(1)} MB` : ""}`],
+    ].filter(Boolean);
+    this.title.textContent = tile.name;
+    const act = (name, label, run, props = {}) => button(name, "", run, { class: "act", ...props }, label);
+    const save = (request, name) => async () => {
+      this.done.textContent = "One moment …";
+      try { await page.download(request, name); this.done.textContent = `Saved as ${name}`; } catch (error) { this.done.textContent = error.message; }
+    };
+    const span = { path: tile.path, start_s: tile.start_s ?? tile.clip?.[0], end_s: tile.end_s ?? tile.clip?.[1] };
+    const thumbs = browsing || this.at === null ? [] : [act("up", "Right", () => this.thumb(true), { class: "act yes" }), act("down", "Wrong", () => this.thumb(false), { class: "act no" })];
+    fill(this.side, this.title,
+      tile.curve && curveOf(tile, page.answer.scale, (time_s) => this.fillStage(tile, time_s)),
+      h("dl", {}, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+      h("div", { class: "acts" }, ...thumbs,
+        act("similar", "Find similar", () => page.similar(tile)),
+        act("copy", "Copy path", async () => { await copyText(tile.path); this.done.textContent = `Copied: ${tile.path}`; }),
+        act("download", "Download", save({ do: "file", path: tile.path }, tile.name)),
+        tile.clip && act("clip", "Save clip", save({ do: "save_clip", ...span }, `${tile.name.replace(/\.[^.]*$/, "")} ${clock(span.start_s).replace(":", ".")}.mp4`)),
+        tile.drive && h("a", { class: "act", href: tile.drive, target: "_blank", rel: "noopener noreferrer" }, icon("drive"), "Open in Drive")),
+      this.done, tile.alike?.length ? this.stack(tile) : null);
+    if (this.at !== null) this.page.showMark(this.side, tile);
+    this.dialog.querySelector(".prev").disabled = !this.at;
+    this.dialog.querySelector(".next").disabled = this.at === null || this.at >= this.page.tiles.length - 1;
+  }
+
+  /** What is folded into this tile, to be looked at one by one. */
+  stack(tile) {
+    const row = h("div", { class: "stack" });
+    const draw = (tiles) => row.replaceChildren(h("h3", {}, count(tiles.length, "more like this", "more like this")),
+      ...tiles.map((one) => {
+        const picture = h("img", { alt: "" });
+        this.page.server.thumb(one).then((url) => { if (url) picture.src = url; });
+        return h("button", { type: "button", "aria-label": one.name, title: one.name, onclick: () => this.show(this.at, { ...one, alike: tile.alike }) }, picture);
+      }));
+    if (tile.time_s !== null) draw(tile.alike.map((one) => ({ ...tile, ...one, clip: [Math.max(0, one.time_s - 1), Math.max(one.end_s, one.time_s + 3)] })));
+    else this.page.server.ask({ do: "stack", paths: tile.alike.map((one) => one.path) }).then(({ content }) => draw(content.tiles)).catch((error) => { this.done.textContent = error.message; });
+    return row;
+  }
+
+  thumb(up) {
+    this.page.thumb(this.at, up);
+    this.page.showMark(this.side, this.tile);
+  }
+
+  async go(way) {
+    const next = this.at + way;
+    if (next >= this.page.tiles.length && this.page.tiles.length < this.page.answer.passing) await this.page.fetchMore();
+    if (this.page.tiles[next]) this.show(next);
+  }
+
+  key(event) {
+    event.stopPropagation();
+    if (event.target.closest(".curve, video, select, input")) return;
+    const does = {
+      ArrowRight: () => this.go(1), ArrowLeft: () => this.go(-1), s: () => this.page.similar(this.tile),
+      y: () => this.at !== null && this.thumb(true), n: () => this.at !== null && this.thumb(false),
+    }[event.key];
+    if (does && !event.ctrlKey && !event.metaKey) { event.preventDefault(); does(); }
+  }
+
+  close() { if (this.dialog.open) this.dialog.close(); }
+
+  closed() {
+    this.stage.replaceChildren(); // nothing plays on unseen
+    this.page.list.children[this.at]?.querySelector(".open")?.focus();
+  }
+}
+
+export default {
+  render({ model, el }) {
+    return mount(el, kernelServer(model), model.get("options"));
+  },
+};

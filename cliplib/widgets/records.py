@@ -1,0 +1,203 @@
+"""What a page shows of an answer: tiles as plain records, for JSON. Photos one by one, videos one moment a tile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..cache import rows as rows_
+from ..search.moments import Moment, clock
+from ..search.ranking import folded
+from ..search.results import Hit
+from ..search.scores import Scores
+
+MOST = 2_000  # tiles that one answer can grow to; whoever wants more asks more narrowly
+CURVE_POINTS = 160  # of the scores along a video; a longer one shows the best of each stretch
+ONE_SCENE = 0.95  # moments of one video whose best frames are this alike are one tile
+LEAD_S = 1.0  # a clip begins so long before the best frame
+CLIP_S = 8.0
+WORDS = ((0.75, "strong"), (0.5, "good"), (1 / 3, "fair"), (-np.inf, "below the cutoff"))
+FACTS = ["path", "time_s", "digest", "width", "height", "taken_at", "taken_from", "camera", "latitude", "longitude"]
+FACTS += ["duration_s", "size"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where scores lie: `low` is an ordinary picture of this library, `cutoff` what passes, `high` a very good one."""
+
+    low: float
+    cutoff: float
+    high: float
+
+    @classmethod
+    def of(cls, values: np.ndarray, cutoff: float) -> Scale:
+        """From all scores of a query, float (n,), NaN where a row may not be found."""
+        known = values[np.isfinite(values)]
+        low, best = (float(np.median(known)), float(known.max())) if len(known) else (cutoff, cutoff)
+        low = min(low, cutoff - 0.02)
+        return cls(low, cutoff, max(best, cutoff + (cutoff - low) / 2))
+
+    def strength(self, score: float) -> float:
+        """0 for an ordinary picture, a third at the cutoff, 1 for a very good one: what a bar shows."""
+        if score < self.cutoff:
+            return max(0.0, (score - self.low) / (self.cutoff - self.low) / 3)
+        return min(1.0, 1 / 3 + 2 / 3 * (score - self.cutoff) / (self.high - self.cutoff))
+
+
+def words_for(strength: float) -> str:
+    """How good a match is, in a word."""
+    return next(words for least, words in WORDS if strength >= least)
+
+
+class Facts:
+    """What the index knows of files, looked up by path: made once for a table of rows."""
+
+    def __init__(self, rows: pa.Table):
+        self.rows = rows.select(FACTS)
+        self._first: dict[str, int] = {}
+        for position, path in enumerate(rows["path"].to_pylist()):
+            self._first.setdefault(path, position)
+
+    @property
+    def paths(self) -> list[str]:
+        """Each file once, in the order of the rows."""
+        return list(self._first)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._first
+
+    def of(self, paths: Iterable[str]) -> list[dict[str, Any]]:
+        """The facts of the first row of each path."""
+        return self.rows.take(pa.array([self._first[path] for path in paths], pa.int64())).to_pylist()
+
+    def record(self, path: str, **more: Any) -> dict[str, Any]:
+        """A tile without a score: `more` overrides what the row says."""
+        facts = self.of([path])[0] | more
+        folder, _, name = path.rpartition("/")
+        return facts | {"name": name, "folder": folder}
+
+
+def photo_tiles(scores: Scores, facts: Facts, scale: Scale, least: float, fold: float | None) -> list[dict[str, Any]]:
+    """The photos with a score of `least` or more, best first; those alike under one tile, see `Scores.top`."""
+    return [_tile(facts, hit, scale) for hit in scores.top(MOST, least, fold=fold)]
+
+
+def video_tiles(scores: Scores, facts: Facts, scale: Scale, least: float) -> list[dict[str, Any]]:
+    """The moments that reach the cutoff, best first, those of one video that show one scene under one tile; then, where
+    `least` asks for more, the best frame of each other video that reaches that.
+    """
+    tiles = []
+    for moment, alike in scenes(scores, scale.cutoff):
+        hit = Hit(moment.path, moment.score, moment.peak_s, digest=moment.digest)
+        span = {"start_s": moment.start_s, "end_s": moment.end_s}
+        tiles.append(_tile(facts, hit, scale) | span | {"alike": [_span(other) for other in alike]})
+    if least < scale.cutoff:
+        seen = {tile["path"] for tile in tiles}
+        for hit in best_frames(scores, least):
+            if hit.path not in seen and hit.score < scale.cutoff:
+                tiles.append(_tile(facts, hit, scale) | {"alike": []})
+    for tile in tiles:
+        tile |= {"curve": curve(scores, tile["path"]), "clip": clip_span(tile)}
+    return tiles
+
+
+def scenes(scores: Scores, cutoff: float) -> list[tuple[Moment, list[Moment]]]:
+    """The moments, best first, each with the others of its video that show the same scene."""
+    moments = list(scores.moments(MOST, cutoff))
+    if not moments:
+        return []
+    at = {key: row for row, key in enumerate(zip(*(scores.rows[name].to_pylist() for name in ("path", "time_s"))))}
+    peaks = rows_.matrix(scores.rows)[[at[moment.path, moment.peak_s] for moment in moments]]
+    groups = []
+    for path in dict.fromkeys(moment.path for moment in moments):
+        of_video = np.array([i for i, moment in enumerate(moments) if moment.path == path])
+        groups += folded(peaks, of_video, len(of_video), ONE_SCENE)
+    groups.sort(key=lambda group: group[0])
+    return [(moments[first], [moments[i] for i in others]) for first, *others in groups]
+
+
+def best_frames(scores: Scores, least: float) -> list[Hit]:
+    """The best frame of each video that reaches `least`, best first."""
+    values, best = scores.values, {}
+    for row in np.argsort(-values, kind="stable")[: np.count_nonzero(values >= least)]:
+        best.setdefault(scores.rows["digest"][int(row)].as_py(), int(row))
+    picked = scores.rows.select(["path", "time_s", "digest"]).take(pa.array(best.values(), pa.int64())).to_pylist()
+    return [Hit(score=float(values[row]), **one) for row, one in zip(best.values(), picked, strict=True)]
+
+
+def curve(scores: Scores, path: str) -> list[list[float]]:
+    """The scores along a video: [seconds, score] in order of time, at most `CURVE_POINTS`, the best of each stretch."""
+    own = np.flatnonzero(pc.equal(scores.rows["path"], path).to_numpy())
+    times_s = scores.rows["time_s"].take(pa.array(own)).to_numpy()
+    order = np.argsort(times_s)
+    times_s, values = times_s[order], np.nan_to_num(scores.values[own][order], nan=-1.0)
+    edges = np.unique(np.linspace(0, len(own), CURVE_POINTS + 1).astype(int)[:-1])
+    best = [first + int(np.argmax(part)) for first, part in zip(edges, np.split(values, edges[1:]), strict=True)]
+    return [[round(float(times_s[i]), 2), round(float(values[i]), 4)] for i in best]
+
+
+def clip_span(tile: dict[str, Any]) -> list[float]:
+    """What plays for a tile, [from, to] in seconds: from a second before the best frame, through the moment."""
+    start_s = max(0.0, tile["time_s"] - LEAD_S)
+    end_s = min(max(tile.get("end_s", 0.0), start_s + CLIP_S / 2), start_s + CLIP_S)
+    length_s = tile["duration_s"] or end_s
+    return [round(start_s, 3), round(min(end_s, max(length_s, start_s + 0.5)), 3)]
+
+
+def newest(scores: Scores, facts: Facts) -> list[dict[str, Any]]:
+    """Every file that the filters let through, each content once: newest first, those without a date last."""
+    kept = scores.rows.select(["path", "taken_at", "digest"]).filter(pa.array(np.isfinite(scores.values)))
+    tiles, seen = [], set()
+    order = pc.sort_indices(kept["taken_at"], sort_keys=[("", "descending")])
+    for row in kept.take(order).to_pylist():
+        if row["digest"] in seen or len(tiles) >= MOST:
+            continue
+        seen.add(row["digest"])
+        tile = facts.record(row["path"]) | {"score": None, "passes": True, "alike": []}
+        if tile["time_s"] is not None:
+            tile |= {"clip": [tile["time_s"], tile["time_s"] + CLIP_S / 2]}
+        tiles.append(tile)
+    return tiles
+
+
+def without_scene(scores: Scores, path: str, time_s: float, cutoff: float) -> Scores:
+    """The scores without the moment of a frame: whoever asks for what is like it knows it already."""
+    own = np.flatnonzero(pc.equal(scores.rows["path"], path).to_numpy())
+    own = own[np.argsort(scores.rows["time_s"].take(pa.array(own)).to_numpy())]
+    times_s = scores.rows["time_s"].take(pa.array(own)).to_numpy()
+    holds = scores.values[own] >= cutoff
+    at = int(np.abs(times_s - time_s).argmin())
+    first = at - int(np.argmin(np.append(holds[: at + 1][::-1], False))) + 1
+    last = at + int(np.argmin(np.append(holds[at:], False))) - 1
+    values = scores.values.copy()
+    values[own[min(first, at) : max(last, at) + 1]] = np.nan
+    return replace(scores, values=values)
+
+
+def _tile(facts: Facts, hit: Hit, scale: Scale) -> dict[str, Any]:
+    strength = scale.strength(hit.score)
+    return facts.record(hit.path, time_s=hit.time_s, digest=hit.digest) | {
+        "score": round(hit.score, 4),
+        "strength": round(strength, 3),
+        "words": words_for(strength),
+        "passes": hit.score >= scale.cutoff,
+        "odds": hit.odds,
+        "alike": [{"path": path, "name": PurePosixPath(path).name} for path in dict.fromkeys(hit.alike)],
+    }
+
+
+def _span(moment: Moment) -> dict[str, Any]:
+    return {
+        "path": moment.path,
+        "time_s": moment.peak_s,
+        "digest": moment.digest,
+        "start_s": moment.start_s,
+        "end_s": moment.end_s,
+        "name": f"{clock(moment.start_s)} to {clock(moment.end_s)}",
+    }

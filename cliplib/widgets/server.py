@@ -1,0 +1,229 @@
+"""The app: the search page in a browser, served to this computer by one process that holds the library and its model.
+
+    python -m cliplib.widgets.server photos --model ViT-B/32 --port 8866
+
+No visitor has a kernel: a page is a file, and its requests are answered by one `Service`, so that a second visitor
+costs nothing and no code can be sent. It serves this computer alone, hands out files of the index only, and refuses
+what another web page might ask through the browser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import webbrowser
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import tornado.httpserver
+import tornado.web
+
+from ..display.style import THEME
+from ..errors import CliplibError
+from ..library import Library
+from .service import Service
+
+HERE = Path(__file__).parent
+HOSTS = ("localhost", "127.0.0.1", "[::1]")
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+SAFE = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+FILES = ("picture", "clip", "file", "save_clip", "export")  # requests that answer with one file
+MOST_UPLOAD_BYTES = 200_000_000
+THREADS = 4  # clips and large pictures are made beside searches
+
+START = """import {{ mount, httpServer }} from "./page.js";
+mount(document.getElementById("page"), httpServer("./"), {{ address: true, endless: true, terms: {terms} }});
+"""
+
+
+class Handler(tornado.web.RequestHandler):
+    """What all answers have in common: who may ask, and what a browser may do with them."""
+
+    def initialize(self, service: Service, pool: ThreadPoolExecutor) -> None:
+        """What `application` hands to each handler."""
+        self.service, self.pool = service, pool
+
+    def set_default_headers(self) -> None:
+        """The same for every answer, errors included."""
+        for name, value in SAFE.items():
+            self.set_header(name, value)
+        self.clear_header("Server")
+
+    def prepare(self) -> None:
+        """Refuse names that only lead here, and requests that another site sends through the browser."""
+        name = self.request.host.rsplit(":", 1)[0] if not self.request.host.endswith("]") else self.request.host
+        site = self.request.headers.get("Sec-Fetch-Site", "same-origin")
+        opened = self.request.headers.get("Sec-Fetch-Mode") == "navigate" and self.request.path == "/"
+        origin = self.request.headers.get("Origin")
+        if name not in HOSTS or (site not in ("same-origin", "none") and not opened):
+            raise tornado.web.HTTPError(403)
+        if origin and origin != f"{self.request.protocol}://{self.request.host}":
+            raise tornado.web.HTTPError(403)
+
+    async def do(self, request: dict[str, Any], buffers: list[bytes] | None = None) -> tuple[dict, list[bytes]]:
+        """What the service answers, found in a thread: the server goes on listening."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self.pool, self.service.answer, request, buffers or []
+        )
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """A status and no page: nothing of this computer is told."""
+        self.finish(str(status_code))
+
+
+class Page(Handler):
+    """The page's own files, made up when the server starts."""
+
+    def initialize(self, body: bytes, kind: str) -> None:  # type: ignore[override]
+        """The one file that is served here."""
+        self.body, self.kind = body, kind
+
+    def get(self) -> None:
+        """The file."""
+        self.set_header("Content-Type", self.kind)
+        self.set_header("Cache-Control", "no-cache")
+        self.finish(self.body)
+
+
+class Ask(Handler):
+    """A request with its answer, both JSON."""
+
+    async def post(self) -> None:
+        """POST /ask."""
+        try:
+            request = json.loads(self.request.body)
+        except ValueError:
+            raise tornado.web.HTTPError(400) from None
+        content, _ = await self.do(request)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(content)
+
+
+class Upload(Handler):
+    """A picture from the visitor's own computer."""
+
+    async def post(self) -> None:
+        """POST /upload?q={"name": ...} with the picture as its body."""
+        request = json.loads(self.get_query_argument("q", "{}"))
+        content, _ = await self.do({**request, "do": "upload"}, [self.request.body])
+        self.finish(content)
+
+
+class File(Handler):
+    """A file that a request answers with: a large picture, a clip, an original, a table."""
+
+    async def get(self, what: str) -> None:
+        """GET /picture?q={"path": ...}, and so on; a range of it for players."""
+        content, buffers = await self.do({**json.loads(self.get_query_argument("q")), "do": what})
+        if "error" in content:
+            self.set_status(404)
+            self.finish(content["error"])
+            return
+        self.set_header("Content-Type", content["type"])
+        self.set_header("Cache-Control", "private, max-age=3600")
+        if "name" in content:
+            self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(content['name'])}")
+        self.part(buffers[0])
+
+    def part(self, body: bytes) -> None:
+        """The whole, or the one range of bytes that a player asked for."""
+        self.set_header("Accept-Ranges", "bytes")
+        asked = self.request.headers.get("Range", "")
+        first, dash, last = asked.removeprefix("bytes=").partition("-")
+        if asked.startswith("bytes=") and dash and first.isdigit() and int(first) < len(body):
+            end = min(int(last), len(body) - 1) if last.isdigit() else len(body) - 1
+            self.set_status(206)
+            self.set_header("Content-Range", f"bytes {first}-{end}/{len(body)}")
+            body = body[int(first) : end + 1]
+        self.finish(body)
+
+
+class Thumb(Handler):
+    """A small picture of the index, by its content: it never changes."""
+
+    async def get(self) -> None:
+        """GET /thumb?digest=...&time_s=..."""
+        time_s = self.get_query_argument("time_s", None)
+        key = [self.get_query_argument("digest"), None if time_s is None else float(time_s)]
+        _, jpegs = await self.do({"do": "thumbs", "keys": [key]})
+        if not jpegs:
+            raise tornado.web.HTTPError(404)
+        self.set_header("Content-Type", "image/jpeg")
+        self.set_header("Cache-Control", "private, max-age=31536000, immutable")
+        self.finish(jpegs[0])
+
+
+def application(service: Service, example: str = "") -> tornado.web.Application:
+    """The app on a service; `example` is what a page asks when its address asks nothing."""
+    shared = {"service": service, "pool": ThreadPoolExecutor(THREADS)}
+    terms = json.dumps([{"kind": "text", "value": example, "weight": 1}] if example else [])
+    own = {
+        "/": (HERE.joinpath("page.html").read_bytes(), "text/html; charset=utf-8"),
+        "/page.js": (HERE.joinpath("page.js").read_bytes(), "text/javascript; charset=utf-8"),
+        "/start.js": (START.format(terms=terms).encode(), "text/javascript; charset=utf-8"),
+        "/page.css": (f"{THEME}{HERE.joinpath('page.css').read_text()}".encode(), "text/css; charset=utf-8"),
+    }
+    pages = [(path, Page, {"body": body, "kind": kind}) for path, (body, kind) in own.items()]
+    files = (rf"/({'|'.join(FILES)})", File, shared)
+    rest = (r".*", tornado.web.ErrorHandler, {"status_code": 404})
+    return tornado.web.Application(
+        [*pages, ("/ask", Ask, shared), ("/upload", Upload, shared), ("/thumb", Thumb, shared), files, rest],
+        compress_response=True,
+    )
+
+
+async def serve(library: Library, port: int, browser: bool = True, example: str = "") -> None:
+    """Serve until interrupted. The model is loaded before the first page is offered."""
+    service = Service(library)
+    await asyncio.get_running_loop().run_in_executor(None, warm, service)
+    server = tornado.httpserver.HTTPServer(application(service, example), max_body_size=MOST_UPLOAD_BYTES)
+    server.listen(port, "127.0.0.1")
+    url = f"http://localhost:{port}/"
+    print(f"The search page is at {url} (Ctrl-C ends it).", file=sys.stderr)
+    if browser:
+        webbrowser.open(url)
+    await asyncio.Event().wait()
+
+
+def warm(service: Service) -> None:
+    """Do once what is slow the first time: load the model, encode a text, list the pictures."""
+    service.answer({"do": "about"})
+    service.answer({"do": "ask", "terms": [{"kind": "text", "value": "a photo"}], "count": 1})
+    service.answer({"do": "thumbs", "keys": [["", None]]})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m cliplib.widgets.server", description=__doc__.split("\n")[0])
+    parser.add_argument("folder", help="of photos and videos, indexed before")
+    parser.add_argument("--model", default="ViT-B/32")
+    parser.add_argument("--port", type=int, default=8866)
+    parser.add_argument("--example", default="", help="what a fresh page asks; without it, it shows the newest photos")
+    parser.add_argument("--no-browser", action="store_true", help="open no browser")
+    chosen = parser.parse_args(arguments)
+    try:
+        library = Library(chosen.folder, model=chosen.model)
+        asyncio.run(serve(library, chosen.port, not chosen.no_browser, chosen.example))
+    except (CliplibError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,382 @@
+"""What a search page asks of a library, answered in plain data: the one place behind the widget and the app.
+
+A request is a dict with the name of a method of `Service` in "do"; an answer is a dict for JSON and a list of bytes.
+Each request says all of its question, so that any number of pages share one service; the scores of the last questions
+are kept, so that sliders, filters and scrolling encode nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tempfile
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from PIL import Image
+
+from ..errors import CliplibError, MediaError, QueryError
+from ..library import Library
+from ..media.files import read_bytes
+from ..media.photo import open_photo, thumbnail
+from ..search.footage import Footage
+from ..search.moments import Moment, clock
+from ..search.query import Query, image, text
+from ..search.results import Hit, Hits
+from ..search.scores import Scores
+from . import records
+from .records import Facts, Scale
+
+KEPT = 24  # questions whose scores are kept
+LARGE_EDGE = 1_600  # pixels of a picture in the lightbox
+PAGE = 48  # tiles of one answer
+MOST_FILE_BYTES = 120_000_000  # of an original that is handed to the page
+KINDS = ("image", "frame")  # of rows in the index: photos, and frames of videos
+MODES = {"image": "image", "frame": "video"}  # what a mode calls them
+
+Answer = tuple[dict[str, Any], list[bytes]]
+
+
+class Service:
+    """Answers the requests of search pages on one `library`. Threads may share it.
+
+    `copies`: whether a page may have files copied to a folder of this computer.
+    """
+
+    def __init__(self, library: Library, copies: bool = True):
+        self.library, self._copies = library, copies
+        self._lock = threading.RLock()  # one question at a time: the model uses every core for each
+        self._scores: OrderedDict[str, Scores] = OrderedDict()
+        self._uploads: OrderedDict[str, tuple[str, Image.Image]] = OrderedDict()
+        self._facts: dict[str, Facts] = {}
+        self._do: dict[str, Callable[[dict, list[bytes]], Answer]] = {
+            name: getattr(self, name)
+            for name in (*("about", "ask", "names", "thumbs", "picture", "clip", "file", "judge", "upload"),)
+            + ("stack", "export", "copy", "save_clip")
+        }
+
+    def answer(self, request: dict[str, Any], buffers: list[bytes] = []) -> Answer:  # noqa: B006 (never changed)
+        """What a request asks for; {"error": a sentence} where it cannot be had."""
+        try:
+            do = self._do.get(request.get("do", ""))
+            if do is None:
+                raise QueryError(f"do is {request.get('do')!r}: it can be {', '.join(self._do)}")
+            return do(request, buffers)
+        except (CliplibError, OSError) as error:
+            return {"error": str(error)}, []
+        except Exception as error:  # nobody sees the traceback of a page's request: it is said in the page
+            return {"error": f"{type(error).__name__}: {error}"}, []
+
+    # what there is
+
+    def about(self, request: dict, buffers: list[bytes]) -> Answer:
+        """The library in numbers, its folders, and what the page may do."""
+        with self._lock:
+            photos, videos = self._of("image"), self._of("frame")
+            folders = sorted({str(up) for f in (photos, videos) for p in f.paths for up in PurePosixPath(p).parents})
+            days = [str(day)[:10] for f in (photos, videos) for day in f.rows["taken_at"].to_pylist() if day]
+            return {
+                "photos": len(photos.paths),
+                "videos": len(videos.paths),
+                "folders": [folder for folder in folders if folder != "."],
+                "first_day": min(days, default=None),
+                "last_day": max(days, default=None),
+                "warning": self.library.encoder.banner,
+                "copies": self._copies,
+                "beside": str(self.library.root.parent) if self._copies else "",
+            }, []
+
+    def names(self, request: dict, buffers: list[bytes]) -> Answer:
+        """Photos whose path has the words of `part` in it: at most six."""
+        words = str(request["part"]).lower().split()
+        photos = self._of("image")
+        found = [path for path in photos.paths if words and all(word in path.lower() for word in words)][:6]
+        return {"photos": [photos.record(path) for path in found]}, []
+
+    # asking
+
+    def ask(self, request: dict, buffers: list[bytes]) -> Answer:
+        """Tiles `start` to `start + count` of what answers `terms`; without terms, the newest first.
+
+        `kind` "image" or "frame"; `cutoff` a cosine (None: the library's own; of sums and refined queries none);
+        `filters` are those of `Scores.only`; `fold` that of `Scores.top`; `below`: go on under the cutoff; `yes`, `no`:
+        tiles to refine by; `sort` "match" or "date".
+        """
+        kind = request.get("kind", "image")
+        if kind not in KINDS:
+            raise QueryError(f"kind is {kind!r}: it can be {' or '.join(map(repr, KINDS))}")
+        with self._lock, warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            if not request.get("terms"):
+                tiles, about = self._newest(kind, request)
+            else:
+                tiles, about = self._found(kind, request)
+        if request.get("sort") == "date":
+            tiles = sorted(tiles, key=lambda tile: tile["taken_at"] or "", reverse=True)
+        start, count = int(request.get("start", 0)), int(request.get("count", PAGE))
+        shown = tiles[start : start + count]
+        passing = sum(tile["passes"] for tile in tiles)
+        return about | {
+            "kind": kind,
+            "tiles": shown,
+            "passing": passing,
+            "all": len(tiles),
+            "start": start,
+            "warning": self.library.encoder.banner,
+            "notes": [str(note.message) for note in notes],
+        }, []
+
+    def _newest(self, kind: str, request: dict) -> tuple[list[dict], dict]:
+        rows = self.library.store.rows
+        rows = rows.filter(pc.equal(rows["kind"], kind))
+        everything = Scores("", f"text->{MODES[kind]}", np.zeros(len(rows), np.float32), rows, 0.0)
+        tiles = records.newest(everything.only(**_filters(request)), self._of(kind))
+        return tiles, {"title": "", "browsing": True, "judged": [], "composed": False}
+
+    def _found(self, kind: str, request: dict) -> tuple[list[dict], dict]:
+        query, names = self._query(request["terms"])
+        scores = self._scored(query, kind, request)
+        whole = query.plain is None or bool(request.get("yes") or request.get("no"))
+        cutoff = request.get("cutoff")
+        own = -1.0 if whole else scores.threshold
+        cutoff = own if cutoff is None else float(cutoff)
+        for term in request["terms"]:
+            if term["kind"] == "frame" and kind == "frame":
+                scores = records.without_scene(scores, term["value"], float(term["time_s"]), scores.threshold)
+        kept = scores.only(**_filters(request))
+        scale = Scale.of(scores.values, cutoff if cutoff > -1 else float(np.nanmedian(scores.values)))
+        least = -1.0 if request.get("below") else cutoff
+        facts = self._of(kind)
+        if kind == "image":
+            tiles = records.photo_tiles(kept, facts, scale, least, request.get("fold"))
+        else:
+            tiles = records.video_tiles(kept, facts, scale, least)
+        for tile in tiles:
+            tile["passes"] = tile["score"] >= cutoff
+        finite = kept.values[np.isfinite(kept.values)]
+        return tiles, {
+            "title": str(query) if not names else names,
+            "mode": str(scores.mode),
+            "composed": whole,
+            "compared": len(finite),
+            "cutoff": cutoff,
+            "own_cutoff": own,
+            "scale": [scale.low, scale.cutoff, scale.high],
+            "range": [float(finite.min()), float(finite.max())] if len(finite) else [0.0, 0.0],
+            "nothing": "" if any(tile["passes"] for tile in tiles) else self._nothing(kept, cutoff),
+            "judged": self._judged(scores, query),
+            "keeps": self._name_of(query) is not None,
+        }
+
+    def _nothing(self, scores: Scores, cutoff: float) -> str:
+        """Why nothing passes, for a person; the numbers stand beside it in the page."""
+        known = scores.values[np.isfinite(scores.values)]
+        if not len(known):
+            return "No file passes the filters."
+        floor, best = scores.noise_floor, float(known.max())
+        if floor is not None and best <= floor:
+            return "Nothing like that is in here: words without a meaning come as near."
+        return f"Nothing is near enough. The best misses the cutoff by {cutoff - best:.2f}."
+
+    def _scored(self, query: Query, kind: str, request: dict) -> Scores:
+        marked = [[(one["path"], one.get("time_s")) for one in request.get(side) or ()] for side in ("yes", "no")]
+        key = json.dumps([request["terms"], kind, marked, self.library.store.rows.num_rows], sort_keys=True)
+        if key not in self._scores:
+            scores = self.library.score(query, kind)
+            if any(marked):
+                scores = scores.refined(*([Hit(path, 0.0, time_s) for path, time_s in side] for side in marked))
+            self._scores[key] = scores
+            while len(self._scores) > KEPT:
+                self._scores.popitem(last=False)
+        self._scores.move_to_end(key)
+        return self._scores[key]
+
+    def _query(self, terms: list[dict]) -> tuple[Query, str]:
+        """The query that the page's terms mean, and a name for it where it has no words of its own."""
+        query, name = Query(), ""
+        for term in terms:
+            value, weight = term["value"], float(term.get("weight", 1))
+            if term["kind"] == "text":
+                part = text(value)
+            elif term["kind"] == "photo":
+                part = image(Path(value))
+            elif term["kind"] == "frame":
+                part, name = self._frame(value, float(term["time_s"])), f"{value} at {clock(float(term['time_s']))}"
+            else:
+                name, picture = self._uploaded(value)
+                part = image(picture)
+            query += weight * part
+        return query, name if len(terms) == 1 else ""
+
+    def _frame(self, path: str, time_s: float) -> Query:
+        jpeg = self.library.store.thumbnail((self._of("frame").of([path])[0]["digest"], time_s))
+        if jpeg is None:
+            raise QueryError(f"{path} at {clock(time_s)} has no picture in the index: run library.index()")
+        return image(Image.open(io.BytesIO(jpeg)))
+
+    # pictures and clips
+
+    def thumbs(self, request: dict, buffers: list[bytes]) -> Answer:
+        """The small JPEGs of `keys`, pairs of a digest and a time; those there are, `found` says which."""
+        keys = [(digest, time_s) for digest, time_s in request["keys"]]
+        jpegs = [self.library.store.thumbnail(key) for key in keys]
+        return {"found": [jpeg is not None for jpeg in jpegs]}, [jpeg for jpeg in jpegs if jpeg]
+
+    def picture(self, request: dict, buffers: list[bytes]) -> Answer:
+        """A large JPEG of the photo at `path`, from the original."""
+        path = self._known(request["path"], "image")
+        return {"type": "image/jpeg"}, [large_picture(self.library.root / path)]
+
+    def clip(self, request: dict, buffers: list[bytes]) -> Answer:
+        """A small MP4 of the video at `path` from `start_s` to `end_s`, for every browser."""
+        moment = self._moment(request)
+        return {"type": "video/mp4"}, [Footage(self.library, np.zeros(1)).preview(moment)]
+
+    def save_clip(self, request: dict, buffers: list[bytes]) -> Answer:
+        """The same at the source's size and quality, with its sound."""
+        moment = self._moment(request)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "clip.mp4"
+            Footage(self.library, np.zeros(1)).save_clip(moment, file)
+            return {"type": "video/mp4", "name": f"{PurePosixPath(moment.path).stem}.mp4"}, [file.read_bytes()]
+
+    def file(self, request: dict, buffers: list[bytes]) -> Answer:
+        """The original at `path`, as it is."""
+        path = self._known(request["path"])
+        size = self._facts_of(path)["size"]
+        if size and size > MOST_FILE_BYTES:
+            raise QueryError(f"{path} has {size / 1e6:,.0f} MB: take it from its folder, {self.library.root}")
+        return {"type": "application/octet-stream", "name": PurePosixPath(path).name}, [
+            read_bytes(self.library.root / path)
+        ]
+
+    def stack(self, request: dict, buffers: list[bytes]) -> Answer:
+        """The tiles of `paths`: what is folded into one tile."""
+        photos = self._of("image")
+        return {"tiles": [photos.record(path) | {"alike": [], "passes": True} for path in request["paths"]]}, []
+
+    def upload(self, request: dict, buffers: list[bytes]) -> Answer:
+        """Take a picture from the person's own computer to ask by: its id."""
+        name, data = str(request.get("name", "my photo")), bytes(buffers[0])
+        try:
+            picture = open_photo(data, 512).image
+        except MediaError as error:
+            raise QueryError(f"cannot use {name} as a query: {error.reason}") from error
+        number = hashlib.sha256(data).hexdigest()[:16]
+        self._uploads[number] = name, picture
+        while len(self._uploads) > KEPT:
+            self._uploads.popitem(last=False)
+        return {"id": number, "name": name}, [thumbnail(picture)]
+
+    # judging and keeping
+
+    def judge(self, request: dict, buffers: list[bytes]) -> Answer:
+        """Keep a thumb as a judgement, where others can ask the same; `relevant` None takes it back."""
+        query, _ = self._query(request["terms"])
+        name = self._name_of(query)
+        if name is None or request.get("refined"):
+            return {"kept": False}, []
+        mode = f"{query.kind}->{MODES[request['kind']]}"
+        with self._lock:
+            self.library.judgements.add(
+                mode, name, request["path"], request["relevant"], time_s=request.get("time_s"), judge=""
+            )
+        return {"kept": True}, []
+
+    def export(self, request: dict, buffers: list[bytes]) -> Answer:
+        """The tiles of `paths` as a file: `form` "csv" or "html"."""
+        form = {"csv": "text/csv", "html": "text/html"}.get(request["form"])
+        if form is None:
+            raise QueryError(f"form is {request['form']!r}: it can be csv or html")
+        hits = self._hits(request)
+        with tempfile.TemporaryDirectory() as folder:
+            file = hits.save(Path(folder) / f"found.{request['form']}")
+            return {"type": form, "name": file.name}, [file.read_bytes()]
+
+    def copy(self, request: dict, buffers: list[bytes]) -> Answer:
+        """Copy the originals of `paths` to `folder`; a relative one lies beside the library."""
+        if not self._copies:
+            raise QueryError("this page may not copy files on the computer that serves it")
+        if not (wanted := str(request["folder"]).strip()):
+            raise QueryError("say where to: write the path of a folder into the field")
+        folder = self.library.root.resolve().parent / Path(wanted).expanduser()
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            copies = self.library.copy_to([Hit(path, 0.0) for path in request["paths"]], folder)
+        return {"copied": len(copies), "folder": str(folder), "notes": [str(note.message) for note in notes]}, []
+
+    def _hits(self, request: dict) -> Hits:
+        query, names = self._query(request["terms"])
+        with self._lock:
+            scores = self._scored(query, request["kind"], request)
+            hits = scores.top(records.MOST, -1, distinct=request["kind"] == "image")
+        wanted = {(one["path"], one.get("time_s")) for one in request["tiles"]}
+        chosen = tuple(hit for hit in hits if (hit.path, hit.time_s) in wanted)
+        return replace(hits, query=names or hits.query, hits=chosen)
+
+    def _judged(self, scores: Scores, query: Query) -> list[list]:
+        """[path, time_s, thumb] of what was judged for this query before, by whoever gave thumbs in a page."""
+        name = self._name_of(query)
+        if name is None:
+            return []
+        frame = self.library.judgements.frame()
+        frame = frame[(frame["mode"] == str(scores.mode)) & (frame["query"] == name) & (frame["judge"] == "")]
+        times = [None if np.isnan(time_s) else time_s for time_s in frame["time_s"]]
+        return [list(one) for one in zip(frame["path"], times, map(bool, frame["relevant"]), strict=True)]
+
+    def _name_of(self, query: Query) -> str | None:
+        """The query as a judgement can name it: a text or a photo of the library; None for what nobody can ask again."""
+        term = query.plain
+        if term is None or isinstance(term.value, Image.Image):
+            return None
+        return str(term.value) if term.kind == "text" or str(term.value) in self._of("image") else None
+
+    def _uploaded(self, number: str) -> tuple[str, Image.Image]:
+        if number not in self._uploads:
+            raise QueryError("that picture is no longer here: give it again")
+        return self._uploads[number]
+
+    def _moment(self, request: dict) -> Moment:
+        path = self._known(request["path"], "frame")
+        start_s, end_s = float(request["start_s"]), float(request["end_s"])
+        if not 0 <= start_s < end_s <= start_s + 600:
+            raise QueryError(f"a clip goes from start_s to a later end_s, at most 600 s; got {start_s} and {end_s}")
+        return Moment(path, start_s, end_s, start_s, 0.0, self._of("frame").of([path])[0]["digest"])
+
+    def _known(self, path: str, *kinds: str) -> str:
+        """A path of the index, and no other: what a page may have files of."""
+        if not any(path in self._of(kind) for kind in kinds or KINDS):
+            raise QueryError(f"{path!r} is not in the index of this library")
+        return path
+
+    def _facts_of(self, path: str) -> dict:
+        return next(self._of(kind) for kind in KINDS if path in self._of(kind)).of([path])[0]
+
+    def _of(self, kind: str) -> Facts:
+        """The facts of one kind of rows, as the index stands now."""
+        with self._lock:
+            store = self.library.store.rows
+            if self._facts.get("store") is not store:
+                rows = {kind: store.filter(pc.equal(store["kind"], kind)) for kind in KINDS}
+                self._facts = {"store": store} | {kind: Facts(of) for kind, of in rows.items()}
+            return self._facts[kind]
+
+
+def large_picture(file) -> bytes:
+    """A JPEG of the picture in `file`, upright, within `LARGE_EDGE` pixels. Raises MediaError."""
+    return thumbnail(open_photo(file, LARGE_EDGE).image, LARGE_EDGE)
+
+
+def _filters(request: dict) -> dict:
+    """What `Scores.only` takes, from a request: empty fields are no filter."""
+    given = request.get("filters") or {}
+    found = {name: given[name] for name in ("folder", "since", "until") if given.get(name)}
+    return found | {"screenshots": given.get("screenshots", True)}
