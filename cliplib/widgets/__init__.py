@@ -1,70 +1,70 @@
 """Search boxes for notebooks: ask by words, by a picture, or by both with weights; see, play, judge and keep.
 
-Each box turns what is asked into `Scores` once; every setting under it takes its hits from the scores in hand. Only
-widgets that ipywidgets 7.7 (Colab) and 8 share.
-
-In reading order: `box` is the body of every search box, made of `entries` (the ways to ask), `controls` (the settings),
-`gallery` (the tiles) and `keeping` (taking results out); `parts` is what these share. Beside them stand `labelling`, to
-judge one picture after another, and `explorer`, a cutoff over judged scores.
+The search page is one ES module, `page.js`, with its style in `page.css`. All that it asks, `service` answers in plain
+data, with tiles made by `records`; `notebook` shows it in a notebook through anywidget, `server` as an app of its own.
+`labelling`, to judge one picture after another, and `explorer`, a cutoff over judged scores, stand in the same module.
+`plain` has the boxes that need nothing but ipywidgets: what Colab gets, and whoever's page cannot load the module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import ipywidgets
+import sys
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from ..library import Library
-from . import entries
-from .box import SearchBox
-from .entries import Asked
+from . import plain
+
+if TYPE_CHECKING:
+    import ipywidgets
 
 
-def text_box(library: Library, example: str = "") -> SearchBox:
+def text_box(library: Library, example: str = "") -> ipywidgets.Widget:
     """Text to image: type a query, press Enter."""
-    line = entries.words_line(example, "what should the photo show?", lambda _: box.search())
-    box = SearchBox(library, "text->image", [line], lambda: Asked(line.value))
-    return box.started(example)
+    return _page(library, lambda: plain.text_box(library, example), terms=_words({example: 1.0}))
 
 
-def image_box(library: Library, example: str = "") -> SearchBox:
-    """Image to image: choose a photo, give one of your own, or go from any result to what is like it.
+def image_box(library: Library, example: str = "") -> ipywidgets.Widget:
+    """Image to image: give a photo of your own, or go from any result to what is like it.
 
     `example` is the path of the photo to begin with; none: the first.
     """
-
-    def go_to(path: str) -> None:
-        line.value = path
-        box.search()
-
-    photos = library.photos()
-    line = entries.photo_line(photos, lambda _: box.search())
-    any_photo = ipywidgets.Button(description="Any photo", icon="random", tooltip="A photo of the library by chance")
-    any_photo.on_click(lambda _: photos and go_to(entries.another(photos)))
-    upload = entries.upload_button(lambda asked: box.take(asked))
-    box = SearchBox(library, "image->image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
-    line.value = example or (photos[0] if photos else "")
-    return box.started(line.value)
+    photos = [] if example else library.photos()[:1]
+    terms = [{"kind": "photo", "value": path, "weight": 1} for path in filter(None, [example, *photos])]
+    return _page(library, lambda: plain.image_box(library, example), terms=terms)
 
 
-def video_box(library: Library, example: str = "") -> SearchBox:
+def video_box(library: Library, example: str = "") -> ipywidgets.Widget:
     """Text or image to video: type a query and press Enter, or give a photo. Each tile plays its moment."""
-    line = entries.words_line(example, "what should the video show?", lambda _: box.search())
-    upload = entries.upload_button(lambda asked: box.take(asked))
-    box = SearchBox(library, "text->video", [line, upload], lambda: Asked(line.value))
-    return box.started(example)
+    return _page(library, lambda: plain.video_box(library, example), terms=_words({example: 1.0}), kind="frame")
 
 
-def compose_box(library: Library, example: str | Mapping[str, float] = "") -> SearchBox:
-    """Words and photos with weights, summed: more of this, less of that. "Add to query" puts a result into a row.
+def compose_box(library: Library, example: str | Mapping[str, float] = "") -> ipywidgets.Widget:
+    """Words and photos with weights, summed: more of this, less of that.
 
     `example` is a text, or the weights of up to six texts, such as {"a car": 1, "a town": -1}.
     """
-    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
+    words = {example: 1.0} if isinstance(example, str) else example
+    return _page(library, lambda: plain.compose_box(library, example), terms=_words(words))
 
-    def add(path: str) -> None:
-        rows.put_photo(path)
-        box.search()
 
-    box = SearchBox(library, "text->image", [rows.widget], rows.asked, add, "Add to query")
-    return box.started(example)
+def _words(weights: Mapping[str, float]) -> list[dict]:
+    return [{"kind": "text", "value": words, "weight": weight} for words, weight in weights.items() if words]
+
+
+def _page(library: Library, boxes: Callable[[], ipywidgets.Widget], **options) -> ipywidgets.Widget:
+    """The search page with the plain box behind it; that alone where the page is known not to load."""
+    if not page_can_load():
+        return boxes()
+    from . import notebook
+    from .service import Service
+
+    return notebook.Page(Service(library).answer, boxes, **options)
+
+
+def page_can_load() -> bool:
+    """Whether this notebook's front end is expected to load the module: not without anywidget, and not yet in Colab,
+    where it has not been tried.
+    """
+    return find_spec("anywidget") is not None and "google.colab" not in sys.modules

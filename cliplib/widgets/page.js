@@ -71,6 +71,7 @@ const clock = (s) => {
   const whole = Math.floor(s), [hours, minutes, rest] = [whole / 3600, (whole / 60) % 60, whole % 60].map(Math.floor);
   return (hours ? `${hours}:${String(minutes).padStart(2, "0")}` : `${minutes}`) + `:${String(rest).padStart(2, "0")}`;
 };
+const bytesOf = (n) => (n < 1e6 ? `${Math.ceil(n / 1e3)} kB` : `${(n / 1e6).toFixed(1)} MB`);
 const keyOf = (tile) => `${tile.path}\n${tile.time_s ?? ""}`;
 const dayOf = (tile) => {
   if (!tile.taken_at || tile.taken_from === "mtime") return ""; // the time of a copy says nothing about the picture
@@ -176,13 +177,6 @@ class Page {
   constructor(server, options) {
     this.server = server;
     this.options = options;
-    this.kind = options.kind ?? "image";
-    this.terms = options.terms ?? [];
-    this.sign = 1;
-    this.filters = {};
-    this.cutoff = null;
-    this.fold = null;
-    this.sort = "match";
     this.marks = new Map(); // thumbs of this query: key -> {tile, up}
     this.refined = null;
     this.history = [];
@@ -215,18 +209,18 @@ class Page {
     this.kinds = h("div", { class: "kinds", role: "group", "aria-label": "What to search" },
       ...Object.entries({ image: "Photos", frame: "Videos" }).map(([kind, words]) =>
         h("button", { type: "button", class: "tab", "data-kind": kind, onclick: () => this.turnTo(kind) }, words)));
-    this.backButton = button("back", "", () => this.back(), { class: "pill", hidden: true }, "Back");
+    this.backButton = button("back", "", () => this.back(), { class: "pill slim", hidden: true }, "Back");
     this.size = h("input", {
-      type: "range", min: "90", max: "420", step: "10", value: String(this.options.size ?? 190), "aria-label": "Size of the pictures",
+      type: "range", min: "90", max: "420", step: "10", value: String(this.options.size ?? (window.innerWidth < 560 ? 130 : 190)), "aria-label": "Size of the pictures",
       oninput: () => this.resize(),
     });
     this.near = h("input", { type: "range", min: "0", max: "1", step: "0.005", "aria-label": "Cutoff: how near a picture must come",
       oninput: () => this.showCutoff(), onchange: () => { this.cutoff = Number(this.near.value); this.ask(); } });
     this.nearOut = h("output", { class: "num" });
     this.cut = h("label", { class: "slide", hidden: true }, h("span", {}, "Cutoff"), this.near, this.nearOut);
-    this.filterButton = button("filter", "", () => this.unfold(), { class: "pill", "aria-expanded": "false" }, "Filters");
+    this.filterButton = button("filter", "", () => this.unfold(), { class: "pill slim", "aria-expanded": "false" }, "Filters");
     this.bar = h("div", { class: "bar" }, this.kinds, this.backButton, this.plus, this.minus, this.filterButton,
-      this.cut, h("label", { class: "slide" }, h("span", {}, "Size"), this.size));
+      h("span", { class: "tune" }, this.cut, h("label", { class: "slide" }, h("span", {}, "Size"), this.size)));
     this.filterBox = h("div", { class: "filters", hidden: true });
     this.chips = h("div", { class: "chips" });
     this.notice = h("div", { class: "notice", role: "alert" });
@@ -249,10 +243,12 @@ class Page {
       this.list, this.more, this.keepBox, this.warning);
     this.box = new Lightbox(this);
     this.root.append(this.box.dialog);
+    this.put({});
     this.resize();
   }
 
   async start() {
+    this.put({ kind: this.options.kind, terms: this.options.terms });
     if (this.options.address) {
       this.readAddress();
       window.addEventListener("popstate", this.pop = () => { this.readAddress(); this.ask({ keep: true }); });
@@ -312,7 +308,7 @@ class Page {
     try {
       const bytes = await file.arrayBuffer();
       const { content, buffers } = await this.server.ask({ do: "upload", name: file.name }, [bytes]);
-      const url = buffers.length ? URL.createObjectURL(new Blob([buffers[0]])) : await this.server.url({ do: "uploaded", id: content.id });
+      const url = buffers.length ? URL.createObjectURL(new Blob([buffers[0]], { type: "image/jpeg" })) : await this.server.url({ do: "uploaded", id: content.id });
       const term = { kind: "upload", value: content.id, name: content.name, weight: this.sign, url };
       if (this.terms.length && this.sign < 0) { this.terms = [...this.terms, term]; this.ask(); } else this.askBy(term);
     } catch (error) { this.fail(error); }
@@ -550,7 +546,7 @@ class Page {
 
   showMore() {
     const shown = Math.min(this.open, this.tiles.length), { passing, all, compared, browsing } = this.answer;
-    const rest = Math.max(0, passing - shown), below = this.kind === "image" ? compared - passing : 0;
+    const rest = Math.max(0, passing - shown), below = this.kind === "image" ? compared - Math.max(passing, this.tiles.length) : 0;
     const parts = [];
     if (rest) parts.push(button("", "", () => this.showRest(), { class: "pill wide" }, browsing ? `${rest} more` : `${rest} more ${rest === 1 ? "passes" : "pass"}`));
     else if (!browsing && !this.below && this.answer.cutoff > -1 && (below > 0 || this.kind === "frame")) {
@@ -619,7 +615,7 @@ class Page {
       h("button", { type: "button", class: "open", tabindex: "-1", "aria-label": label, onclick: () => this.box.show(at) },
         h("img", { alt: "", draggable: "false" })),
       tile.alike.length ? button("stack", `${tile.alike.length} more alike: open the stack`, () => this.box.show(at), { class: "badge alike", tabindex: "-1" }, `+${tile.alike.length}`) : null,
-      video && tile.clip ? button("play", `Play ${tile.name} ${when}`, (event) => this.clips.toggle(item, tile, event), { class: "badge play" }) : null,
+      video && tile.clip ? button("play", `Play ${tile.name} ${when}`, () => this.clips.toggle(item, tile), { class: "badge play" }) : null,
       h("div", { class: "acts" },
         button("similar", "Find similar", () => this.similar(tile), { tabindex: "-1" }),
         ...(this.answer.browsing ? [] : [
@@ -629,8 +625,10 @@ class Page {
       figure, h("div", { class: "cap" }, tile.score !== null && this.matchLine(tile),
         tile.curve && curveOf(tile, this.answer.scale, (time_s) => this.clips.playFrom(item, tile, time_s)),
         h("div", { class: "dim" }, [video ? `${tile.name} ${when}` : "", day, tile.folder || (!video && !day && tile.name)].filter(Boolean).join(" · "))));
-    figure.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && tile.clip && this.clips.play(item, tile));
-    figure.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && tile.clip && this.clips.end(item));
+    if (tile.clip) {
+      figure.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.clips.hover(item, tile));
+      figure.addEventListener("pointerleave", () => item.hovered && this.clips.end(item));
+    }
     this.showMark(item, tile);
     return item;
   }
@@ -682,7 +680,7 @@ class Page {
       open.focus();
     } else if (event.key === "s") this.similar(this.tiles[at]);
     else if ((event.key === "y" || event.key === "n") && !this.answer.browsing) this.thumb(at, event.key === "y");
-    else if (event.key === "p" && this.tiles[at].clip) this.clips.toggle(item, this.tiles[at], event);
+    else if (event.key === "p" && this.tiles[at].clip) this.clips.toggle(item, this.tiles[at]);
   }
 
   /** The tile above or below: the nearest in the next row. */
@@ -720,6 +718,7 @@ class Page {
   unfold() {
     this.filterBox.hidden = !this.filterBox.hidden;
     this.filterButton.setAttribute("aria-expanded", String(!this.filterBox.hidden));
+    this.root.classList.toggle("unfolded", !this.filterBox.hidden);
   }
 
   showChips() {
@@ -889,16 +888,24 @@ class Clips {
 
   stop() { this.forget(); }
 
-  toggle(item, tile, event) {
-    event?.stopPropagation();
-    if (item.querySelector("video")) this.end(item);
+  /** Play while the mouse is over it. */
+  hover(item, tile) {
+    if (item.playing) return;
+    item.hovered = true;
+    this.play(item, tile);
+  }
+
+  /** The button: play or stop; what plays for the mouse alone goes on when that leaves. */
+  toggle(item, tile) {
+    if (item.hovered) item.hovered = false;
+    else if (item.playing) this.end(item);
     else this.play(item, tile);
   }
 
   playFrom(item, tile, time_s) { this.end(item); this.play(item, tile, time_s); }
 
   async play(item, tile, from_s) {
-    if (item.querySelector("video")) return;
+    if (item.playing) return;
     const shot = item.querySelector(".shot"), video = h("video", { muted: true, loop: true, playsinline: true, autoplay: true, tabindex: "-1", "aria-hidden": "true" });
     video.muted = true;
     item.playing = video;
@@ -922,7 +929,7 @@ class Clips {
   }
 
   end(item) {
-    item.playing = null;
+    [item.playing, item.hovered] = [null, false];
     item.querySelector("video")?.remove();
     item.classList.remove("playing", "loading");
     this.button(item, "play");
@@ -998,7 +1005,7 @@ class Lightbox {
       typeof tile.latitude === "number" && ["Place", `${tile.latitude.toFixed(4)}, ${tile.longitude.toFixed(4)}`],
       ["Folder", tile.folder || "the library itself"],
       tile.camera && ["Camera", tile.camera],
-      tile.width && ["Size", `${tile.width} × ${tile.height}${tile.size ? `, ${(tile.size / 1e6).toFixed(1)} MB` : ""}`],
+      tile.width && ["Size", `${tile.width} × ${tile.height}${tile.size ? `, ${bytesOf(tile.size)}` : ""}`],
     ].filter(Boolean);
     this.title.textContent = tile.name;
     const act = (name, label, run, props = {}) => button(name, "", run, { class: "act", ...props }, label);
@@ -1016,9 +1023,14 @@ class Lightbox {
         act("copy", "Copy path", async () => { await copyText(tile.path); this.done.textContent = `Copied: ${tile.path}`; }),
         act("download", "Download", save({ do: "file", path: tile.path }, tile.name)),
         tile.clip && act("clip", "Save clip", save({ do: "save_clip", ...span }, `${tile.name.replace(/\.[^.]*$/, "")} ${clock(span.start_s).replace(":", ".")}.mp4`)),
-        tile.drive && h("a", { class: "act", href: tile.drive, target: "_blank", rel: "noopener noreferrer" }, icon("drive"), "Open in Drive")),
+        this.drive = h("a", { class: "act", hidden: true, target: "_blank", rel: "noopener noreferrer" }, icon("drive"), "Open in Drive")),
       this.done, tile.alike?.length ? this.stack(tile) : null);
-    if (this.at !== null) this.page.showMark(this.side, tile);
+    page.server.ask({ do: "facts", path: tile.path }).then(({ content }) => {
+      if (!content.drive || this.tile !== tile) return;
+      this.drive.href = content.drive;
+      this.drive.hidden = false;
+    }).catch(() => {}); // the file is gone: the stage says so
+    if (this.at !== null) page.showMark(this.side, tile);
     this.dialog.querySelector(".prev").disabled = !this.at;
     this.dialog.querySelector(".next").disabled = this.at === null || this.at >= this.page.tiles.length - 1;
   }

@@ -22,7 +22,7 @@ CURVE_POINTS = 160  # of the scores along a video; a longer one shows the best o
 ONE_SCENE = 0.95  # moments of one video whose best frames are this alike are one tile
 LEAD_S = 1.0  # a clip begins so long before the best frame
 CLIP_S = 8.0
-WORDS = ((0.75, "strong"), (0.5, "good"), (1 / 3, "fair"), (-np.inf, "below the cutoff"))
+WORDS = ((0.75, "strong"), (0.5, "good"), (1 / 3, "fair"), (-np.inf, "weak"))
 FACTS = ["path", "time_s", "digest", "width", "height", "taken_at", "taken_from", "camera", "latitude", "longitude"]
 FACTS += ["duration_s", "size"]
 
@@ -40,8 +40,10 @@ class Scale:
         """From all scores of a query, float (n,), NaN where a row may not be found."""
         known = values[np.isfinite(values)]
         low, best = (float(np.median(known)), float(known.max())) if len(known) else (cutoff, cutoff)
+        if cutoff <= -1:  # the best first, and none is left out: a middling picture stands where a cutoff would
+            cutoff, low = (low + best) / 2, low
         low = min(low, cutoff - 0.02)
-        return cls(low, cutoff, max(best, cutoff + (cutoff - low) / 2))
+        return cls(low, cutoff, max(best, cutoff + (cutoff - low) / 4))
 
     def strength(self, score: float) -> float:
         """0 for an ordinary picture, a third at the cutoff, 1 for a very good one: what a bar shows."""
@@ -112,7 +114,8 @@ def scenes(scores: Scores, cutoff: float) -> list[tuple[Moment, list[Moment]]]:
     moments = list(scores.moments(MOST, cutoff))
     if not moments:
         return []
-    at = {key: row for row, key in enumerate(zip(*(scores.rows[name].to_pylist() for name in ("path", "time_s"))))}
+    frames = zip(*(scores.rows[name].to_pylist() for name in ("path", "time_s")), strict=True)
+    at = {frame: row for row, frame in enumerate(frames)}
     peaks = rows_.matrix(scores.rows)[[at[moment.path, moment.peak_s] for moment in moments]]
     groups = []
     for path in dict.fromkeys(moment.path for moment in moments):
@@ -186,7 +189,6 @@ def _tile(facts: Facts, hit: Hit, scale: Scale) -> dict[str, Any]:
         "score": round(hit.score, 4),
         "strength": round(strength, 3),
         "words": words_for(strength),
-        "passes": hit.score >= scale.cutoff,
         "odds": hit.odds,
         "alike": [{"path": path, "name": PurePosixPath(path).name} for path in dict.fromkeys(hit.alike)],
     }

@@ -40,7 +40,7 @@ SAFE = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-FILES = ("picture", "clip", "file", "save_clip", "export")  # requests that answer with one file
+FILES = ("picture", "clip", "file", "save_clip", "export", "uploaded")  # requests that answer with one file
 MOST_UPLOAD_BYTES = 200_000_000
 THREADS = 4  # clips and large pictures are made beside searches
 
@@ -75,9 +75,7 @@ class Handler(tornado.web.RequestHandler):
 
     async def do(self, request: dict[str, Any], buffers: list[bytes] | None = None) -> tuple[dict, list[bytes]]:
         """What the service answers, found in a thread: the server goes on listening."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self.pool, self.service.answer, request, buffers or []
-        )
+        return await asyncio.get_running_loop().run_in_executor(self.pool, self.service.answer, request, buffers or [])
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """A status and no page: nothing of this computer is told."""

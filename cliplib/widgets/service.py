@@ -37,6 +37,7 @@ from .records import Facts, Scale
 
 KEPT = 24  # questions whose scores are kept
 LARGE_EDGE = 1_600  # pixels of a picture in the lightbox
+NEAREST = 6  # tiles that are shown where nothing passes
 PAGE = 48  # tiles of one answer
 MOST_FILE_BYTES = 120_000_000  # of an original that is handed to the page
 KINDS = ("image", "frame")  # of rows in the index: photos, and frames of videos
@@ -59,8 +60,10 @@ class Service:
         self._facts: dict[str, Facts] = {}
         self._do: dict[str, Callable[[dict, list[bytes]], Answer]] = {
             name: getattr(self, name)
-            for name in (*("about", "ask", "names", "thumbs", "picture", "clip", "file", "judge", "upload"),)
-            + ("stack", "export", "copy", "save_clip")
+            for name in (
+                *("about", "ask", "names", "thumbs", "picture", "clip", "file", "judge", "upload", "uploaded"),
+                *("facts", "stack", "export", "copy", "save_clip"),
+            )
         }
 
     def answer(self, request: dict[str, Any], buffers: list[bytes] = []) -> Answer:  # noqa: B006 (never changed)
@@ -152,18 +155,15 @@ class Service:
             if term["kind"] == "frame" and kind == "frame":
                 scores = records.without_scene(scores, term["value"], float(term["time_s"]), scores.threshold)
         kept = scores.only(**_filters(request))
-        scale = Scale.of(scores.values, cutoff if cutoff > -1 else float(np.nanmedian(scores.values)))
-        least = -1.0 if request.get("below") else cutoff
-        facts = self._of(kind)
-        if kind == "image":
-            tiles = records.photo_tiles(kept, facts, scale, least, request.get("fold"))
-        else:
-            tiles = records.video_tiles(kept, facts, scale, least)
+        scale = Scale.of(scores.values, cutoff)
+        tiles = self._tiles(kept, scale, -1.0 if request.get("below") else cutoff, request.get("fold"))
+        nothing = "" if tiles and tiles[0]["score"] >= cutoff else self._nothing(kept, cutoff)
+        tiles = tiles or self._tiles(kept, scale, -1.0, request.get("fold"))[:NEAREST]
         for tile in tiles:
             tile["passes"] = tile["score"] >= cutoff
         finite = kept.values[np.isfinite(kept.values)]
         return tiles, {
-            "title": str(query) if not names else names,
+            "title": names or str(query),
             "mode": str(scores.mode),
             "composed": whole,
             "compared": len(finite),
@@ -171,10 +171,16 @@ class Service:
             "own_cutoff": own,
             "scale": [scale.low, scale.cutoff, scale.high],
             "range": [float(finite.min()), float(finite.max())] if len(finite) else [0.0, 0.0],
-            "nothing": "" if any(tile["passes"] for tile in tiles) else self._nothing(kept, cutoff),
+            "nothing": nothing,
             "judged": self._judged(scores, query),
             "keeps": self._name_of(query) is not None,
         }
+
+    def _tiles(self, scores: Scores, scale: Scale, least: float, fold: float | None) -> list[dict]:
+        """The tiles of an answer that reach `least`, best first."""
+        if scores.mode.endswith("video"):
+            return records.video_tiles(scores, self._of("frame"), scale, least)
+        return records.photo_tiles(scores, self._of("image"), scale, least, fold)
 
     def _nothing(self, scores: Scores, cutoff: float) -> str:
         """Why nothing passes, for a person; the numbers stand beside it in the page."""
@@ -258,6 +264,11 @@ class Service:
             read_bytes(self.library.root / path)
         ]
 
+    def facts(self, request: dict, buffers: list[bytes]) -> Answer:
+        """What is looked up when a picture is opened: its address in Google Drive, where it has one."""
+        path = self._known(request["path"])
+        return {"drive": self.library.drive_link(Hit(path, 0.0))}, []
+
     def stack(self, request: dict, buffers: list[bytes]) -> Answer:
         """The tiles of `paths`: what is folded into one tile."""
         photos = self._of("image")
@@ -275,6 +286,10 @@ class Service:
         while len(self._uploads) > KEPT:
             self._uploads.popitem(last=False)
         return {"id": number, "name": name}, [thumbnail(picture)]
+
+    def uploaded(self, request: dict, buffers: list[bytes]) -> Answer:
+        """The small JPEG of a picture that was uploaded."""
+        return {"type": "image/jpeg"}, [thumbnail(self._uploaded(request["id"])[1])]
 
     # judging and keeping
 
@@ -333,7 +348,7 @@ class Service:
         return [list(one) for one in zip(frame["path"], times, map(bool, frame["relevant"]), strict=True)]
 
     def _name_of(self, query: Query) -> str | None:
-        """The query as a judgement can name it: a text or a photo of the library; None for what nobody can ask again."""
+        """The query as a judgement can name it: a text or a photo of the library; None where nobody can ask it again."""
         term = query.plain
         if term is None or isinstance(term.value, Image.Image):
             return None
