@@ -42,9 +42,9 @@ lab:  ## open the notebooks in JupyterLab
 app: export CLIPLIB_FOLDER = $(FOLDER)
 app: export CLIPLIB_MODEL = $(MODEL)
 app:  ## search in the browser; FOLDER=~/Pictures for your own photos, MODEL=ViT-L/14 for another model
-	@$(PYTHON) .ci/setup.py lab
+	@$(PYTHON) .ci/setup.py run
 	@$(BIN)/python -m cliplib index "$$CLIPLIB_FOLDER" --model "$$CLIPLIB_MODEL"
-	@$(BIN)/python -m voila notebooks/app.ipynb --port $(PORT) --Voila.config_file_paths=notebooks
+	@$(BIN)/python -m cliplib.widgets.server "$$CLIPLIB_FOLDER" --model "$$CLIPLIB_MODEL" --port $(PORT)
 
 screens:  ## photograph the notebooks and the app in a real browser, write build/screens/
 	@$(PYTHON) .ci/setup.py lab test

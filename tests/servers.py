@@ -130,7 +130,17 @@ def serving_app(home, folder, model="tiny"):
     port = free_port()
     command = ["make", "--no-print-directory", "app", f"FOLDER={folder}", f"MODEL={model}", f"PORT={port}"]
     command += ["PYTHON=true", f"BIN={Path(sys.executable).parent}"]  # this environment, as it is
-    with serving(command, f"http://localhost:{port}/voila/static/", home, own_environment(home)):
+    with serving(command, f"http://localhost:{port}/", home, own_environment(home)):
+        yield f"http://localhost:{port}/"
+
+
+@contextlib.contextmanager
+def serving_voila(home, notebook, **env):
+    """A notebook as Voilà serves it, with the configuration beside the app's; gives its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "voila", notebook, f"--port={port}", "--no-browser"]
+    command += ["--Voila.config_file_paths=notebooks"]
+    with serving(command, f"http://localhost:{port}/voila/static/", home, own_environment(home, **env)):
         yield f"http://localhost:{port}/"
 
 

@@ -1,6 +1,7 @@
 """The app's server: it starts soon, answers this computer alone, and gives away no file."""
 
 import http.client
+import json
 import os
 import time
 from urllib.parse import quote, urlsplit
@@ -10,7 +11,6 @@ import pytest
 from tests import servers
 from tests.libraries import draw_picture
 
-pytest.importorskip("voila")
 pytestmark = pytest.mark.slow
 START_S = 15
 PHOTO = "holiday.jpg"
@@ -27,6 +27,14 @@ def app(tmp_path_factory, folder):
     """The address of the app on that library."""
     with servers.serving_app(tmp_path_factory.mktemp("app"), folder) as url:
         yield url
+
+
+def sent(app, method, path, body, headers):
+    """Status and body of one request."""
+    connection = http.client.HTTPConnection(urlsplit(app).netloc, timeout=servers.PATIENCE_S)
+    connection.request(method, path, body if method == "POST" else None, headers)
+    got = connection.getresponse()
+    return got.status, got.read()
 
 
 def answer(app, path, host=None):
@@ -47,32 +55,20 @@ OUTSIDE = [
     "/etc/passwd",
     "//etc/passwd",
     "/../../../../etc/passwd",
-    "/app.ipynb",
+    "/page.js/../../../../etc/passwd",
+    "/page.css%00.jpg",
+    "/service.py",
+    "/server.py",
+    "/..%2fpage.py",
+    "/%2e%2e/%2e%2e/etc/passwd",
+    "/%252e%252e/etc/passwd",
+    "/..%5c..%5cetc%5cpasswd",
     "/notebooks/app.ipynb",
-    "/voila/files/app.ipynb",
-    "/voila/files/notebooks/app.ipynb",
     "/voila/files/README.md",
-    "/voila/files/../README.md",
-    "/voila/files/..%2fREADME.md",
-    "/voila/files/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
-    "/voila/files/%252e%252e/%252e%252e/etc/passwd",
-    "/voila/files/..%5c..%5cetc%5cpasswd",
-    "/voila/files//etc/passwd",
-    "/voila/files/%2fetc%2fpasswd",
-    "/voila/files/data/sample/hills/IMG_0002.jpg",
-    "/voila/static/../../../../../../../../etc/passwd",
-    "/voila/static/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
-    "/voila/labextensions/../../../../../../../../etc/passwd",
-    "/voila/api/themes/../../../../../../../../etc/passwd",
-    "/voila/render/app.ipynb",
-    "/voila/tree",
-    "/voila/api/contents",
-    "/api/contents",
-    "/api/contents/app.ipynb",
     "/api/kernels",
-    "/api/kernelspecs",
-    "/api/sessions",
-    "/api/terminals",
+    "/api/contents",
+    "/tree",
+    f"/{PHOTO}",
 ]
 
 
@@ -81,10 +77,27 @@ def test_no_file_is_served_under_any_name(app, path):
     assert answer(app, path)[0] in (403, 404)
 
 
-def test_not_even_the_librarys_own_files_are_served(app, folder):
-    """Thumbnails and clips lie inside the page."""
-    for path in (PHOTO, folder / PHOTO, f"..{folder / PHOTO}"):
-        assert answer(app, quote(f"/voila/files/{path}"))[0] in (403, 404)
+def asked(app, what, **request):
+    """Status and body of a request for one file, such as "picture"."""
+    return answer(app, f"/{what}?q={quote(json.dumps(request))}")
+
+
+def test_files_of_the_index_are_served_and_no_others(app, folder):
+    (folder / "secret.txt").write_text("not in the index")
+    assert asked(app, "file", path=PHOTO) == (200, (folder / PHOTO).read_bytes())
+    assert asked(app, "picture", path=PHOTO)[1].startswith(b"\xff\xd8")
+    for path in (
+        "secret.txt",
+        "../secret.txt",
+        str(folder / PHOTO),
+        f"./{PHOTO}",
+        f"sub/../{PHOTO}",
+        "/etc/passwd",
+        "",
+    ):
+        for what in ("file", "picture", "clip", "save_clip"):
+            status, body = asked(app, what, path=path, start_s=0, end_s=1)
+            assert status == 404 and b"not in the index" not in body.replace(b"is not in the index", b"")
 
 
 def test_a_name_that_leads_here_from_elsewhere_is_refused(app):
@@ -92,11 +105,36 @@ def test_a_name_that_leads_here_from_elsewhere_is_refused(app):
     assert answer(app, "/", host="photos.example:80")[0] == 403
 
 
-def test_the_page_shows_no_code_and_the_library_stays_as_it_was(app, folder):
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://photos.example"}]
+)
+def test_another_sites_requests_through_the_browser_are_refused(app, headers):
+    for method, path in (("GET", "/thumb?digest=0"), ("POST", "/ask"), ("POST", "/upload"), ("GET", "/file?q={}")):
+        assert sent(app, method, path, b"{}", headers)[0] == 403
+
+
+def test_no_request_of_a_page_breaks_the_app(app):
+    for body in (b"", b"[]", b"no json", b'{"do": "answer"}', b'{"do": "__init__"}', b'{"do": "ask", "terms": 3}'):
+        status, said = sent(app, "POST", "/ask", body, {})
+        assert status in (200, 400) and (status == 400 or b'"error"' in said)
+    assert answer(app, "/file?q=[]")[0] in (400, 404)
+    assert answer(app, "/thumb?digest=0&time_s=x")[0] in (400, 404)
+    assert answer(app, "/")[0] == 200
+
+
+def test_the_page_says_what_it_is_and_asks_nobody_else(app):
+    """A language and a heading for screen readers; a policy that lets the browser talk to this server alone."""
+    connection = http.client.HTTPConnection(urlsplit(app).netloc, timeout=servers.PATIENCE_S)
+    connection.request("GET", "/")
+    got = connection.getresponse()
+    page, policy = got.read().decode(), got.headers["Content-Security-Policy"]
+    assert '<html lang="en">' in page and page.count("<h1>") == 1
+    assert "default-src 'self'" in policy and "http:" not in policy and "*" not in policy
+
+
+def test_the_library_stays_as_it_was(app, folder):
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
-    status, page = answer(app, "/")
-    assert status == 200
-    assert b"jupyter.widget-view+json" in page and b"CLIPLIB_FOLDER" not in page and b"import cliplib" not in page
+    sent(app, "POST", "/ask", json.dumps({"do": "ask", "terms": [{"kind": "text", "value": "a dog"}]}).encode(), {})
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()} == before
 
 

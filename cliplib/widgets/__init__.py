@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     import ipywidgets
 
 
+def search_page(library: Library) -> ipywidgets.Widget:
+    """The whole page, as `make app` serves it: photos and videos, the newest first until something is asked."""
+    return _page(library, lambda: plain.text_box(library), address=True, endless=True)
+
+
 def text_box(library: Library, example: str = "") -> ipywidgets.Widget:
     """Text to image: type a query, press Enter."""
     return _page(library, lambda: plain.text_box(library, example), terms=_words({example: 1.0}))

@@ -167,7 +167,8 @@ export function kernelServer(model) {
 
 /** Draw a page into `el`. `options`: kind, terms, example, address (keep the query in the address bar), endless. */
 export function mount(el, server, options = {}) {
-  const view = new Page(server, options);
+  const ours = !document.querySelector(".jp-LabShell, .jp-NotebookShell"); // else the address is the notebook's
+  const view = new Page(server, { ...options, address: options.address && ours, endless: options.endless && ours });
   el.append(view.root);
   view.start();
   return () => { view.stop(); server.close(); el.replaceChildren(); };

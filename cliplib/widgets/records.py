@@ -11,11 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..cache import rows as rows_
 from ..search.moments import Moment, clock
 from ..search.ranking import folded
-from ..search.results import Hit
-from ..search.scores import Scores
+from ..search.results import Hit, Scores
 
 MOST = 2_000  # tiles that one answer can grow to; whoever wants more asks more narrowly
 CURVE_POINTS = 160  # of the scores along a video; a longer one shows the best of each stretch
@@ -116,7 +114,7 @@ def scenes(scores: Scores, cutoff: float) -> list[tuple[Moment, list[Moment]]]:
         return []
     frames = zip(*(scores.rows[name].to_pylist() for name in ("path", "time_s")), strict=True)
     at = {frame: row for row, frame in enumerate(frames)}
-    peaks = rows_.matrix(scores.rows)[[at[moment.path, moment.peak_s] for moment in moments]]
+    peaks = scores.gallery[[at[moment.path, moment.peak_s] for moment in moments]]
     groups = []
     for path in dict.fromkeys(moment.path for moment in moments):
         of_video = np.array([i for i, moment in enumerate(moments) if moment.path == path])

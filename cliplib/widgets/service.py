@@ -25,13 +25,12 @@ from PIL import Image
 
 from ..errors import CliplibError, MediaError, QueryError
 from ..library import Library
-from ..media.files import read_bytes
 from ..media.photo import open_photo, thumbnail
-from ..search.footage import Footage
+from ..media.reading import read_bytes
+from ..search.mode import Mode
 from ..search.moments import Moment, clock
 from ..search.query import Query, image, text
-from ..search.results import Hit, Hits
-from ..search.scores import Scores
+from ..search.results import Cutoff, Hit, Hits, Scores
 from . import records
 from .records import Facts, Scale
 
@@ -41,7 +40,6 @@ NEAREST = 6  # tiles that are shown where nothing passes
 PAGE = 48  # tiles of one answer
 MOST_FILE_BYTES = 120_000_000  # of an original that is handed to the page
 KINDS = ("image", "frame")  # of rows in the index: photos, and frames of videos
-MODES = {"image": "image", "frame": "video"}  # what a mode calls them
 
 Answer = tuple[dict[str, Any], list[bytes]]
 
@@ -140,7 +138,7 @@ class Service:
     def _newest(self, kind: str, request: dict) -> tuple[list[dict], dict]:
         rows = self.library.store.rows
         rows = rows.filter(pc.equal(rows["kind"], kind))
-        everything = Scores("", f"text->{MODES[kind]}", np.zeros(len(rows), np.float32), rows, 0.0)
+        everything = Scores("", Mode.of("text", kind), np.zeros(len(rows), np.float32), rows, Cutoff(0.0))
         tiles = records.newest(everything.only(**_filters(request)), self._of(kind))
         return tiles, {"title": "", "browsing": True, "judged": [], "composed": False}
 
@@ -178,7 +176,7 @@ class Service:
 
     def _tiles(self, scores: Scores, scale: Scale, least: float, fold: float | None) -> list[dict]:
         """The tiles of an answer that reach `least`, best first."""
-        if scores.mode.endswith("video"):
+        if scores.mode.target == "video":
             return records.video_tiles(scores, self._of("frame"), scale, least)
         return records.photo_tiles(scores, self._of("image"), scale, least, fold)
 
@@ -244,14 +242,14 @@ class Service:
     def clip(self, request: dict, buffers: list[bytes]) -> Answer:
         """A small MP4 of the video at `path` from `start_s` to `end_s`, for every browser."""
         moment = self._moment(request)
-        return {"type": "video/mp4"}, [Footage(self.library, np.zeros(1)).preview(moment)]
+        return {"type": "video/mp4"}, [self.library.engine.preview(moment)]
 
     def save_clip(self, request: dict, buffers: list[bytes]) -> Answer:
         """The same at the source's size and quality, with its sound."""
         moment = self._moment(request)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "clip.mp4"
-            Footage(self.library, np.zeros(1)).save_clip(moment, file)
+            self.library.engine.save_clip(moment, file)
             return {"type": "video/mp4", "name": f"{PurePosixPath(moment.path).stem}.mp4"}, [file.read_bytes()]
 
     def file(self, request: dict, buffers: list[bytes]) -> Answer:
@@ -299,7 +297,7 @@ class Service:
         name = self._name_of(query)
         if name is None or request.get("refined"):
             return {"kept": False}, []
-        mode = f"{query.kind}->{MODES[request['kind']]}"
+        mode = Mode.of(query.kind, request["kind"])
         with self._lock:
             self.library.judgements.add(
                 mode, name, request["path"], request["relevant"], time_s=request.get("time_s"), judge=""
@@ -348,7 +346,7 @@ class Service:
         return [list(one) for one in zip(frame["path"], times, map(bool, frame["relevant"]), strict=True)]
 
     def _name_of(self, query: Query) -> str | None:
-        """The query as a judgement can name it: a text or a photo of the library; None where nobody can ask it again."""
+        """The query as a judgement can name it: a text or a photo of the library; None for what is not asked again."""
         term = query.plain
         if term is None or isinstance(term.value, Image.Image):
             return None

@@ -18,8 +18,9 @@ import ipywidgets
 import numpy as np
 import pyarrow as pa
 
-from cliplib import Library, widgets
+from cliplib import Library
 from cliplib.cache import rows as rows_
+from cliplib.widgets import plain
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -65,7 +66,7 @@ def living_widgets() -> int:
 def measure(photos: int = PHOTOS, searches: int = SEARCHES) -> dict:
     """All figures."""
     with tempfile.TemporaryDirectory() as folder:
-        box = widgets.text_box(large_library(Path(folder), photos))
+        box = plain.text_box(large_library(Path(folder), photos))
         box.controls.k.value, box.controls.threshold.value = TILES, -0.2
         encoder, spent = box.library.encoder, []
         encode = encoder.encode_texts

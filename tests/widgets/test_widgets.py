@@ -12,11 +12,11 @@ pytest.importorskip("ipywidgets")
 import ipywidgets
 
 import cliplib
-from cliplib import widgets
 from cliplib.calibrate.cutoffs import Cutoffs
 from cliplib.calibrate.judgements import Judgements
 from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.search.results import Cutoff
+from cliplib.widgets import plain
 from cliplib.widgets.controls import answer
 from cliplib.widgets.entries import files_of
 from tests.libraries import draw_picture, draw_video
@@ -82,21 +82,21 @@ def all_shown(box):
 @pytest.fixture
 def box(library):
     """A text box with every photo shown."""
-    return all_shown(widgets.text_box(library, example="a dog"))
+    return all_shown(plain.text_box(library, example="a dog"))
 
 
 @pytest.mark.parametrize(
     ("make", "asks", "words"),
     [
-        (widgets.text_box, "   ", "no words"),
-        (widgets.text_box, "a dog " * 200, "cut"),
-        (widgets.image_box, "nowhere.jpg", "no image"),
-        (widgets.compose_box, "", "no terms"),
+        (plain.text_box, "   ", "no words"),
+        (plain.text_box, "a dog " * 200, "cut"),
+        (plain.image_box, "nowhere.jpg", "no image"),
+        (plain.compose_box, "", "no terms"),
     ],
 )
 def test_what_goes_wrong_is_said_in_the_box(library, make, asks, words):
     box = make(library)
-    if make is widgets.compose_box:
+    if make is plain.compose_box:
         box.search()
     else:
         submit(box.entry[0], asks)
@@ -105,7 +105,7 @@ def test_what_goes_wrong_is_said_in_the_box(library, make, asks, words):
 
 class TestTextBox:
     def test_enter_searches_and_shows_tiles(self, library):
-        box = widgets.text_box(library)
+        box = plain.text_box(library)
         assert box.head.value == "" and box.gallery.tiles == []
         box.controls.threshold.value = -0.2
         submit(box.entry[0], "a dog")
@@ -113,7 +113,7 @@ class TestTextBox:
         assert all(tile.figure.value.count("<figure") == 1 for tile in box.gallery.tiles)
 
     def test_the_button_searches_too(self, library):
-        box = widgets.text_box(library)
+        box = plain.text_box(library)
         box.entry[0].value = "a dog"
         box.button.click()
         assert "a dog" in said(box) and box.button.disabled is False
@@ -146,7 +146,7 @@ class TestTextBox:
             draw_picture(tmp_path / name, 1)
         other = cliplib.Library(tmp_path, model=library.model)
         other.index(progress=False)
-        box = all_shown(widgets.text_box(other, example="a dog"))
+        box = all_shown(plain.text_box(other, example="a dog"))
         box.controls.screenshots.value = False
         assert paths(box) == ["p.png"]
 
@@ -177,7 +177,7 @@ class TestTextBox:
         assert box.controls.threshold.value == pytest.approx(-0.2)
 
     def test_the_slider_follows_a_new_calibration_until_it_is_moved(self, library, monkeypatch):
-        box = widgets.text_box(library, example="a dog")
+        box = plain.text_box(library, example="a dog")
         monkeypatch.setattr(Cutoffs, "__call__", lambda self, mode: Cutoff(0.5))
         box.search()
         assert box.controls.threshold.value == 0.5
@@ -207,16 +207,16 @@ class TestFeedback:
         assert (second.yes.button_style, second.no.button_style) == ("", "danger")
 
     def test_by_a_photo_the_query_is_its_path(self, library, judgements):
-        box = widgets.image_box(library, example="p1.jpg")
+        box = plain.image_box(library, example="p1.jpg")
         box.gallery.tiles[0].yes.click()
         assert [row[:4] for row in judgements()] == [("image->image", "p1.jpg", box.gallery.tiles[0].hit.path, True)]
 
     def test_what_nobody_can_ask_again_is_not_kept_and_that_is_said(self, library, judgements, tmp_path):
-        summed = widgets.compose_box(library, example="a dog")
+        summed = plain.compose_box(library, example="a dog")
         submit(summed.entry[0].children[1].children[1], "a cat")
-        own = widgets.image_box(library)
+        own = plain.image_box(library)
         upload(own.entry[2], "mine.png", png(2, tmp_path))
-        elsewhere = widgets.image_box(library)
+        elsewhere = plain.image_box(library)
         submit(elsewhere.entry[0], str(tmp_path / "drawn.png"))
         for box in (summed, own, elsewhere):
             box.gallery.tiles[0].yes.click()
@@ -251,25 +251,25 @@ class TestFeedback:
 
 class TestImageBox:
     def test_offers_the_photos_and_leaves_the_query_out(self, library):
-        box = widgets.image_box(library)
+        box = plain.image_box(library)
         assert box.entry[0].options == tuple(library.photos())
         box.controls.threshold.value = -0.2
         assert set(paths(box)) == set(library.photos()) - {box.entry[0].value}
 
     def test_find_similar_goes_on_from_a_result(self, library):
-        box = all_shown(widgets.image_box(library))
+        box = all_shown(plain.image_box(library))
         path = paths(box)[-1]
         box.gallery.tiles[-1].similar.click()
         assert box.entry[0].value == path and path in said(box)
 
     def test_an_uploaded_picture_asks(self, library, tmp_path):
-        box = widgets.image_box(library)
+        box = plain.image_box(library)
         upload(box.entry[2], "mine.png", png(2, tmp_path))
         assert "mine.png" in said(box) and 'alt="the query"' in box.head.value
         assert paths(box)[0] == "p2.jpg"
 
     def test_a_bad_upload_is_said(self, library):
-        box = widgets.image_box(library)
+        box = plain.image_box(library)
         upload(box.entry[2], "mine.png", b"no picture")
         assert "cannot use mine.png" in said(box)
 
@@ -280,7 +280,7 @@ class TestImageBox:
         assert files_of({}) == files_of(()) == []
 
     def test_any_photo_asks_by_one_of_the_library(self, library):
-        box = widgets.image_box(library)
+        box = plain.image_box(library)
         box.entry[1].click()
         assert box.entry[0].value in library.photos() and box.entry[0].value in said(box)
 
@@ -288,7 +288,7 @@ class TestImageBox:
 class TestVideoBox:
     @pytest.fixture
     def videos(self, library):
-        return all_shown(widgets.video_box(library, example="a dog"))
+        return all_shown(plain.video_box(library, example="a dog"))
 
     def test_shows_one_tile_a_moment_with_its_time(self, videos):
         assert len(videos.gallery.tiles) == 1  # every frame passes: one moment
@@ -328,7 +328,7 @@ class TestComposeBox:
         return box.entry[0].children
 
     def test_rows_are_summed_with_their_weights(self, library):
-        box = all_shown(widgets.compose_box(library, example="a dog"))
+        box = all_shown(plain.compose_box(library, example="a dog"))
         _, line, weight = self.rows(box)[1].children
         weight.value = -0.5
         submit(line, "a cat")
@@ -336,7 +336,7 @@ class TestComposeBox:
         assert [tile.hit for tile in box.gallery.tiles] == list(wanted)
 
     def test_where_a_difference_finds_nothing_the_threshold_is_doubted(self, library):
-        box = widgets.compose_box(library, example="a dog")
+        box = plain.compose_box(library, example="a dog")
         box.controls.threshold.value = 1
         assert "sums and differences" not in said(box)
         self.rows(box)[0].children[2].value = -1
@@ -345,7 +345,7 @@ class TestComposeBox:
         assert "score otherwise: lower it." in said(box)
 
     def test_a_result_becomes_a_row(self, library):
-        box = all_shown(widgets.compose_box(library, example="a dog"))
+        box = all_shown(plain.compose_box(library, example="a dog"))
         path = paths(box)[0]
         box.gallery.tiles[0].similar.click()
         kind, line, _ = self.rows(box)[1].children
@@ -353,18 +353,18 @@ class TestComposeBox:
         assert path not in paths(box) and "mixed → image" in said(box)
 
     def test_moving_a_weight_asks_again(self, library):
-        box = widgets.compose_box(library, example="a dog")
+        box = plain.compose_box(library, example="a dog")
         self.rows(box)[0].children[2].value = -1
         assert "−a dog" in said(box)
 
     def test_begins_with_the_weights_it_is_given(self, library):
-        box = widgets.compose_box(library, example={"a dog": 1, "a cat": -0.5, "a car": 2, "a town": 1})
+        box = plain.compose_box(library, example={"a dog": 1, "a cat": -0.5, "a car": 2, "a town": 1})
         filled = [(row.children[1].value, row.children[2].value) for row in self.rows(box)[:-1]]
         assert filled == [("a dog", 1), ("a cat", -0.5), ("a car", 2), ("a town", 1)]
         assert box.base.query == "a dog − 0.5 × a cat + 2 × a car + a town"
 
     def test_rows_can_be_added_up_to_six(self, library):
-        box = widgets.compose_box(library)
+        box = plain.compose_box(library)
         for _ in range(3):
             self.rows(box)[-1].click()
         assert len(self.rows(box)) == 6 and not isinstance(self.rows(box)[-1], ipywidgets.Button)
@@ -405,7 +405,7 @@ class TestKeeping:
 
 def test_a_file_on_drive_is_linked(library, monkeypatch):
     monkeypatch.setattr(library, "drive_link", lambda hit: "https://drive.google.com/file/d/1/view", raising=False)
-    box = all_shown(widgets.text_box(library, example="a dog"))
+    box = all_shown(plain.text_box(library, example="a dog"))
     assert 'href="https://drive.google.com/file/d/1/view"' in box.gallery.tiles[0].figure.value
 
 

@@ -1,0 +1,92 @@
+"""What a page shows of an answer: bars, curves, clips and scenes, against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from cliplib.cache import rows as rows_
+from cliplib.search.mode import Mode
+from cliplib.search.results import Cutoff, Scores
+from cliplib.widgets import records
+from cliplib.widgets.records import Scale
+
+
+def video(scores, scene=None, path="v.mp4", every_s=1.0):
+    """Scores of a video with one frame a second; `scene` numbers what each frame shows (all the same: one scene)."""
+    scene = np.zeros(len(scores), int) if scene is None else np.asarray(scene)
+    length_s = every_s * len(scores)
+    frames = [
+        {
+            "path": path,
+            "kind": "frame",
+            "time_s": every_s * i,
+            "digest": path,
+            "duration_s": length_s,
+            "every_s": every_s,
+        }
+        for i in range(len(scores))
+    ]
+    rows = rows_.table(frames, np.eye(8, dtype=np.float32)[scene])
+    return Scores("a dog", Mode("text->video"), np.array(scores, np.float32), rows, Cutoff(0.5))
+
+
+class TestScale:
+    def test_a_bar_is_a_third_at_the_cutoff_and_full_at_the_best(self):
+        scale = Scale.of(np.array([0.1, 0.2, 0.3, 0.4, 0.9]), 0.5)
+        assert (scale.low, scale.high) == pytest.approx((0.3, 0.9))
+        assert [scale.strength(score) for score in (0.1, 0.3, 0.4, 0.5, 0.7, 0.9, 1)] == pytest.approx(
+            [0, 0, 1 / 6, 1 / 3, 2 / 3, 1, 1]
+        )
+
+    @pytest.mark.parametrize(
+        ("strength", "words"), [(1, "strong"), (0.75, "strong"), (0.6, "good"), (1 / 3, "fair"), (0.2, "weak")]
+    )
+    def test_words(self, strength, words):
+        assert records.words_for(strength) == words
+
+    def test_where_nothing_is_known_bars_still_have_a_length(self):
+        scale = Scale.of(np.array([np.nan]), 0.25)
+        assert 0 <= scale.strength(0.25) <= 1 and scale.low < scale.cutoff < scale.high
+
+    def test_without_a_cutoff_a_bar_shows_the_place_between_ordinary_and_best(self):
+        scale = Scale.of(np.array([-0.1, 0.0, 0.4]), -1)
+        assert scale.strength(0.4) == 1 and scale.strength(0.0) == 0 and scale.cutoff == pytest.approx(0.2)
+
+
+class TestVideos:
+    def tiles(self, scores, least=0.5):
+        facts = records.Facts(scores.rows)
+        return records.video_tiles(scores, facts, Scale(0.1, 0.5, 0.9), least)
+
+    def test_moments_of_one_scene_are_one_tile_and_those_of_others_are_not(self):
+        up, down = [0.8, 0.8], [0.1, 0.1, 0.1, 0.1]
+        scores = video([*up, *down, 0.7, 0.7, *down, 0.6, 0.6], scene=[0] * 12 + [1] * 2)
+        tiles = self.tiles(scores)
+        assert [(tile["time_s"], [one["time_s"] for one in tile["alike"]]) for tile in tiles] == [(0, [6]), (12, [])]
+
+    def test_a_clip_begins_a_second_before_the_best_frame(self):
+        (tile,) = self.tiles(video([0.1] * 5 + [0.6, 0.9, 0.6] + [0.1] * 5))
+        assert tile["time_s"] == 6 and tile["clip"][0] == 5 and tile["clip"][1] >= tile["end_s"]
+
+    def test_a_clip_stays_within_the_video(self):
+        (tile,) = self.tiles(video([0.9, 0.1, 0.1]))
+        assert tile["clip"] == [0, 3]
+
+    def test_below_the_cutoff_each_other_video_shows_its_best_frame(self):
+        scores = video([0.1, 0.3, 0.2])
+        assert self.tiles(scores) == []
+        (tile,) = self.tiles(scores, least=-1)
+        assert tile["time_s"] == 1 and tile["score"] == pytest.approx(0.3)
+
+    def test_the_curve_keeps_the_best_of_each_stretch(self):
+        values = np.full(10 * records.CURVE_POINTS, 0.1)
+        values[777] = 0.9
+        curve = records.curve(video(values), "v.mp4")
+        assert len(curve) == records.CURVE_POINTS and [777.0, 0.9] in curve
+        assert [time_s for time_s, _ in curve] == sorted(time_s for time_s, _ in curve)
+
+    def test_what_is_like_a_frame_is_not_its_own_moment(self):
+        scores = video([0.1, 0.8, 0.9, 0.8, 0.1, 0.1, 0.1, 0.8])
+        left = records.without_scene(scores, "v.mp4", 2.0, 0.5)
+        assert np.isnan(left.values).tolist() == [False, True, True, True, False, False, False, False]
+        assert np.isnan(records.without_scene(scores, "v.mp4", 0.0, 0.5).values).tolist() == [True] + [False] * 7
+        assert not np.isnan(scores.values).any()  # the scores in hand stay as they are
