@@ -156,6 +156,14 @@ def serving_lab(home, notebooks, **env):
         yield f"http://localhost:{port}/doc/tree/"
 
 
+def add_kernel(home, name, python):
+    """A kernel of another Python, for the servers whose files lie in the folder `home`."""
+    spec = home / "data" / "kernels" / name / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": command, "display_name": name, "language": "python"}))
+
+
 @contextlib.contextmanager
 def chromium(**context):
     """A page maker in a fresh Chromium: pages know each other's cookies and nothing of this computer's user."""

@@ -70,6 +70,20 @@ class Judgements:
         row = (mode, query, path, time_s, relevant, judge, None)
         self._write([self._checked(dict(zip(COLUMNS, row, strict=True)))])
 
+    def take_back(self, mode: str, query: str, path: str, time_s: float | None = None, judge: str = "") -> None:
+        """Withdraw what `judge` said of a picture, as if it had never been said; a later word counts again.
+
+        Args:
+            mode, query, path, time_s, judge: those of `add`.
+
+        Raises:
+            JudgementError: for what cannot be right.
+            CacheError: when the disk refuses.
+        """
+        row = (mode, query, path, time_s, True, judge, None)
+        *said, _, judge, date = self._checked(dict(zip(COLUMNS, row, strict=True)))
+        self._write([[*said, None, judge, date]])
+
     def frame(self) -> pd.DataFrame:
         """The last word of each judge on each (mode, query, path, time_s): a DataFrame with `COLUMNS`, oldest first.
 
@@ -81,14 +95,15 @@ class Judgements:
         for file in sorted(self.folder.glob("judgements-*.json")):
             try:
                 rows += [
-                    (mode, query, path, math.nan if time_s is None else float(time_s), bool(relevant), judge, date)
+                    (mode, query, path, math.nan if time_s is None else float(time_s), relevant, judge, date)
                     for mode, query, path, time_s, relevant, judge, date in json.loads(file.read_bytes())
                 ]
             except (OSError, ValueError, TypeError):
                 self.problems.append(f"{file.name} is damaged and was passed over")
-        frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"relevant": bool, "time_s": float})
+        frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"time_s": float})
         frame = frame.sort_values("date", kind="stable")
-        return frame.drop_duplicates(["mode", "query", "path", "time_s", "judge"], keep="last", ignore_index=True)
+        frame = frame.drop_duplicates(["mode", "query", "path", "time_s", "judge"], keep="last")
+        return frame.dropna(subset="relevant").astype({"relevant": bool}).reset_index(drop=True)
 
     def save(self, file: str | Path, names: bool = False) -> Path:
         """Write `frame()` as CSV, for `merge` elsewhere.

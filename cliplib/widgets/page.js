@@ -212,12 +212,12 @@ class Page {
         h("button", { type: "button", class: "tab", "data-kind": kind, onclick: () => this.turnTo(kind) }, words)));
     this.backButton = button("back", "", () => this.back(), { class: "pill slim", hidden: true }, "Back");
     this.size = h("input", {
-      type: "range", min: "90", max: "420", step: "10", value: String(this.options.size ?? (window.innerWidth < 560 ? 130 : 190)), "aria-label": "Size of the pictures",
+      type: "range", min: "110", max: "420", step: "10", value: String(this.options.size ?? (window.innerWidth < 560 ? 130 : 190)), "aria-label": "Size of the pictures",
       oninput: () => this.resize(),
     });
     this.near = h("input", { type: "range", min: "0", max: "1", step: "0.005", "aria-label": "Cutoff: how near a picture must come",
       oninput: () => this.showCutoff(), onchange: () => { this.cutoff = Number(this.near.value); this.ask(); } });
-    this.nearOut = h("output", { class: "num" });
+    this.nearOut = h("span", { class: "num read" });
     this.cut = h("label", { class: "slide", hidden: true }, h("span", {}, "Cutoff"), this.near, this.nearOut);
     this.filterButton = button("filter", "", () => this.unfold(), { class: "pill slim", "aria-expanded": "false" }, "Filters");
     this.bar = h("div", { class: "bar" }, this.kinds, this.backButton, this.plus, this.minus, this.filterButton,
@@ -461,8 +461,8 @@ class Page {
     this.say(error.message);
     this.list.replaceChildren();
     [this.heading, this.sub, this.offers, this.more].forEach((part) => part.replaceChildren());
-    this.answer = null;
-    this.tiles = [];
+    [this.answer, this.tiles] = [null, []];
+    this.showChips(); // what may have led to it can be taken off
   }
 
   say(words) {

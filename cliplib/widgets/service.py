@@ -90,7 +90,7 @@ class Service:
                 "folders": [folder for folder in folders if folder != "."],
                 "first_day": min(days, default=None),
                 "last_day": max(days, default=None),
-                "warning": self.library.encoder.banner,
+                "warning": self.library.engine.warning,
                 "copies": self._copies,
                 "beside": str(self.library.root.parent) if self._copies else "",
             }, []
@@ -131,7 +131,7 @@ class Service:
             "passing": passing,
             "all": len(tiles),
             "start": start,
-            "warning": self.library.encoder.banner,
+            "warning": self.library.engine.warning,
             "notes": [str(note.message) for note in notes],
         }, []
 
@@ -298,10 +298,12 @@ class Service:
         if name is None or request.get("refined"):
             return {"kept": False}, []
         mode = Mode.of(query.kind, request["kind"])
+        said = {"path": request["path"], "time_s": request.get("time_s")}
         with self._lock:
-            self.library.judgements.add(
-                mode, name, request["path"], request["relevant"], time_s=request.get("time_s"), judge=""
-            )
+            if request["relevant"] is None:
+                self.library.judgements.take_back(mode, name, **said)
+            else:
+                self.library.judgements.add(mode, name, relevant=request["relevant"], **said)
         return {"kept": True}, []
 
     def export(self, request: dict, buffers: list[bytes]) -> Answer:

@@ -48,6 +48,17 @@ class TestAdding:
             (TEXT, "a dog", "p1.jpg", True, "Ben"),
         ]
 
+    def test_what_is_taken_back_was_never_said_until_it_is_said_again(self, judgements):
+        for judge in ("Ada", "Ben"):
+            judgements.add(TEXT, "a dog", "p1.jpg", True, judge=judge)
+        later = Judgements(judgements.folder, index)  # another session
+        later.take_back(TEXT, "a dog", "p1.jpg", judge="Ada")
+        assert said(judgements) == said(later) == [(TEXT, "a dog", "p1.jpg", True, "Ben")]
+        later.add(TEXT, "a dog", "p1.jpg", False, judge="Ada")
+        assert (TEXT, "a dog", "p1.jpg", False, "Ada") in said(judgements)
+        with pytest.raises(JudgementError, match="no picture 'p9.jpg'"):
+            later.take_back(TEXT, "a dog", "p9.jpg")
+
     def test_a_frame_is_found_by_its_time(self, judgements):
         judgements.add("text->video", "a dog", "v.mp4", True, time_s=1.0014)
         assert judgements.frame()["time_s"].tolist() == [1.001]

@@ -191,6 +191,13 @@ class TestKeeping:
         assert ask(service)["judged"] == [["p1.jpg", None, True]]
         assert ask(service, [{"kind": "text", "value": "a cat"}])["judged"] == []
 
+    def test_a_thumb_can_be_taken_back(self, service, library):
+        self.judge(service, False)
+        assert self.judge(service, None) == {"kept": True}
+        assert ask(service)["judged"] == [] and library.judgements.frame().empty
+        self.judge(service, True)
+        assert ask(service)["judged"] == [["p1.jpg", None, True]]
+
     def test_what_nobody_can_ask_again_is_not_kept(self, service, library):
         assert self.judge(service, True, [*DOG, *DOG]) == {"kept": False}
         assert self.judge(service, True, refined=True) == {"kept": False}

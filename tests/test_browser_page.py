@@ -1,0 +1,516 @@
+"""The search page in a real browser: as the app serves it, in JupyterLab, under Voilà, and where it cannot load.
+
+Needs Chromium (Debian: apt install chromium) and the extras `test` and `lab`; skips where one is absent.
+"""
+
+import json
+import re
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+
+import cliplib
+from tests import axe, servers
+from tests.libraries import draw_picture
+
+expect = pytest.importorskip("playwright.sync_api").expect
+pytest.importorskip("anywidget")
+pytest.importorskip("jupyterlab")
+pytest.importorskip("voila")
+pytestmark = servers.IN_CHROMIUM
+HOSTILE = "<img src=x onerror=alert(1);window.hurt=1>.jpg"
+KERNEL_7 = servers.REPO / ".venv-colab" / "bin" / "python"  # ipywidgets 7.7.1, as in Colab; `make test-colab` makes it
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, repo):
+    """A library of drawn photos and two videos, with one photo whose name is an attack, indexed."""
+    folder = tmp_path_factory.mktemp("library")
+    for photo in (repo / "data" / "sample" / "hills").iterdir():
+        shutil.copy(photo, folder)
+    (folder / HOSTILE).write_bytes((folder / "IMG_0002.jpg").read_bytes() + b"\0")  # the same picture, yet no copy
+    for name in ("day_trip.mp4", "walk.mp4"):
+        shutil.copy(repo / "data" / "sample" / "videos" / name, folder)
+    report = cliplib.Library(folder, model="tiny").index(progress=False)
+    assert not report.skipped
+    return folder
+
+
+def originals(folder):
+    """The files of a library, without its index: when each was last written."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
+
+
+def serving(where, home, folder, repo):
+    """A server of the page: the app, or the app's notebook in JupyterLab (with ipywidgets 8, or 7) or under Voilà."""
+    if where == "app":
+        return servers.serving_app(home, folder)
+    (home / "notebooks").mkdir()
+    notebook = home / "notebooks" / "app.ipynb"
+    shutil.copy(repo / "notebooks" / "app.ipynb", notebook)
+    asks = {"CLIPLIB_FOLDER": folder, "CLIPLIB_MODEL": "tiny"}
+    if where.endswith("7"):
+        if not KERNEL_7.is_file():
+            pytest.skip("no .venv-colab with ipywidgets 7: make test-colab makes it")
+        servers.add_kernel(home, "python3", KERNEL_7)
+    if where.startswith("voila"):
+        return servers.serving_voila(home, notebook, **asks)
+    return servers.serving_lab(home, home / "notebooks", **asks)
+
+
+@pytest.fixture(scope="module", params=["app", "lab", "lab7", "voila", "voila7"])
+def world(request, tmp_path_factory, folder, repo):
+    """The page, open in a browser."""
+    home = tmp_path_factory.mktemp(request.param)
+    with serving(request.param, home, folder, repo) as url, servers.chromium(viewport=WIDE) as browser:
+        browser.grant_permissions(["clipboard-read", "clipboard-write"])
+        world = World(browser.new_page(), url, home, request.param)
+        world.before = originals(folder)
+        yield world
+
+
+class World:
+    """A search page."""
+
+    def __init__(self, page, url, home, name):
+        self.page, self.url, self.log, self.name = page, url, home / "encodings.txt", name
+        self.dialogs, self.hosts, self.errors = [], set(), []
+        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        if name.startswith("lab"):
+            servers.run_notebook(page, f"{url}app.ipynb")
+        else:
+            page.goto(url)
+        expect(self.tiles.first).to_be_visible()
+
+    @property
+    def root(self):
+        return self.page.locator(".clip-page")
+
+    @property
+    def tiles(self):
+        return self.page.locator(".clip-page .tile:visible")
+
+    @property
+    def heading(self):
+        return self.page.locator(".clip-page .head .heading")
+
+    @property
+    def box(self):
+        return self.page.locator(".clip-page dialog[open]")
+
+    def ask(self, words, kind="Photos"):
+        """Begin anew: no filter and no term but these words, typed with Enter."""
+        self.page.keyboard.press("Escape")
+        self.root.get_by_role("button", name=kind, exact=True).click()
+        self.settled()
+        while (chips := self.root.locator(".chips button, .term .bare")).count():
+            chips.first.click()
+            self.settled()
+        line = self.root.get_by_label("Words to search for")
+        line.fill(words)
+        line.press("Enter")
+        expect(self.heading).to_contain_text(words)
+        self.settled()
+
+    def settled(self):
+        """Wait until what was asked is answered."""
+        expect(self.root).not_to_have_class(re.compile("busy"))
+
+    def everything(self):
+        """Move the cutoff to its left end: every photo passes."""
+        self.root.get_by_role("slider", name="Cutoff").press("Home")
+        expect(self.root.get_by_text(re.compile("^cutoff "))).to_be_visible()
+        self.settled()
+
+    def path(self, number=0):
+        return self.tiles.nth(number).get_attribute("title")
+
+    def open(self, number=0):
+        self.tiles.nth(number).locator(".open").click()
+        expect(self.box).to_be_visible()
+
+    def encodings(self):
+        """How many texts and pictures have been encoded until now."""
+        return len(self.log.read_text().splitlines())
+
+
+def loaded(picture):
+    """Whether an image has been drawn with pixels of its own."""
+    expect(picture).to_have_attribute("src", re.compile("."))
+    return picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") > 50
+
+
+def test_the_newest_photos_stand_there_before_anything_is_asked(world):
+    assert loaded(world.tiles.first.locator("img"))
+    expect(world.heading).to_contain_text("newest first")
+
+
+def test_enter_shows_tiles_with_pictures_and_says_so(world):
+    world.ask("a tent")
+    assert loaded(world.tiles.first.locator("img"))
+    expect(world.root.get_by_role("status").first).to_contain_text("a tent")
+    before = world.encodings()
+    world.ask("a kite")
+    assert world.encodings() <= before + 1  # the app's own process encodes where nothing is counted
+
+
+def test_settings_change_the_tiles_and_encode_nothing(world):
+    world.ask("a tree")
+    before = world.encodings()
+    world.everything()
+    assert world.tiles.count() > 20
+    width = world.tiles.first.bounding_box()["width"]
+    world.root.get_by_role("slider", name="Size of the pictures").press("End")
+    expect(world.tiles.first).not_to_have_css("width", f"{width}px")
+    world.root.get_by_role("slider", name="Size of the pictures").press("Home")
+    assert world.tiles.first.bounding_box()["width"] < width
+    world.root.get_by_role("slider", name="Size of the pictures").fill("190")
+    world.root.get_by_role("button", name="Filters").click()
+    world.root.get_by_label("Look-alikes").select_option("0.93")
+    expect(world.root.get_by_role("button", name="Take off: look-alikes stacked")).to_be_visible()
+    world.root.get_by_role("button", name="Filters").click()  # folded away, a filter stays in sight
+    world.root.get_by_role("button", name="Take off: look-alikes stacked").click()
+    expect(world.root.get_by_role("button", name="Take off: look-alikes")).to_have_count(0)
+    assert world.encodings() == before
+
+
+def test_rows_fill_the_width(world):
+    world.ask("a tree")
+    world.everything()
+    boxes = [tile.bounding_box() for tile in world.tiles.all()[:12]]
+    row = [box for box in boxes if abs(box["y"] - boxes[0]["y"]) < 2]
+    wide = world.root.locator(".tiles").bounding_box()
+    assert len(row) < len(boxes)  # there is a second row
+    assert row[-1]["x"] + row[-1]["width"] == pytest.approx(wide["x"] + wide["width"], abs=2)
+    heights = [tile.locator(".shot").bounding_box()["height"] for tile in world.tiles.all()[: len(row)]]
+    assert max(heights) - min(heights) < 2
+
+
+def test_more_that_pass_are_a_click_or_a_scroll_away(world):
+    world.ask("a tree")
+    world.everything()
+    count = int(re.match(r"\d+", world.heading.inner_text())[0])
+    more = world.root.locator(".more button")
+    if more.is_visible():
+        expect(more).to_have_text(f"{count - world.tiles.count()} more pass")
+        more.click()
+    expect(world.tiles).to_have_count(count)
+
+
+def test_find_similar_asks_for_photos_like_a_tile(world):
+    world.ask("a boat")
+    world.everything()
+    before, path = world.encodings(), world.path()
+    world.tiles.first.hover()
+    world.tiles.first.get_by_role("button", name="Find similar").click()
+    expect(world.heading).to_contain_text(path)
+    assert loaded(world.root.locator(".term img"))  # the photo that asks is shown
+    assert path not in [world.path(i) for i in range(world.tiles.count())]
+    assert world.encodings() == before  # its embedding is in the index
+    world.root.get_by_role("button", name="Back").click()
+    expect(world.heading).to_contain_text("a boat")
+
+
+def test_where_nothing_passes_the_nearest_are_shown_as_such(world):
+    world.ask("blorp fizz")
+    world.root.get_by_role("slider", name="Cutoff").press("End")
+    expect(world.heading).to_contain_text("No photo of")
+    expect(world.root.locator(".tile.below")).to_have_count(6)
+    expect(world.root.get_by_text("Nothing", exact=False).first).to_be_visible()
+
+
+def test_less_of_that_shows_the_nearest_and_leaves_none_grey(world):
+    world.ask("a house")
+    world.root.get_by_role("button", name="less of").click()
+    line = world.root.get_by_label("Words to search for")
+    line.fill("snow")
+    line.press("Enter")
+    expect(world.heading).to_contain_text("a house − snow")
+    expect(world.root.locator(".tile.below")).to_have_count(0)
+    assert world.tiles.count() > 5
+
+
+def test_a_hostile_name_is_shown_and_does_nothing(world):
+    world.ask("mountains")
+    world.everything()
+    tile = world.root.locator(f".tile[title={json.dumps(HOSTILE)}]").first
+    tile.scroll_into_view_if_needed()
+    tile.locator(".open").click()
+    expect(world.box.locator("h2")).to_have_text(HOSTILE)
+    world.box.get_by_role("button", name="Find similar").click()
+    expect(world.heading).to_contain_text(HOSTILE)
+    assert world.page.evaluate("() => window.hurt") is None and world.dialogs == []
+
+
+def test_a_large_photo_of_ones_own_asks_as_often_as_it_is_given(world, tmp_path):
+    """A phone's photo may have more than the 10 MB that a server's connection takes unless it is told otherwise."""
+    large = draw_picture(tmp_path / "large.bmp", 3, size=(2000, 2000))
+    assert large.stat().st_size > 11e6
+    for _ in range(2):
+        world.ask("a dog")
+        with world.page.expect_file_chooser() as chooser:
+            world.root.get_by_role("button", name="Search by a picture of yours").click()
+        chooser.value.set_files(large)
+        expect(world.heading).to_contain_text("large.bmp")
+        assert loaded(world.root.locator(".term img"))
+
+
+def test_an_error_takes_the_place_of_the_old_results(world):
+    world.ask("a dog")
+    line = world.root.get_by_label("Words to search for")
+    world.root.get_by_role("button", name="Filters").click()
+    for label, day in (("From", "2024-02-01"), ("To", "2024-01-01")):
+        world.root.get_by_label(label, exact=True).fill(day)
+        world.root.get_by_label(label, exact=True).dispatch_event("change")
+    expect(world.root.get_by_role("alert")).to_contain_text("must not come after")
+    expect(world.tiles).to_have_count(0)
+    world.root.get_by_role("button", name="Take off: since").click()
+    world.root.get_by_role("button", name="Take off: until").click()
+    world.root.get_by_role("button", name="Filters").click()
+    expect(world.tiles.first).to_be_visible()
+    expect(line).to_have_value("a dog")
+
+
+class TestLightbox:
+    def test_opens_large_by_the_keyboard_walks_and_gives_the_place_back(self, world):
+        world.ask("a tree")
+        world.everything()
+        first = world.tiles.first.locator(".open")
+        first.focus()
+        world.page.keyboard.press("ArrowRight")
+        expect(world.tiles.nth(1).locator(".open")).to_be_focused()
+        world.page.keyboard.press("Enter")
+        name = world.path(1).split("/")[-1]
+        expect(world.box.locator("h2")).to_have_text(name)
+        assert loaded(world.box.locator(".stage img:not(.small)"))
+        assert world.box.locator(".stage img").evaluate("picture => picture.naturalWidth") > 256  # not the thumbnail
+        world.page.keyboard.press("ArrowRight")
+        expect(world.box.locator("h2")).to_have_text(world.path(2).split("/")[-1])
+        world.page.keyboard.press("Escape")
+        expect(world.box).to_have_count(0)
+        expect(world.tiles.nth(2).locator(".open")).to_be_focused()
+
+    def test_says_what_is_known_and_copies_and_downloads(self, world, folder):
+        world.ask("a tree")
+        world.open()
+        path = world.path()
+        facts = dict(zip(*(world.box.locator(tag).all_inner_texts() for tag in ("dt", "dd")), strict=True))
+        assert {"Match", "Cosine", "Folder", "Size"} <= set(facts) and re.fullmatch(r"-?0\.\d{3}", facts["Cosine"])
+        world.box.get_by_role("button", name="Copy path").click()
+        expect(world.box.get_by_text(f"Copied: {path}")).to_be_visible()
+        assert world.page.evaluate("() => navigator.clipboard.readText()") == path
+        with world.page.expect_download() as download:
+            world.box.get_by_role("button", name="Download").click()
+        with open(download.value.path(), "rb") as got:
+            assert got.read() == (folder / path).read_bytes()
+
+    def test_a_stack_opens(self, world):
+        world.ask("mountains")
+        world.everything()
+        world.root.get_by_role("button", name="Filters").click()
+        world.root.get_by_label("Look-alikes").select_option("0.93")
+        stacked = world.root.locator(".badge.alike").first
+        expect(stacked).to_be_visible()
+        stacked.click()
+        expect(world.box.locator(".stack h3")).to_contain_text("more like this")
+        other = world.box.locator(".stack button").first
+        name = other.get_attribute("title")
+        other.click()
+        expect(world.box.locator("h2")).to_have_text(name)
+        world.page.keyboard.press("Escape")
+        world.root.get_by_role("button", name="Filters").click()
+
+
+class TestThumbs:
+    def test_are_kept_shown_again_and_taken_back(self, world, folder):
+        world.ask("a cloud")
+        world.everything()
+        path = world.path()
+        tile = world.root.locator(f".tile[title={json.dumps(path)}]")
+        tile.hover()
+        tile.get_by_role("button", name="This is what I asked for").click()
+        expect(world.root.get_by_role("button", name="Refine by 1 yes, 0 no")).to_be_visible()
+        world.ask("a house")
+        world.ask("a cloud")
+        world.everything()
+        expect(tile).to_have_class(re.compile("liked"))
+        tile.hover()
+        tile.get_by_role("button", name="This is what I asked for").click()
+        expect(tile).not_to_have_class(re.compile("liked"))
+        expect(world.root.get_by_text("Thumb taken back")).to_be_attached()
+        assert cliplib.Library(folder, model="tiny").judgements.frame().empty
+        assert originals(folder) == world.before
+
+    def test_refine_the_query(self, world):
+        world.ask("a cloud")
+        world.everything()
+        last = world.tiles.nth(5)
+        path = world.path(5)
+        last.hover()
+        last.get_by_role("button", name="This is what I asked for").click()
+        world.root.get_by_role("button", name="Refine by 1 yes").click()
+        expect(world.heading).to_contain_text("by your thumbs")
+        assert path in [world.path(i) for i in range(3)]
+        world.ask("a cloud")
+        world.root.locator(f".tile[title={json.dumps(path)}]").or_(world.tiles.first).first.hover()
+        world.everything()
+        again = world.root.locator(f".tile[title={json.dumps(path)}]")
+        again.hover()
+        again.get_by_role("button", name="This is what I asked for").click()
+        expect(again).not_to_have_class(re.compile("liked"))
+
+
+def test_keeping_takes_all_that_pass(world):
+    world.ask("a tree")
+    world.everything()
+    count = int(re.match(r"\d+", world.heading.inner_text())[0])
+    world.root.get_by_role("button", name="Keep").click()
+    with world.page.expect_download() as download:
+        world.root.get_by_role("button", name="Table (CSV)").click()
+    with open(download.value.path(), encoding="utf-8") as table:
+        assert len(table.read().splitlines()) == count + 1
+    world.root.get_by_role("button", name="Copy paths").click()
+    expect(world.root.get_by_text(f"{count} paths copied")).to_be_visible()
+    assert len(world.page.evaluate("() => navigator.clipboard.readText()").splitlines()) == count
+
+
+class TestVideos:
+    def test_play_under_the_mouse_from_a_second_before_the_best_frame(self, world):
+        world.ask("a boat", "Videos")
+        tile = world.tiles.first
+        tile.locator(".shot").hover()
+        expect(tile).to_have_class(re.compile("playing"))
+        video = tile.locator("video")
+        assert video.evaluate("video => !video.paused && video.muted")
+        tile.locator(".open").focus()
+        world.page.keyboard.press("Enter")
+        best_s = clock_s(world.box.locator("dd", has_text="best at").inner_text().split("best at ")[1])
+        label = world.box.locator("video").get_attribute("aria-label")
+        assert clock_s(label.split(" from ")[1]) == max(0, best_s - 1)
+        world.page.keyboard.press("Escape")
+
+    def test_the_curve_plays_from_where_it_is_clicked(self, world):
+        world.ask("a boat", "Videos")
+        tile = world.tiles.first
+        curve = tile.get_by_role("slider")
+        expect(curve.locator("line.cut")).to_be_attached()
+        box = curve.bounding_box()
+        curve.click(position={"x": 0.75 * box["width"], "y": box["height"] / 2})
+        expect(tile).to_have_class(re.compile("playing"))
+        length_s = float(curve.get_attribute("aria-valuemax"))
+        assert float(curve.get_attribute("aria-valuenow")) == pytest.approx(0.75 * length_s, abs=1.5)
+
+    def test_one_scene_is_one_tile(self, world):
+        world.ask("a boat", "Videos")
+        world.everything()
+        shown = [tile.get_attribute("title") for tile in world.tiles.all()]
+        assert len(shown) == len(set(shown)) == 2  # with every frame passing, each video is one moment
+
+    def test_find_similar_on_a_frame_finds_something_else(self, world):
+        world.ask("a boat", "Videos")
+        tile = world.tiles.first
+        label = tile.locator(".open").get_attribute("aria-label")
+        tile.hover()
+        tile.get_by_role("button", name="Find similar").click()
+        expect(world.heading).to_contain_text(" at 0:")
+        expect(world.tiles.first).to_be_visible()
+        assert label not in [one.get_attribute("aria-label") for one in world.root.locator(".tile .open").all()]
+
+
+def clock_s(words):
+    """The seconds in "1:05"."""
+    minutes, seconds = words.strip().split(":")
+    return 60 * int(minutes) + int(seconds)
+
+
+class TestAddress:
+    """The app's own, and Voilà's; a notebook's address is not ours."""
+
+    @pytest.fixture(autouse=True)
+    def own(self, world):
+        if world.name.startswith("lab"):
+            pytest.skip("a notebook's address is JupyterLab's")
+
+    def test_keeps_the_query(self, world):
+        world.ask("a tent")
+        assert "q=a+tent" in world.page.url
+        world.page.reload()
+        expect(world.heading).to_contain_text("a tent")
+        expect(world.root.get_by_label("Words to search for")).to_have_value("a tent")
+
+    def test_the_browsers_back_goes_back(self, world):
+        world.ask("a tent")
+        world.ask("a kite")
+        world.page.go_back()
+        expect(world.heading).to_contain_text("a tent")
+
+
+class TestPhone:
+    @pytest.fixture
+    def phone(self, world):
+        if world.name != "app":
+            pytest.skip("a phone opens the app")
+        world.page.set_viewport_size(PHONE)
+        yield world
+        world.page.set_viewport_size(WIDE)
+
+    def test_the_first_tiles_are_on_the_first_screen_and_nothing_is_wider(self, phone):
+        phone.ask("a tree")
+        first = phone.tiles.first.bounding_box()
+        assert first["y"] + first["height"] / 2 < PHONE["height"]
+        assert phone.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+
+    def test_whatever_one_taps_is_large_enough(self, phone):
+        for words, kind in (("a tree", "Photos"), ("a boat", "Videos")):
+            phone.ask(words, kind)
+            phone.root.get_by_role("button", name="Filters").click()
+            assert axe.small_targets(phone.page, ".clip-page") == []
+            phone.root.get_by_role("button", name="Filters").click()
+            phone.open()
+            assert axe.small_targets(phone.page, ".clip-page dialog[open]") == []
+            phone.page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_for_who_cannot_see_well(world, scheme):
+    if world.name != "app":
+        pytest.skip("the same module; around it JupyterLab's own page")
+    world.page.emulate_media(color_scheme=scheme)
+    states = {
+        "results": lambda: world.ask("a tree"),
+        "box": lambda: world.open(),
+        "nothing": lambda: world.ask("blorp fizz"),
+        "videos": lambda: world.ask("a boat", "Videos"),
+        "video box": lambda: world.open(),
+        "keep": lambda: (world.ask("a dog"), world.root.get_by_role("button", name="Keep").click()),
+    }
+    for state, reach in states.items():
+        reach()
+        assert axe.serious(world.page) == [], state
+        contrast, text = axe.lowest_contrast(world.page, "dialog[open]" if "box" in state else "body")
+        assert contrast >= 4.5, f"{state}: {text!r} has {contrast:.2f}"
+    world.page.keyboard.press("Escape")
+    world.page.emulate_media(color_scheme="light")
+
+
+def test_no_other_computer_is_asked_and_nothing_went_wrong(world):
+    assert {host for host in world.hosts if host} == {"localhost"}
+    if world.name == "app":
+        assert world.errors == []
+
+
+def test_where_the_module_cannot_load_the_plain_box_is_a_click_away(tmp_path, folder, repo):
+    with serving("lab", tmp_path, folder, repo) as url, servers.chromium(viewport=WIDE) as browser:
+        page = browser.new_page()
+        page.route("**/anywidget/**", lambda route: route.abort())
+        servers.run_notebook(page, f"{url}app.ipynb")
+        page.get_by_role("button", name="Show the plain box").click()
+        line = page.get_by_placeholder("what should the photo show?")
+        line.fill("a tree")
+        line.press("Enter")
+        expect(page.locator(".cliplib-tile figure").first).to_be_visible()
+        assert page.locator(".clip-page").count() == 0
