@@ -167,7 +167,7 @@ export function kernelServer(model) {
 
 /** Draw a page into `el`. `options`: kind, terms, example, address (keep the query in the address bar), endless. */
 export function mount(el, server, options = {}) {
-  const ours = !document.querySelector(".jp-LabShell, .jp-NotebookShell"); // else the address is the notebook's
+  const ours = "voila" in document.body.dataset || !document.querySelector("#jupyter-config-data"); // else a notebook's address
   const view = new Page(server, { ...options, address: options.address && ours, endless: options.endless && ours });
   el.append(view.root);
   view.start();
@@ -193,6 +193,7 @@ class Page {
     this.line = h("input", {
       type: "search", class: "line", autocomplete: "off", spellcheck: "false", enterkeyhint: "search",
       "aria-label": "Words to search for", oninput: later(200, () => this.offerNames()),
+      onkeydown: (event) => { if (event.key === "Enter" && !event.isComposing) { event.preventDefault(); this.submit(); } },
     });
     this.file = h("input", {
       type: "file", accept: "image/*,.heic,.heif", hidden: true, tabindex: "-1", "aria-hidden": "true",
@@ -201,10 +202,10 @@ class Page {
     this.termList = h("span", { class: "terms" });
     this.names = h("div", { class: "names", hidden: true });
     this.signs = h("span", { class: "signs", hidden: true });
-    this.form = h("form", { class: "ask", role: "search", onsubmit: (event) => { event.preventDefault(); this.submit(); } },
+    this.form = h("div", { class: "ask", role: "search" }, // no form element: JupyterLab lets none be submitted
       h("div", { class: "field" }, icon("search"), this.termList, this.signs, this.line,
         button("picture", "Search by a picture of yours", () => this.file.click(), { class: "quiet" }), this.file),
-      h("button", { type: "submit", class: "primary" }, "Search"));
+      h("button", { type: "button", class: "primary", onclick: () => this.submit() }, "Search"));
     this.plus = button("plus", "", () => this.another(1), { class: "pill" }, "also");
     this.minus = button("minus", "", () => this.another(-1), { class: "pill" }, "less of");
     this.kinds = h("div", { class: "kinds", role: "group", "aria-label": "What to search" },
