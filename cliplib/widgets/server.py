@@ -77,6 +77,16 @@ class Handler(tornado.web.RequestHandler):
         """What the service answers, found in a thread: the server goes on listening."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, self.service.answer, request, buffers or [])
 
+    def parsed(self, text: str | bytes) -> dict[str, Any]:
+        """A JSON object that the page sent."""
+        try:
+            request = json.loads(text)
+        except ValueError:
+            request = None
+        if not isinstance(request, dict):
+            raise tornado.web.HTTPError(400)
+        return request
+
     def write_error(self, status_code: int, **_: Any) -> None:
         """A status and no page: nothing of this computer is told."""
         self.finish(str(status_code))
@@ -101,11 +111,7 @@ class Ask(Handler):
 
     async def post(self) -> None:
         """POST /ask."""
-        try:
-            request = json.loads(self.request.body)
-        except ValueError:
-            raise tornado.web.HTTPError(400) from None
-        content, _ = await self.do(request)
+        content, _ = await self.do(self.parsed(self.request.body))
         self.set_header("Cache-Control", "no-store")
         self.finish(content)
 
@@ -115,7 +121,7 @@ class Upload(Handler):
 
     async def post(self) -> None:
         """POST /upload?q={"name": ...} with the picture as its body."""
-        request = json.loads(self.get_query_argument("q", "{}"))
+        request = self.parsed(self.get_query_argument("q", "{}"))
         content, _ = await self.do({**request, "do": "upload"}, [self.request.body])
         self.finish(content)
 
@@ -125,7 +131,7 @@ class File(Handler):
 
     async def get(self, what: str) -> None:
         """GET /picture?q={"path": ...}, and so on; a range of it for players."""
-        content, buffers = await self.do({**json.loads(self.get_query_argument("q")), "do": what})
+        content, buffers = await self.do({**self.parsed(self.get_query_argument("q")), "do": what})
         if "error" in content:
             self.set_status(404)
             self.finish(content["error"])
@@ -155,7 +161,10 @@ class Thumb(Handler):
     async def get(self) -> None:
         """GET /thumb?digest=...&time_s=..."""
         time_s = self.get_query_argument("time_s", None)
-        key = [self.get_query_argument("digest"), None if time_s is None else float(time_s)]
+        try:
+            key = [self.get_query_argument("digest"), None if time_s is None else float(time_s)]
+        except ValueError:
+            raise tornado.web.HTTPError(400) from None
         _, jpegs = await self.do({"do": "thumbs", "keys": [key]})
         if not jpegs:
             raise tornado.web.HTTPError(404)
