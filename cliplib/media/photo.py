@@ -7,7 +7,7 @@ changed: `open_photo` has limits of its own.
 from __future__ import annotations
 
 import io
-import zlib
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +23,23 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from ..errors import MediaError
 from .content import picture_format, stranger
+from .libtiff import heard
 from .metadata import PNG_DATES
 from .metadata import facts as written_facts
+from .preview import clean_aperture
 from .reading import read_bytes
+from .whole import CUT, damage, without_large_texts
 
 MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the number is Pillow's own warning limit)
 MAX_DRAFT_PIXELS = 199_999_999  # of a baseline JPEG, which can be decoded at half its size or less
-ZERO_TAIL_BYTES = 64  # a compressed picture does not end in so many zero bytes by nature
+END_MARK = b"\xff\xd9"  # of a JPEG
+NO_PICTURE = bytes((97 * i + 171) % 255 for i in range(4000))  # continues no picture, and has no mark in it
+RARE_TIFF = re.compile(r"not (?:configured|implemented)", re.IGNORECASE)  # of libtiff; rubbish is "not supported", too
+UNSUPPORTED = re.compile(  # what Pillow, libtiff and libheif say of sound files of rare kinds
+    r"unsupported|not supported|not (?:implemented|configured|available)|unknown (?:pixel mode|data organi[sz]ation)|"
+    r"unrecogni[sz]ed|no decoder",
+    re.IGNORECASE,
+)
 STRIP_ROWS = 256
 THUMBNAIL_EDGE = 256  # pixels
 
@@ -90,7 +100,9 @@ def open_photo(source, shortest: int | None = None, decode: bool = True) -> Phot
             kind = picture_format(data)
             image, size = _open(data, kind, shortest)
         if decode:
-            image.load()
+            _load(image, kind)
+            if kind == "AVIF" and (part := clean_aperture(data)):  # of HEIC the decoder minds it
+                image, size = image.crop(part), (part[2] - part[0], part[3] - part[1])
         tags, gps = _exif(image, data)
         facts = written_facts(tags, gps, *_texts(image))
         image = _as_rgb(image) if decode else None
@@ -102,7 +114,7 @@ def open_photo(source, shortest: int | None = None, decode: bool = True) -> Phot
         raise MediaError(name, "read", "too little memory to decode it; close what else runs, then try again") from None
     except Exception as error:  # on damaged bytes Pillow raises a dozen types, OSError and SyntaxError among them
         found = " ".join(str(error).split()) or type(error).__name__
-        raise MediaError(name, "decode", f"a damaged {kind} picture: {found}") from error
+        raise MediaError(name, "decode", f"{_blame(kind, found, UNSUPPORTED)}: {found}") from error
     if (orientation := tags.get(ORIENTATION)) in TURNS:
         image = image and image.transpose(TURNS[orientation])
         size = size[::-1] if orientation >= 5 else size
@@ -149,24 +161,26 @@ def _open(data, kind, shortest):
     """The PIL image, not decoded yet, set to be decoded reduced where that is allowed, and its full size."""
     if kind is None:
         raise _Refusal(stranger(data, "picture"))
-    if kind == "HEIC":
-        try:
-            from pillow_heif import HeifImageFile as opener
-        except ImportError:
-            raise _NoDecoder("HEIC pictures need pillow-heif: pip install pillow-heif, then index again") from None
-    else:
-        opener = OPENERS[kind]
-    file = io.BytesIO(data)
-    image = opener(file)
+    opener, file = _opener(kind), io.BytesIO(data)
+    try:
+        image = opener(file)
+    except ValueError:
+        if kind != "PNG":
+            raise
+        slim, told = without_large_texts(data)
+        image = opener(io.BytesIO(slim))
+        image.info |= told
     width, height = size = image.size
     draft = kind == "JPEG" and not image.info.get("progressive")  # that, reduced, costs as much memory as in full
     limit = MAX_DRAFT_PIXELS if draft else MAX_PIXELS
     if width * height > limit:
         million = f"{width * height / 1e6:.0f} million; at most {limit / 1e6:.0f}"
         raise _Refusal(f"{width} x {height} pixels, {million} are decoded")
-    _refuse_zero_tail(data, kind, file.tell())
-    if kind == "PNG":
-        _refuse_rotten_chunks(data)
+    start = file.tell()
+    if found := damage(data, kind, start):
+        raise _Refusal(f"a damaged {kind} picture: {found}")
+    if kind == "JPEG" and data.find(END_MARK, start) < 0:
+        image = opener(io.BytesIO(_with_end(data)))
     if draft and (shortest or width * height > MAX_PIXELS):
         aim = max(3 * shortest // 2, THUMBNAIL_EDGE) if shortest else max(size)
         half = (width // 2, height // 2) if width * height > MAX_PIXELS else (aim, aim)
@@ -174,25 +188,48 @@ def _open(data, kind, shortest):
     return image, size
 
 
-def _refuse_zero_tail(data, kind, start):
-    """Notice what decoders fill with grey: an upload that reserved the file's size and did not finish."""
-    kept = data.rstrip(b"\0")
-    zeros = len(data) - len(kept)
-    if zeros < ZERO_TAIL_BYTES or kind in ("BMP", "TIFF"):  # these may end in black pixels
+def _opener(kind):
+    """The class that opens pictures of a format."""
+    if kind != "HEIC":
+        return OPENERS[kind]
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise _NoDecoder("HEIC pictures need pillow-heif: pip install pillow-heif, then index again") from None
+    return HeifImageFile
+
+
+def _with_end(data):
+    """A JPEG with the end mark that it lacks. What it lacks besides, a decoder would make up, and otherwise from other
+    bytes behind it.
+    """
+    endings = [JpegImageFile(io.BytesIO(data + rest + END_MARK)) for rest in (b"", NO_PICTURE)]
+    for image in endings:
+        image.draft(None, (256, 256))
+    if not np.array_equal(*map(np.asarray, endings)):
+        raise _Refusal(f"a damaged JPEG picture: {CUT}")
+    return data + END_MARK
+
+
+def _load(image, kind):
+    """Decode a picture."""
+    if kind != "TIFF":
+        image.load()
         return
-    whole = {"JPEG": kept.find(b"\xff\xd9", start) >= 0, "PNG": b"IEND" in kept[-16:], "GIF": kept.endswith(b";")}
-    if not whole.get(kind, False):
-        raise _Refusal(f"a damaged {kind} picture: its last {zeros:,} bytes are zero (an unfinished upload?)")
+    with heard() as errors:
+        try:
+            image.load()
+        except Exception as error:
+            if not errors:
+                raise
+            raise _Refusal(f"{_blame(kind, errors[0], RARE_TIFF)}: {errors[0]}") from error
+        if errors:  # and a picture all the same, of rubbish
+            raise _Refusal(f"a damaged {kind} picture: {errors[0]}")
 
 
-def _refuse_rotten_chunks(data):
-    """Compare each chunk of a PNG with its own checksum; Pillow does so with the first ones alone."""
-    at, kind = 8, b""
-    while kind != b"IEND" and (end := at + 12 + int.from_bytes(data[at : at + 4], "big")) <= len(data):
-        kind = data[at + 4 : at + 8]
-        if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise _Refusal(f"a damaged PNG picture: the part at byte {at:,} does not match its checksum (bit rot?)")
-        at = end
+def _blame(kind, found, rare):
+    """What is wrong with a picture of which a decoder says this."""
+    return f"a {kind} picture of a kind that is not supported" if rare.search(found) else f"a damaged {kind} picture"
 
 
 def _exif(image, data):

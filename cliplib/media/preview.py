@@ -50,6 +50,31 @@ def read_preview(path, shortest: int) -> Preview | None:
     return _of_file(path, lambda file: next((found for one in file.previews(shortest) if (found := one())), None))
 
 
+def item_extents(data: bytes) -> list[tuple[int, int]]:
+    """Where the items of a HEIC or AVIF file lie, as (offset, size); none where its table cannot be read."""
+    try:
+        return [extent for item in _Heic(_Kept(data)).items.values() for extent in item.extents]
+    except Exception:
+        return []
+
+
+def clean_aperture(data: bytes) -> tuple[int, int, int, int] | None:
+    """The part of a HEIC or AVIF file's primary picture that is shown, before any turn: left, top, right, bottom in
+    pixels (`clap`, ISO/IEC 14496-12, 12.1.4.2). None where all of it is.
+    """
+    try:
+        head = _Heic(_Kept(data))
+        whole = head.items[head.primary]
+        numbers = struct.unpack(">IIIIiIiI", whole.first(CROP)[:32])
+        width, height, right, down = (over / under for over, under in zip(numbers[::2], numbers[1::2], strict=True))
+        left, top = (whole.size[0] - width) / 2 + right, (whole.size[1] - height) / 2 + down
+    except Exception:
+        return None
+    box = round(left), round(top), round(left + width), round(top + height)
+    inside = 0 <= box[0] < box[2] <= whole.size[0] and 0 <= box[1] < box[3] <= whole.size[1]
+    return box if inside else None
+
+
 def has_preview(path, shortest: int) -> bool:
     """Whether a photo's file says in its head that it carries such a preview; see `read_preview`."""
     return bool(_of_file(path, lambda file: next(file.previews(shortest), None)))

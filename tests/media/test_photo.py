@@ -276,6 +276,104 @@ class TestDamage:
                 assert error.stage == "decode"
 
 
+def png_with(*chunks):
+    """A PNG with chunks of (kind, content) behind its header."""
+    data = encoded(quadrants(), "PNG")
+    more = [struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c)) for k, c in chunks]
+    return data[:33] + b"".join(more) + data[33:]
+
+
+def avif_with_clap(left, top, width, height):
+    """An AVIF of `quadrants` of which only a part is shown: its one item has a property more."""
+    data = encoded(quadrants(), "AVIF", quality=95)
+    clap = struct.pack(
+        ">I4sIIIIiIiI", 40, b"clap", width, 1, height, 1, 2 * left + width - 96, 2, 2 * top + height - 64, 2
+    )
+    shared, ties = data.index(b"ipco") - 4, data.index(b"ipma") - 4
+    count, at = 1, shared + 8
+    while (at := at + int.from_bytes(data[at : at + 4], "big")) < ties:
+        count += 1
+    tied = bytearray(data[ties : ties + int.from_bytes(data[ties : ties + 4], "big")])
+    tied[18] += 1
+    out = bytearray(data[:ties] + clap + bytes(tied) + bytes([0x80 | count + 1]) + data[ties + len(tied) :])
+    for name, more in ((b"ipco", 40), (b"ipma", 1), (b"iprp", 41), (b"meta", 41)):
+        place = out.index(name) - 4
+        out[place : place + 4] = struct.pack(">I", int.from_bytes(out[place : place + 4], "big") + more)
+    begin = struct.pack(">I", data.index(b"mdat") + 4)
+    place = out.index(begin, out.index(b"iloc"))
+    out[place : place + 4] = struct.pack(">I", data.index(b"mdat") + 4 + 41)
+    return bytes(out)
+
+
+class TestSoundThoughOdd:
+    """Pictures that are whole, and that a strict reader calls damaged."""
+
+    @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_blocks": 4}])
+    def test_a_jpeg_without_its_end_mark_of_which_every_pixel_is_there(self, options):
+        data = encoded(noise(), "JPEG", **options)
+        assert data[-2:] == b"\xff\xd9"
+        for shortest in (None, 32):
+            assert difference(open_photo(data[:-2], shortest).image, open_photo(data, shortest).image) == 0
+        for lost in (40, 400, len(data) // 2):
+            with pytest.raises(MediaError, match="a damaged JPEG picture: it ends too early"):
+                open_photo(data[:-lost])
+
+    @pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "HEIF"])
+    @pytest.mark.parametrize("tail", [bytes(200), bytes(9000), b"\0\0\0\xc8free" + bytes(192)])
+    def test_zeros_or_a_free_box_behind_it(self, format, tail):
+        data = encoded(noise(), format)
+        assert difference(open_photo(data + tail).image, open_photo(data).image) == 0
+
+    def test_a_png_with_large_texts_or_a_large_profile(self):
+        packet = b"<x>" + b" " * 3_000_000 + b'xmp:CreateDate="2022-01-10T15:15:44"</x>'
+        date = b'xmp:CreateDate="2022-01-10T15:15:44"' + b" " * 3_000_000
+        for chunk in (
+            (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(packet)),
+            (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(date)),
+            (b"tEXt", b"Comment\0" + bytes(3_000_000)),
+            (b"iCCP", b"huge\0\0" + zlib.compress(bytes(3_000_000))),
+        ):
+            photo = open_photo(png_with(chunk))
+            assert difference(photo.image, quadrants()) == 0
+            assert photo.facts["taken_from"] == ("xmp" if chunk[0] == b"iTXt" else None)
+
+    def test_an_avif_shows_its_clean_aperture(self):
+        photo = open_photo(avif_with_clap(10, 4, 80, 40))
+        assert (photo.width, photo.height) == photo.image.size == (80, 40)
+        assert difference(photo.image, quadrants().crop((10, 4, 90, 44))) < 12
+
+    def test_a_bomb_of_text_costs_no_memory(self):
+        bomb = zlib.compress(bytes(2**28))
+        assert open_photo(png_with((b"iCCP", b"x\0\0" + bomb), (b"zTXt", b"x\0\0" + bomb))).width == 96
+
+    def test_a_gif_is_whole_with_its_trailer_alone(self):
+        frames = [noise(), quadrants(128, 96)]
+        data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], comment=b"; and more" * 99)
+        assert open_photo(data + b"appended by a program").width == 128
+        for kept in (len(data) - 1, len(data) - 2, 3 * len(data) // 4):
+            with pytest.raises(MediaError, match="a damaged GIF picture: it ends too early"):
+                open_photo(data[:kept])
+
+    def test_rare_kinds_are_not_supported_and_not_damaged(self):
+        rare = bytearray(encoded(quadrants(), "BMP"))
+        rare[30:34] = struct.pack("<I", 4)  # a JPEG within a BMP, as printers had it
+        with pytest.raises(MediaError, match="a BMP picture of a kind that is not supported"):
+            open_photo(bytes(rare))
+        strange = encoded(quadrants(), "TIFF").replace(struct.pack("<HHII", 258, 3, 3, 0)[:8], b"", 0)
+        at = strange.index(struct.pack("<HHI", 262, 3, 1)) + 8  # PhotometricInterpretation
+        with pytest.raises(MediaError, match="a TIFF picture of a kind that is not supported"):
+            open_photo(strange[:at] + struct.pack("<H", 32844) + strange[at + 2 :])
+
+    def test_a_fax_that_decodes_to_rubbish_is_reported_and_nothing_goes_to_the_terminal(self, capfd):
+        page = noise(400, 300).convert("1")
+        data = bytearray(encoded(page, "TIFF", compression="group4"))
+        assert open_photo(bytes(data)).width == 400
+        data[200:600] = np.random.default_rng(3).integers(0, 256, 400, np.uint8).tobytes()
+        with pytest.raises(MediaError, match="a damaged TIFF picture"):
+            open_photo(bytes(data))
+        assert capfd.readouterr() == ("", "")
+
+
 class TestSize:
     @pytest.mark.parametrize(
         ("data", "numbers"),
