@@ -6,18 +6,30 @@ With --json one JSON object goes to standard output and nothing else; progress a
 
 import argparse
 import json
+import os
+import re
+import shlex
 import sys
 import warnings
 from dataclasses import asdict
+from pathlib import Path
 
-from .errors import CliplibError
+from .errors import CliplibError, printable
+
+# What messages of the library say to do, as people write it in Python.
+CALL = re.compile(r"\b(?:library\.)?index\((?P<options>[^()]*)\)")
+MODEL = re.compile(r"\bmodel=(?P<quote>['\"])(?P<name>.+?)(?P=quote)")
+FLAGS = {"confirm_removals=True": "--confirm-removals", "retry_failed=True": "--retry-failed"}
+DEFAULT_MODEL = "ViT-B/32"
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--model", default="ViT-B/32", help='an openai/CLIP name, "tiny", or a checkpoint (default ViT-B/32)'
+        "--model",
+        default=DEFAULT_MODEL,
+        help=f'an openai/CLIP name, "tiny", or a checkpoint (default {DEFAULT_MODEL})',
     )
     common.add_argument("--json", action="store_true", help="one JSON object on standard output")
     asking = argparse.ArgumentParser(add_help=False)
@@ -26,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     asking.add_argument("--folder", dest="within", metavar="FOLDER", help="only below this folder of the library")
     asking.add_argument("--since", metavar="DAY", help="only what was taken on this day or later, YYYY-MM-DD")
     asking.add_argument("--until", metavar="DAY", help="only what was taken on this day or earlier")
-    main = argparse.ArgumentParser(prog="python -m cliplib", description=__doc__.split("\n\n")[0])
+    main = argparse.ArgumentParser(prog=program(), description=__doc__.split("\n\n")[0])
     commands = main.add_subparsers(dest="command", required=True)
     index = commands.add_parser("index", parents=[common], help="encode what is new in a folder")
     index.add_argument("folder")
@@ -52,6 +64,23 @@ def parser() -> argparse.ArgumentParser:
     return main
 
 
+def program() -> str:
+    """How this program was called."""
+    return "cliplib" if Path(sys.argv[0]).stem == "cliplib" else "python -m cliplib"
+
+
+def in_shell(message: object, arguments: argparse.Namespace) -> str:
+    """A message with the commands of this program in place of the calls that it names, and no control characters."""
+
+    def command(call: re.Match) -> str:
+        options = [FLAGS[name] for name in call["options"].replace(" ", "").split(",") if name in FLAGS]
+        model = [] if arguments.model == DEFAULT_MODEL else ["--model", shlex.quote(arguments.model)]
+        return " ".join([program(), "index", shlex.quote(getattr(arguments, "folder", "FOLDER")), *options, *model])
+
+    text = MODEL.sub(lambda model: f"--model {shlex.quote(model['name'])}", CALL.sub(command, str(message)))
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
     """Do what was asked: the JSON object, the words for a person, the exit status."""
     if arguments.command == "selftest":
@@ -67,7 +96,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         findings = library.check(by_content=arguments.content)
         answer = {
             "sound": all(f.sound for f in findings),
-            "caches": [asdict(f) | {"advice": f.advice} for f in findings],
+            "caches": [asdict(f) | {"advice": in_shell(f.advice, arguments)} for f in findings],
         }
         return answer, "\n".join(map(str, findings)), 0 if answer["sound"] else 1
     if arguments.command == "index":
@@ -86,20 +115,28 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 when it worked, 1 for an error (in words on standard error), 130 after Ctrl-C."""
-    if hasattr(sys.stdout, "reconfigure"):  # a notebook's has none; a terminal's code page may lack what a name holds
-        sys.stdout.reconfigure(errors="backslashreplace")
-    warnings.showwarning = lambda message, *_: print(f"cliplib: {message}", file=sys.stderr)
+    """Run one command; 0 when it worked, 1 for an error (in words on standard error), 130 after Ctrl-C, 141 where who
+    read its output has gone."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a notebook's has none; a terminal's code page may lack what a name holds
+            stream.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(argv)
+    warnings.showwarning = lambda message, *_: print(f"cliplib: {in_shell(message, arguments)}", file=sys.stderr)
     try:
-        answer, words, status = run(arguments)
-    except CliplibError as error:
-        print(f"cliplib: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("cliplib: stopped; what was finished is saved, and the next run goes on from there", file=sys.stderr)
-        return 130
-    print(json.dumps(answer, indent=1) if arguments.json else words)
+        try:
+            answer, words, status = run(arguments)
+        except CliplibError as error:
+            print(f"cliplib: {in_shell(error, arguments)}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("cliplib: stopped; what was finished is saved, and the next run goes on from there", file=sys.stderr)
+            return 130
+        print(json.dumps(answer, indent=1) if arguments.json else in_shell(words, arguments), flush=True)
+    except BrokenPipeError:  # such as `| head`; Python would complain once more when it closes what is broken
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        return 141
     return status
 
 

@@ -5,6 +5,7 @@ all.
 """
 
 import re
+import reprlib
 
 # C0 and C1 controls, which a terminal obeys, line separators, and the marks that turn the direction of what follows.
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -13,6 +14,11 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 def printable(text: str) -> str:
     """A text from somebody's disk, such as a file name, with its control characters as escapes such as \\x1b."""
     return CONTROLS.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+
+
+def shown(value: object) -> str:
+    """What was given in place of something else, for a message: its type, and it itself, cut where it is long."""
+    return f"{type(value).__name__} {reprlib.repr(value):.100}"
 
 
 class CliplibError(Exception):

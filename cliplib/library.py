@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -14,17 +15,20 @@ from .cache.store import Store, cache_of, folder_name
 from .calibrate.cutoffs import Cutoffs
 from .calibrate.judgements import Judgements
 from .calibrate.profiles import Profiles
-from .errors import CacheError, LibraryError, QueryError
+from .errors import CacheError, LibraryError, QueryError, shown
 from .export import originals
 from .index import doctor, estimate
 from .index.background import Indexing
 from .index.report import IndexReport
-from .index.update import update
+from .index.update import every_s_of, update
 from .search.engine import SearchEngine
 from .search.mode import Mode
 from .search.query import Query
 from .search.query import image as image_query
 from .search.results import Cutoff, Hit, Hits, Scores, Tags
+
+# What `index` and `index_in_background` take alike.
+OPTIONS = ("every_s", "confirm_removals", "motion_clips", "retry_failed", "first_pass")
 
 
 class Library:
@@ -49,19 +53,19 @@ class Library:
         activation: str | None = None,
         embeddings: str | None = None,
     ):
-        self.root = Path(os.path.expanduser(root))
+        self.root = absolute(root, "a library is one folder, a text or a path; for several make a library of each")
         if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
             what = "is a file, not a folder" if os.path.exists(self.root) else "is not there"
             raise LibraryError(
                 f"the library folder {self.root} {what}. Give a folder of photos and videos; if it is on Google Drive, "
                 "mount it first"
             )
-        self.model = model
+        self.model = absolute(model, "a model is a name or the path of a checkpoint") if is_file(model) else model
         self._encoder_options = {"device": device, "precision": precision, "activation": activation}
         if embeddings not in (None, *PRECISIONS):
             raise LibraryError(f"embeddings is {embeddings!r}: it can be {', '.join(map(repr, PRECISIONS))}, or None")
         self._embeddings = embeddings
-        self._cache = Path(os.path.expanduser(cache)) if cache else None
+        self._cache = absolute(cache, "a cache is a folder, a text or a path") if cache else None
         self._engine: SearchEngine | None = None
         self._indexing: Indexing | None = None
 
@@ -178,6 +182,7 @@ class Library:
         more than a fifth of the files are gone without `confirm_removals`. `elsewhere`: the `listing` and `read` of
         `update`, which `cluster` gives.
         """
+        refuse(elsewhere.keys() - {"listing", "read"}, "index", (*OPTIONS, "progress"))
         self._engine = None  # scores in hand keep theirs, with the rows that they were made of
         self._write_below_cache()
         self.store.refresh()
@@ -185,7 +190,11 @@ class Library:
         return update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **options)
 
     def index_in_background(self, **options) -> Indexing:
-        """`index` in a thread; searches find what it has saved. LibraryError while another such run goes on."""
+        """`index` in a thread, with its options but for `progress`; searches find what it has saved. LibraryError while
+        another such run goes on.
+        """
+        refuse(options.keys() - set(OPTIONS), "index_in_background", OPTIONS)
+        every_s_of(options.get("every_s"))
         if self._indexing and self._indexing.running:
             raise LibraryError("an index run goes on already: wait() for it, or stop() it")
         self._write_below_cache()
@@ -241,7 +250,24 @@ class Library:
         """`score` of many queries, one after the other: compared together, which is many times faster."""
         if self._indexing:
             self.refresh()
-        return self.engine.scores(list(queries), kind)
+        self._refuse_empty()
+        return self.engine.scores([queries] if isinstance(queries, str | Query | os.PathLike) else list(queries), kind)
+
+    def _refuse_empty(self) -> None:
+        """Raise LibraryError where there is nothing to search, with the other models that have an index here.
+
+        A model by name is not loaded for that, which may mean a long download, where only others have one.
+        """
+        name, at_hand = str(self.model), "encoder" in self.__dict__ or is_file(self.model)
+        indexed = set() if at_hand else doctor.indexed(self.cache)
+        if (name in indexed or not indexed) and self.store.rows.num_rows:
+            return
+        if not (others := sorted(doctor.indexed(self.cache) - {name})):
+            raise LibraryError(f"the index of {self.root} is empty: run library.index() first")
+        there = " or ".join(f"model={other!r}" for other in others)
+        raise LibraryError(
+            f"the index of {self.root} for {name!r} is empty: run library.index() first, or take {there}, which has one"
+        )
 
     def tags(self, words: Iterable[str], k: int = 12, threshold: float | None = None) -> Tags:
         """Zero-shot tags, for browsing: of each of `words` the best `k` photos with a cosine of at least `threshold`
@@ -333,3 +359,23 @@ class Library:
                 f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or "
                 "index again"
             )
+
+
+def absolute(path: object, what: str) -> Path:
+    """A path that stays the same when the working folder changes; LibraryError, which says `what`, where it is none."""
+    if not isinstance(path, str | os.PathLike):
+        raise LibraryError(f"{what}; got {shown(path)}")
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def is_file(model: object) -> bool:
+    """Whether a model is given by the path of a file, rather than by a name."""
+    return isinstance(model, str | os.PathLike) and os.path.isfile(os.path.expanduser(model))
+
+
+def refuse(unknown: Iterable[str], call: str, known: Iterable[str]) -> None:
+    """Raise TypeError for options that a call does not have, with the likeliest that it has."""
+    for name in unknown:
+        near = get_close_matches(name, known, n=1, cutoff=0.3)
+        meant = f": did you mean {near[0]}?" if near else "."
+        raise TypeError(f"{call}() has no option {name!r}{meant} It takes {', '.join(known)}")

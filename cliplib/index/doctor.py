@@ -3,6 +3,7 @@
 Needs no model: every cache of a library says itself which model made it.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,6 +74,15 @@ def check(root: Path, cache: Path, by_content: bool = False) -> list[Finding]:
         raise LibraryError(f"{root} has no index in {cache}: run index() first")
     listing = find_media(root)
     return [_examine(folder, root, listing, by_content) for folder in folders]
+
+
+def indexed(cache: Path) -> set[str]:
+    """The names of the models that a cache of a library holds an index of, as far as they can be read."""
+    found = set()
+    for folder in {file.parent for file in cache.glob("*/manifest*.json")} if cache.is_dir() else ():
+        with contextlib.suppress(CacheError):
+            found |= {body["model"]["name"] for body in manifest.read_all(folder)[0].values() if body["parts"]}
+    return found
 
 
 def _examine(folder: Path, root: Path, listing: Listing, by_content: bool) -> Finding:

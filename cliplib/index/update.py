@@ -66,9 +66,7 @@ def update(
     lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and the files to
     encode into events (`cluster` has them read elsewhere).
     """
-    if every_s is not None and not 0 < every_s < float("inf"):
-        raise QueryError(f"every_s is {every_s!r}: give the seconds between two sampled frames, more than 0")
-    started = time.monotonic()
+    every_s, started = every_s_of(every_s), time.monotonic()
     listing = listing or find_media(root)
     if not listing.files and store.rows.num_rows and not confirm_removals:
         raise LibraryError(
@@ -96,6 +94,19 @@ def update(
         store.complete()
         store.compact()
     return _report(run, listing, companions, removed, time.monotonic() - started)
+
+
+def every_s_of(seconds: float | None) -> float | None:
+    """The seconds between the sampled frames of a video, as asked for; QueryError where that cannot be."""
+    if seconds is None:
+        return None
+    try:
+        found = float(seconds)
+    except (TypeError, ValueError):
+        found = float("nan")
+    if not 0 < found < float("inf"):
+        raise QueryError(f"every_s is {seconds!r:.60}: give the seconds between two sampled frames, more than 0")
+    return found
 
 
 def _report(run: _Run, listing: Listing, companions: Companions, removed: int, seconds: float) -> IndexReport:

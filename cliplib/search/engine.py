@@ -20,7 +20,7 @@ from ..media.photo import fitted, open_photo
 from . import footage, ranking
 from .mode import Mode
 from .moments import Moment, Stretch
-from .query import Query, image, nonsense, stored_path, text
+from .query import Query, nonsense, query_of, stored_path
 from .results import Cutoff, Hit, Scores
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class SearchEngine:
         """What every answer of the model must say of itself, or ""."""
         return self.encoder.warning
 
+    @property
+    def paths(self) -> pa.ChunkedArray:
+        """The paths of all rows."""
+        return self._rows["path"]
+
     def gallery(self, row_kind: str) -> tuple[pa.Table, np.ndarray]:
         """The rows of a kind and their embeddings, float32 (n, d): a slice of all rows, for photos come first there."""
         if row_kind not in self._galleries:
@@ -71,7 +76,7 @@ class SearchEngine:
         out of its answer, and so is every file with the content of one.
         """
         Mode.of("text", row_kind)  # a kind that is none is refused before anything is encoded
-        composed = [text(query) if isinstance(query, str) else image(query) for query in queries]
+        composed = [query_of(query) for query in queries]
         for start in range(0, len(composed), TOGETHER):
             some = composed[start : start + TOGETHER]
             words = [term.value for query in some for term in query.terms if term.kind == "text"]
@@ -129,7 +134,7 @@ class SearchEngine:
         library by its path, as the index has it; another file or a PIL image encoded now, without a digest.
         """
         rows, source, path = self._rows, picture, None
-        if not isinstance(picture, Image.Image):
+        if not isinstance(picture, Image.Image | bytes):
             source, path = os.path.expanduser(picture), stored_path(picture, self.root, rows["path"])
         if path is not None:
             position = pc.index(rows["path"], path).as_py()

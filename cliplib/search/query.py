@@ -10,16 +10,18 @@ from __future__ import annotations
 import math
 import os
 import random
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from ..errors import QueryError
+from ..errors import QueryError, shown
 
 # Words that nobody has a photo of.
 # fmt: off
@@ -38,11 +40,11 @@ class Term:
     """One part of a query: a text, or an image as a path or a PIL image, and how hard it pulls (below 0: away)."""
 
     kind: str  # "text" or "image"
-    value: str | os.PathLike | Image.Image
+    value: str | os.PathLike | bytes | Image.Image
     weight: float = 1.0
 
     def __str__(self) -> str:
-        return "an image" if isinstance(self.value, Image.Image) else str(self.value)
+        return "an image" if isinstance(self.value, Image.Image | bytes) else str(self.value)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Query:
     def __add__(self, other) -> Query:
         if not isinstance(other, Query):
             raise QueryError(
-                f"{other!r} cannot be added to a query or taken from it: wrap it in cliplib.text() or cliplib.image()"
+                f"{shown(other)} cannot be added to a query or taken from it: wrap it in cliplib.text() or "
+                "cliplib.image()"
             )
         return Query(self.terms + other.terms)
 
@@ -104,20 +107,44 @@ class Query:
 def text(words: str) -> Query:
     """A text as a query, to be weighted and added to others. QueryError for anything but a string."""
     if not isinstance(words, str):
-        raise QueryError(f"cliplib.text takes a string, got {type(words).__name__}: {words!r}")
+        raise QueryError(f"cliplib.text takes a string, got {shown(words)}")
     return Query((Term("text", words),))
 
 
-def image(picture: str | os.PathLike | Image.Image | Query) -> Query:
-    """A picture as a query: a photo of the library by its path or name, another file, or a PIL image.
+def image(picture: str | os.PathLike | bytes | Image.Image | Query) -> Query:
+    """A picture as a query: a photo of the library by its path or name, another file, its bytes, or a PIL image.
 
     Files are looked for when the query is asked. A query stays what it is. QueryError for anything else.
     """
     if isinstance(picture, Query):
         return picture
-    if not isinstance(picture, str | os.PathLike | Image.Image):
-        raise QueryError(f"cliplib.image takes a path or a PIL image, got {type(picture).__name__}: {picture!r}")
+    if isinstance(picture, (bytearray, memoryview)):
+        picture = bytes(picture)
+    if not isinstance(picture, str | os.PathLike | bytes | Image.Image):
+        raise QueryError(f"a picture is a path, the bytes of a file or a PIL image; got {shown(picture)}{one(picture)}")
     return Query((Term("image", picture),))
+
+
+def query_of(asked: object) -> Query:
+    """What is asked for as a query: a text, what `image` takes (a string is a text), or a query. QueryError else."""
+    if isinstance(asked, str):
+        return text(asked)
+    if not isinstance(asked, Query | os.PathLike | bytes | bytearray | memoryview | Image.Image):
+        raise QueryError(
+            f"a query is a text, a picture (a pathlib.Path, the bytes of a file, a PIL image) or a sum of these; "
+            f"got {shown(asked)}{one(asked)}"
+        )
+    return image(asked)
+
+
+def one(asked: object) -> str:
+    """What to do with several queries, where several were given in place of one."""
+    if not isinstance(asked, list | tuple | set | dict | np.ndarray):
+        return ""
+    return (
+        ". For one answer to each of several there is library.scores([...]); for one answer to all of them, "
+        "add them: cliplib.text('a dog') + cliplib.text('a car')"
+    )
 
 
 def nonsense(n: int = 32, seed: int = 0) -> list[str]:
@@ -146,8 +173,29 @@ def stored_path(image: str | os.PathLike, root: Path, paths: pa.ChunkedArray | p
     """The one of `paths` (strings, POSIX, relative to `root`) that `image` names, or None.
 
     Tried in this order: the path as it is in the index, a path of the file system that leads into `root`, and a file
-    name alone. QueryError when several files have that name.
+    name alone; then the same with accents composed otherwise (macOS decomposes them) and with Windows' backslashes.
+    QueryError when several files have that name.
     """
+    name = str(image)
+    found = _stored_path(image, root, paths)
+    if found is not None or (name.isascii() and "\\" not in name):
+        return found
+    alike = composed(paths)
+    found = _stored_path(same_letters(name), Path(same_letters(str(root))), alike)
+    return paths[pc.index(alike, found).as_py()].as_py() if found else None
+
+
+def same_letters(path: str) -> str:
+    """A path as it would be on any system: accents composed (NFC), and slashes for Windows' backslashes."""
+    return unicodedata.normalize("NFC", path).replace("\\", "/")
+
+
+def composed(paths: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The paths of an index with their accents composed."""
+    return pc.utf8_normalize(paths, "NFC")
+
+
+def _stored_path(image: str | os.PathLike, root: Path, paths: pa.ChunkedArray | pa.Array) -> str | None:
     wanted, namesakes = PurePosixPath(Path(image).as_posix()), []
     with suppress(ValueError):  # a name that is not UTF-8, or holds a NUL, is in no index
         real, home = (Path(os.path.realpath(path)) for path in (os.path.expanduser(image), root))

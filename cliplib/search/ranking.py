@@ -91,10 +91,7 @@ def top_k(scores: np.ndarray, k: int, threshold: float = -1.0) -> np.ndarray:
     NaN marks a row that may not be found. QueryError when k is under 1 or the threshold is no cosine.
     """
     _check_k(k)
-    if not -1 <= threshold <= 1:
-        raise QueryError(
-            f"the threshold is {threshold!r}: cosines lie between -1 and 1 (the paper: 0.25 for text, 0.70 for images)"
-        )
+    threshold = cosine(threshold)
     passing = np.flatnonzero(scores >= threshold)
     if len(passing) > k:
         kth = np.partition(scores[passing], len(passing) - k)[len(passing) - k]
@@ -102,6 +99,20 @@ def top_k(scores: np.ndarray, k: int, threshold: float = -1.0) -> np.ndarray:
             scores[passing] >= kth
         ]  # with ties at the k-th place, all of them: the stable sort then decides
     return passing[np.argsort(-scores[passing], kind="stable")][:k]
+
+
+def cosine(threshold: float | str) -> float:
+    """A threshold as a number; QueryError where it is no cosine."""
+    try:
+        value = float(threshold)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not -1 <= value <= 1:
+        raise QueryError(
+            f"the threshold is {threshold!r:.60}: cosines lie between -1 and 1 (the paper: 0.25 for text, 0.70 for "
+            "images)"
+        )
+    return value
 
 
 def folded(gallery: np.ndarray, order: np.ndarray, k: int, fold: float) -> list[np.ndarray]:
@@ -136,4 +147,4 @@ def folded(gallery: np.ndarray, order: np.ndarray, k: int, fold: float) -> list[
 
 def _check_k(k: int) -> None:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise QueryError(f"k is {k!r}: the number of results must be a whole number of at least 1")
+        raise QueryError(f"k is {k!r:.60}: the number of results must be a whole number of at least 1")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Protocol, overload
 
@@ -21,8 +22,8 @@ from ..media.screenshot import is_screenshot
 from .duplicates import grouped
 from .mode import Mode
 from .moments import Moment, Moments, Stretch, Videos, best_stretches, clock
-from .query import Term
-from .ranking import rocchio
+from .query import Term, composed, same_letters
+from .ranking import cosine, rocchio
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,10 @@ NEAREST = 3  # how many of the best are kept when nothing passes the threshold
 
 class Engine(Videos, Protocol):
     """What an answer asks of the search engine that gave it, which is `engine.SearchEngine`."""
+
+    @property
+    def paths(self) -> pa.ChunkedArray:
+        """The paths of all rows, of photos and of frames."""
 
     def thumbnail(self, hit: Hit) -> bytes | None:
         """The JPEG of a hit's row, where the index has one."""
@@ -140,7 +145,7 @@ class Scores:
         `ranking.folded`. Frames fold like photos, whatever their times, so that a long still shot is one hit.
         QueryError for a bad k, threshold or fold.
         """
-        threshold = self.threshold if threshold is None else threshold
+        threshold = self.threshold if threshold is None else cosine(threshold)
         found = self._hits(k, threshold, fold, distinct)
         nearest = () if found else self._hits(NEAREST, -1, fold, distinct)
         searched = int(np.count_nonzero(~np.isnan(self.values)))
@@ -159,12 +164,11 @@ class Scores:
         `since`, `until`: the first and the last day, "YYYY-MM-DD" or `datetime.date`, compared with `taken_at`, which
         is the file's own date where the camera left none. Where a day is asked for, rows without a date are left out.
         `screenshots=False` leaves those out, see `screenshot.is_screenshot`.
-        QueryError for a day that is none, and for `since` after `until`.
+        QueryError for a folder of which the index has nothing, a day that is none, and for `since` after `until`.
         """
         keep = np.ones(len(self), bool)
-        folder = "/".join(part for part in str(folder or "").split("/") if part not in ("", "."))
         if folder:
-            keep &= pc.starts_with(self.rows["path"], f"{folder}/").to_numpy()
+            keep &= self._below(folder)
         first, last = _day(since, "since"), _day(until, "until")
         if first and last and first > last:
             raise QueryError(f"since is {first} and until {last}: the first day must not come after the last")
@@ -176,6 +180,20 @@ class Scores:
             facts = (self.rows[name].to_pylist() for name in ("path", "width", "height", "camera"))
             keep &= ~np.fromiter(map(is_screenshot, *facts), bool, len(self))
         return replace(self, values=np.where(keep, self.values, np.float32(np.nan)))
+
+    def _below(self, folder: str | PurePath) -> np.ndarray:
+        """Which rows lie below a folder, bool (n,): written as it is, or as another system writes it."""
+        paths = self.rows["path"]
+        everywhere = self.engine.paths if self.engine else paths
+        for name, read in ((str(folder), lambda paths: paths), (same_letters(str(folder)), composed)):
+            start = "/".join(part for part in name.split("/") if part not in ("", "."))
+            start = f"{start}/" if start else ""
+            if pc.any(pc.starts_with(read(everywhere), start)).as_py():
+                return pc.starts_with(read(paths), start).to_numpy()
+        folders = sorted({path.rpartition("/")[0] for path in everywhere.to_pylist()} - {""})
+        near = get_close_matches(str(folder), folders, n=3, cutoff=0.4) or folders[:5]
+        said = f"; it has {', '.join(map(repr, near))}" if near else ", which has no folders"
+        raise QueryError(f"nothing of the index lies below the folder {str(folder)!r:.100}{said}")
 
     def refined(
         self, relevant: Iterable[Hit | Moment], irrelevant: Iterable[Hit | Moment] = (), **weights: float
@@ -221,7 +239,7 @@ class Scores:
 
         if self.mode.target != "video":
             raise QueryError("moments are stretches of videos, and these are scores of photos: ask kind='frame'")
-        threshold = self.threshold if threshold is None else threshold
+        threshold = self.threshold if threshold is None else cosine(threshold)
         videos, contents = (pd.factorize(self.rows[name].to_pandas())[0] for name in ("path", "digest"))
         times_s, *facts = (self.rows[name].to_numpy() for name in ("time_s", "duration_s", "every_s"))
         best = best_stretches(videos, contents, times_s, self.values, *facts, k, threshold, gap_s)
