@@ -17,6 +17,7 @@ from .cache.mounts import on_colab
 from .cache.staging import Staged, save_back, stage
 from .errors import LibraryError
 from .media.retry import PASSING, with_retries
+from .places import expanded
 
 __all__ = ["MOUNT_POINT", "Staged", "check_folder", "explain", "flush", "mount", "on_colab", "save_back", "stage"]
 
@@ -101,7 +102,7 @@ def _colab_drive():
 
 def check_folder(folder: str | Path) -> int:
     """How many entries a folder has, after reading from it; LibraryError with what is wrong when it cannot be read."""
-    folder = Path(folder)
+    folder = expanded(folder)
     if not _exists(folder):
         nearest = next((parent for parent in folder.parents if parent.is_dir()), None)
         shown = ", ".join(sorted(item.name for item in itertools.islice(nearest.iterdir(), 12))) if nearest else ""

@@ -13,12 +13,12 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 def printable(text: str) -> str:
     """A text from somebody's disk, such as a file name, with its control characters as escapes such as \\x1b."""
-    return CONTROLS.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+    return CONTROLS.sub(lambda sign: f"\\x{ord(sign[0]):02x}" if ord(sign[0]) < 256 else f"\\u{ord(sign[0]):04x}", text)
 
 
 def shown(value: object) -> str:
     """What was given in place of something else, for a message: its type, and it itself, cut where it is long."""
-    return f"{type(value).__name__} {reprlib.repr(value):.100}"
+    return f"{type(value).__name__}: {reprlib.repr(value):.100}"
 
 
 class CliplibError(Exception):

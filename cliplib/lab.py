@@ -22,6 +22,7 @@ from .calibrate.profiles import Profile
 from .calibrate.rules import RULES, Judged
 from .errors import CliplibError, JudgementError
 from .library import Library
+from .places import expanded
 from .search.query import nonsense
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def export(folder: str | Path, name: str, frame: pd.DataFrame, about: dict, figu
 
     `about` names what the numbers depend on: seed, model_id, library (see `library_hash`). The path of the CSV.
     """
-    folder = Path(folder)
+    folder = expanded(folder)
     folder.mkdir(parents=True, exist_ok=True)
     text = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
     body = json.dumps(

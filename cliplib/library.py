@@ -21,6 +21,7 @@ from .index import doctor, estimate
 from .index.background import Indexing
 from .index.report import IndexReport
 from .index.update import every_s_of, update
+from .places import expanded
 from .search.engine import SearchEngine
 from .search.mode import Mode
 from .search.query import Query
@@ -365,7 +366,7 @@ def absolute(path: object, what: str) -> Path:
     """A path that stays the same when the working folder changes; LibraryError, which says `what`, where it is none."""
     if not isinstance(path, str | os.PathLike):
         raise LibraryError(f"{what}; got {shown(path)}")
-    return Path(os.path.abspath(os.path.expanduser(path)))
+    return Path(os.path.abspath(expanded(path)))
 
 
 def is_file(model: object) -> bool:

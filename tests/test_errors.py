@@ -24,7 +24,7 @@ HOSTILE = "a\x1b[2Jb\x07\r\x9b31m\u202egpj.jpg"
 )
 def test_control_characters_are_shown_as_escapes(shown):
     assert not set(HOSTILE) & set("\x1b\x07\r\x9b\u202e") & set(shown)
-    assert r"a\x1b[2Jb\x07\r\x9b31m\u202egpj.jpg" in shown
+    assert r"a\x1b[2Jb\x07\x0d\x9b31m\u202egpj.jpg" in shown
 
 
 def test_ordinary_names_of_all_scripts_stay():

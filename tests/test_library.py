@@ -151,7 +151,7 @@ def test_a_library_without_videos_answers_every_question_about_frames(tmp_path, 
     draw_picture(tmp_path / "a.jpg", 1)
     library = cliplib.Library(tmp_path, model=weights)
     library.index(progress=False)
-    scores = library.score("a dog", "frame").only(folder="x", since="2020-01-01")
+    scores = library.score("a dog", "frame").only(since="2020-01-01")
     hits = scores.top(fold=0.97)
     assert len(scores) == len(hits) == hits.searched == 0 and hits.noise_floor is None
     assert "Nothing was compared" in str(hits) and len(scores.moments()) == 0

@@ -34,6 +34,10 @@ def write_durably(target: Path, write: Callable) -> tuple[int, str]:
 
 def save_file(file: Path, write: Callable) -> Path:
     """`write_durably` a file that a person named; CacheError when the disk refuses."""
+    if not os.path.isdir(file.parent):
+        raise CacheError(
+            f"could not save {file.name}: there is no folder {os.path.abspath(file.parent)}. Make it first"
+        )
     try:
         write_durably(file, write)
     except OSError as error:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from ..errors import CacheError
+from ..places import expanded
 from .durable import write_durably
 
 MOUNT_TABLE = Path("/proc/mounts")
@@ -52,7 +53,7 @@ def note(file: Path, rows: int) -> None:
     """
     if mount_of(file.parent) is None:
         return
-    target = NOTE.expanduser()
+    target = expanded(NOTE)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(target, "a", encoding="ascii") as notes:
@@ -77,7 +78,7 @@ def confirm(mount_point: str | Path) -> int:
     noted = _notes()
     left = [entry for entry in noted if not entry[0].startswith(below)]
     if len(left) < len(noted):
-        write_durably(NOTE.expanduser(), lambda file: file.write("\n".join(map(json.dumps, left)).encode("ascii")))
+        write_durably(expanded(NOTE), lambda file: file.write("\n".join(map(json.dumps, left)).encode("ascii")))
     return len(noted) - len(left)
 
 
@@ -102,7 +103,7 @@ def outlook(folder: str | Path, rows: int) -> tuple[int, str]:
 
 def _notes() -> list[list]:
     try:
-        lines = NOTE.expanduser().read_text("ascii").splitlines()
+        lines = expanded(NOTE).read_text("ascii").splitlines()
     except FileNotFoundError:
         return []
     noted = []

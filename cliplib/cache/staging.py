@@ -19,6 +19,7 @@ from ..errors import CacheError, LibraryError, MediaError
 from ..media import zips
 from ..media.files import Listing, MediaFile, find_media
 from ..media.retry import with_retries
+from ..places import expanded
 from . import manifest, mounts
 from .durable import write_durably
 from .retention import delete_old
@@ -54,7 +55,7 @@ def stage(folder: str | Path, to: str | Path, max_bytes: int = 20 * 10**9, progr
     than `max_bytes` together. A file that cannot be read is a problem of the report. Raises LibraryError, before
     anything is copied, when the folder is not there, has more than `max_bytes`, or the disk has too little room.
     """
-    folder, to = Path(os.path.realpath(folder)), Path(os.path.realpath(to))
+    folder, to = Path(os.path.realpath(expanded(folder))), Path(os.path.realpath(expanded(to)))
     if to == folder or folder in to.parents or to in folder.parents:
         raise LibraryError(f"cannot stage {folder} in {to}: one lies in the other; give a folder elsewhere")
     listing = find_media(folder)
@@ -175,7 +176,7 @@ def save_back(cache: str | Path, to: str | Path) -> int:
     `flush`. Returns the bytes copied. Raises CacheError when there is no cache, a part of it is damaged, the folder
     around `to` is not there, or `to` refuses.
     """
-    cache, to = Path(cache), Path(to)
+    cache, to = expanded(cache), expanded(to)
     folders = sorted({file.parent for file in cache.glob("*/manifest*.json")})
     if not folders:
         raise CacheError(f"there is no cache in {cache}: run index() first, and give library.cache")

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from ..errors import CacheError
 from ..media.retry import with_retries
+from ..places import home
 from . import format, manifest, mounts
 from . import rows as rows_
 from .durable import writable, write_durably
@@ -222,4 +223,4 @@ def cache_of(root: Path) -> Path:
     if os.access(beside, os.W_OK) if beside.is_dir() else writable(root):
         return beside
     name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return Path.home() / ".cache" / "cliplib" / name
+    return home() / ".cache" / "cliplib" / name

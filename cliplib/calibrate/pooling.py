@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import JudgementError
 from ..export.answers import FORMULA
+from ..places import expanded, target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,9 @@ def write(frame: pd.DataFrame, file: str | Path) -> Path:
         for name in WORDS
     }
     said = ["yes" if relevant else "no" for relevant in frame["relevant"]]
+    file = target(file)
     frame.assign(**guarded, relevant=said).to_csv(file, index=False, lineterminator="\n")
-    return Path(file)
+    return file
 
 
 def read(file: str | Path | pd.DataFrame) -> tuple[str, list[dict]]:
@@ -39,7 +41,7 @@ def read(file: str | Path | pd.DataFrame) -> tuple[str, list[dict]]:
     else:
         name = Path(file).name
         try:
-            with open(file, newline="", encoding="utf-8-sig") as lines:
+            with open(expanded(file), newline="", encoding="utf-8-sig") as lines:
                 reader = csv.DictReader(lines)
                 records, columns = [_unguarded(record) for record in reader], reader.fieldnames or []
         except (OSError, UnicodeDecodeError, csv.Error) as error:

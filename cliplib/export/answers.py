@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ..display.html import save_html
-from ..errors import QueryError, printable
+from ..errors import printable
+from ..places import target
 from ..search.moments import Moments
 from ..search.results import Hits
 
@@ -18,15 +18,13 @@ def save(answer: Hits | Moments, file: str | Path) -> Path:
 
     A path is text from somebody's disk, and a spreadsheet runs formulas: in CSV, a text that begins as one gets an
     apostrophe in front, and control characters are written as escapes such as \\x07. Numbers stay numbers.
-    QueryError for another ending.
+    QueryError for another ending, and where the folder is not there.
     """
-    file = Path(os.path.expanduser(file))
+    file = target(file, ".csv", ".html", ".htm")
     if file.suffix.lower() == ".csv":
         answer.to_frame().map(_harmless).to_csv(file, index=False, encoding="utf-8")
-    elif file.suffix.lower() in (".html", ".htm"):
-        save_html([answer], file)
     else:
-        raise QueryError(f"cannot save results as {file.name!r}: the name must end in .csv or .html")
+        save_html([answer], file)
     return file
 
 

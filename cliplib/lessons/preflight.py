@@ -19,6 +19,7 @@ from ..errors import LibraryError
 from ..models.fetch import open_address
 from ..models.openai import ADDRESSES
 from ..models.weights import TINY
+from ..places import home
 
 COOKIE = "(document.cookie = 'cliplib=1; SameSite=None; Secure') && document.cookie.includes('cliplib=1')"
 ROOM_BYTES = 2 * 10**9  # for a model and an index
@@ -115,7 +116,7 @@ def _model(model: str) -> Check:
     address = ADDRESSES.get(model)
     if address is None:
         return Check(question, None, f"no address is known for {model}", ask)
-    if (Path.home() / ".cache" / "clip" / address.rpartition("/")[2]).is_file():
+    if (home() / ".cache" / "clip" / address.rpartition("/")[2]).is_file():
         return Check(question, True, "it was downloaded before")
     try:
         open_address(address).close()

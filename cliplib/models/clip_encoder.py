@@ -64,7 +64,11 @@ class ClipEncoder:
         device: by default "cuda" where PyTorch sees a GPU, else "cpu". precision: by default "fp16" on a GPU; on a CPU
         "bf16" where `arithmetic.bf16_pays`, else "fp32". Raises ModelError.
         """
-        device = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = str(device or ("cuda" if torch.cuda.is_available() else "cpu")).lower().replace("gpu", "cuda")
+        try:
+            torch.device(device)
+        except RuntimeError:
+            raise ModelError(f'device="{device:.60}": it can be "cpu", "cuda" for a GPU, or "mps" on a Mac') from None
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ModelError(f'device="{device}" was asked for and PyTorch {torch.__version__} sees no GPU; use "cpu"')
         if precision not in (None, *DTYPES) or (precision == "fp16" and device == "cpu"):

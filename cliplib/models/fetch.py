@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..errors import ModelError
+from ..places import home
 
 ANSWER_WITHIN_S = 4  # per address: a network that swallows packets must not hold anybody for minutes
 HUB_FILE = "open_clip_model.safetensors"
@@ -25,7 +26,7 @@ def fetch(name: str, address: str, repo: str) -> Path:
     from huggingface_hub import hf_hub_download, hf_hub_url, try_to_load_from_cache
 
     sha256, filename = address.split("/")[-2:]
-    target, tried = Path.home() / ".cache" / "clip" / filename, []
+    target, tried = home() / ".cache" / "clip" / filename, []
     if target.is_file():
         if sha256_of(target) == sha256:
             return target

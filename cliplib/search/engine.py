@@ -17,6 +17,7 @@ from PIL import Image
 from ..cache import rows as rows_
 from ..errors import LibraryError, MediaError, QueryError
 from ..media.photo import fitted, open_photo
+from ..places import target
 from . import footage, ranking
 from .mode import Mode
 from .moments import Moment, Stretch
@@ -167,7 +168,7 @@ class SearchEngine:
 
     def save_clip(self, moment: Moment, file: str | Path) -> None:
         """Write the moment to an MP4 file, at the source's size and quality."""
-        footage.write_clip(self.root / moment.path, os.path.expanduser(file), moment.start_s, moment.end_s)
+        footage.write_clip(self.root / moment.path, target(file, ".mp4"), moment.start_s, moment.end_s)
 
     def refined(self, path: str, stretch: Stretch, threshold: float, embedding: np.ndarray) -> Stretch:
         """The stretch of a video with its edges where the cosines with `embedding` step, see `footage.refined`."""

@@ -67,7 +67,8 @@ class Moment:
     def save_clip(self, file: str | Path) -> None:
         """Write the stretch as H.264 in MP4 to `file`, at the source's size and quality, with its sound.
 
-        Raises QueryError for a moment that comes from no library, MediaError where the video cannot be decoded.
+        Raises QueryError for a moment that comes from no library, a name that does not end in .mp4 and a folder that is
+        not there, MediaError where the video cannot be decoded.
         """
         if self.engine is None:
             raise QueryError(

@@ -132,7 +132,7 @@ def test_by_default_only_where_half_of_the_new_photos_carry_one(opened):
 def test_of_two_writers_the_exact_row_stays(opened):
     first, second = opened(), opened()
     assert len(first) == len(second) == 0
-    second.store.refresh = lambda: False  # it begins before the first has saved anything
+    second.store.refresh = lambda **_: False  # it begins before the first has saved anything
     first.index(progress=False, first_pass=False)
     with pytest.raises(Stopped):
         second.index(progress=False, first_pass=True, read=first_pass_alone)

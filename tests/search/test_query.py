@@ -83,7 +83,7 @@ class TestComposing:
     def test_text_and_image_refuse_what_they_are_not(self):
         with pytest.raises(QueryError, match="text takes a string, got int: 5"):
             cliplib.text(5)
-        with pytest.raises(QueryError, match="image takes a path or a PIL image, got list"):
+        with pytest.raises(QueryError, match="a picture is a path, the bytes of a file or a PIL image; got list"):
             cliplib.image(["a.jpg"])
 
 

@@ -78,7 +78,7 @@ class TestTop:
         assert paths(nearest) == ["trips/b.jpg", "a.jpg", "trips 2024/c.jpg"]
 
     def test_folding_no_rows_finds_nothing(self, scores):
-        assert len(scores.only(folder="nowhere").top(fold=0.97)) == 0
+        assert len(scores.only(since="2999-01-01").top(fold=0.97)) == 0
 
     def test_to_frame_is_sorted_and_keeps_every_row(self, scores):
         frame = scores.to_frame()
@@ -98,14 +98,17 @@ class TestOnly:
             ("trips/", ["trips/b.jpg", "trips/rome/d.jpg"]),
             (Path("trips"), ["trips/b.jpg", "trips/rome/d.jpg"]),
             ("./trips/rome", ["trips/rome/d.jpg"]),
-            ("trip", []),
-            ("a.jpg", []),
             ("", ["trips/b.jpg", "trips/rome/d.jpg", "a.jpg", "trips 2024/c.jpg"]),
             (".", ["trips/b.jpg", "trips/rome/d.jpg", "a.jpg", "trips 2024/c.jpg"]),
         ],
     )
     def test_folder_is_a_prefix_of_whole_names(self, scores, folder, want):
         assert paths(scores.only(folder=folder).top(threshold=-1)) == want
+
+    @pytest.mark.parametrize("folder", ["trip", "a.jpg"])
+    def test_the_start_of_a_name_and_a_file_are_no_folders(self, scores, folder):
+        with pytest.raises(QueryError, match=f"below the folder '{folder}'; it has 'trips"):
+            scores.only(folder=folder)
 
     @pytest.mark.parametrize(
         ("since", "until", "want"),
@@ -143,6 +146,10 @@ class Stub:
 
     def __init__(self, table):
         self.table = table
+
+    @property
+    def paths(self):
+        return self.table["path"]
 
     def score_vector(self, embedding, name, mode):
         values = rows.matrix(self.table) @ embedding
