@@ -9,7 +9,7 @@ PORT ?= 8866
 LARGE := {"websocket_max_message_size": 200000000}
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-colab lint lab app screens evaluate videos thresholds bench torture phone clean
+.PHONY: help setup demo test test-colab lint lab app screens evaluate videos thresholds realclip bench torture phone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ videos: setup  ## measure moments on drawn films with known events, write build/
 
 thresholds: setup  ## compare the threshold rules on the drawn world, write build/thresholds.json
 	@$(BIN)/python data/thresholds.py
+
+realclip: setup  ## measure the match on recordings of the real CLIP, where they are, write build/realclip.json
+	@$(BIN)/python data/realclip.py
 
 bench:  ## measure speed beside bare operations, open_clip and the paper's way, write build/bench/
 	@$(PYTHON) .ci/setup.py open_clip
