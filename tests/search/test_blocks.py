@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cliplib import Library
-from cliplib.cache import rows
+from cliplib.cache import flat, rows
 from cliplib.cache.store import Store
 from cliplib.cache.thumbs import Thumbs
 from cliplib.errors import CacheError, QueryError
@@ -75,6 +75,37 @@ def test_the_answer_is_that_of_the_whole_index_with_ties_copies_and_dead_rows(li
         np.testing.assert_allclose([hit.score for hit in ours], [hit.score for hit in theirs], rtol=0, atol=1e-6)
     assert [hit.alike for hit in found] == [hit.alike for hit in expected]
     assert (found.searched, found.threshold) == (expected.searched, threshold)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("batch", [97, 2**16])
+def test_parts_that_are_laid_flat_give_the_same_answers(library, weights, monkeypatch, precision, batch):
+    monkeypatch.setattr(flat, "BATCH", batch)
+    library.store.embeddings = precision
+    library.store.compact()
+    library = Library(library.root, weights, cache=library.cache, device="cpu", precision="fp32")
+    monkeypatch.setattr(library.encoder, "encode_texts", lambda texts: np.eye(DIM, dtype=np.float32)[:1])
+    asked = [("image", 5, 0.25), ("image", 60, -1.0), ("frame", 7, -1.0), ("image", 5, 0.95)]
+    expected = [blocks.search(library, "a dog", k, kind, threshold) for kind, k, threshold in asked]
+    (library.folder / "flat-left.arrow").write_bytes(b"of a part that is gone")
+    blocks.lay_flat(library)
+    assert len([*library.folder.glob("flat-*")]) == len(blocks.live_parts(library.folder, library.encoder.model_id))
+    monkeypatch.setattr(rows, "blocks", lambda *_: pytest.fail("unpacked"))
+    blocks.lay_flat(library)  # again, which does nothing
+    for (kind, k, threshold), theirs in zip(asked, expected, strict=True):
+        ours = blocks.search(library, "a dog", k, kind, threshold)
+        assert [(hit.path, hit.time_s) for hit in ours] == [(hit.path, hit.time_s) for hit in theirs]
+        np.testing.assert_allclose([hit.score for hit in ours], [hit.score for hit in theirs], rtol=0, atol=1e-6)
+        assert ours.searched == theirs.searched
+
+
+def test_a_flat_file_that_is_cut_or_of_another_part_is_passed_over(library):
+    expected = [hit.path for hit in blocks.search(library, "a dog", 20, threshold=-1)]
+    blocks.lay_flat(library)
+    one, other, *_ = sorted(library.folder.glob("flat-*"))
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(other.read_bytes()[:-9])
+    assert [hit.path for hit in blocks.search(library, "a dog", 20, threshold=-1)] == expected
 
 
 def test_the_index_is_not_opened_for_the_threshold(library, weights, monkeypatch):
