@@ -41,9 +41,9 @@ def test_one_that_is_in_use_is_not_loaded_twice(tmp_path):
     assert models.load(file, device="cpu", precision="fp32").model_id != first.model_id
 
 
-def test_a_model_that_is_let_go_is_gone_at_once(weights):
+def test_a_model_that_is_let_go_is_gone_at_once(tmp_path):
     """Nothing in it refers back to it, so memory does not wait for Python's collector of cycles."""
-    encoder = models.load(weights, device="cpu", precision="fp32")
+    encoder = models.load(save_random_clip(tmp_path / "a.safetensors"), device="cpu", precision="fp32")
     encoder.encode_images([picture(n) for n in range(40)])  # in streams
     encoder.encode_texts([f"text {n}" for n in range(10)])
     alive = [weakref.ref(thing) for thing in (encoder, encoder._model, next(encoder._model.parameters()))]
