@@ -12,12 +12,22 @@ import numpy as np
 from ..errors import MediaError
 from ..index.report import IndexReport
 from ..search.footage import preview_span
+from ..search.mode import Mode
 from ..search.moments import Moment, Moments, clock
 from ..search.results import Hit, Hits, Scores, Tags
+from .histogram import histogram_svg
+from .scale import Scale
 from .style import STYLE
 
+FOUND = {  # a mode in words
+    Mode.TEXT_TO_IMAGE: "photos of it",
+    Mode.IMAGE_TO_IMAGE: "photos like it",
+    Mode.MIXED_TO_IMAGE: "photos like this sum",
+    Mode.TEXT_TO_VIDEO: "in videos",
+    Mode.IMAGE_TO_VIDEO: "like it, in videos",
+    Mode.MIXED_TO_VIDEO: "like this sum, in videos",
+}
 MOST_CLIP_BYTES = 430_000  # five of them, base64, are under 3 MB
-BINS = 48  # of the little plot of all scores
 
 
 def hits_html(hits: Hits) -> str:
@@ -29,7 +39,7 @@ def tags_html(tags: Tags) -> str:
     """Each tag with the number of photos that have it, over the best of them; a tag that no photo has stays a line."""
     banner, body = next((hits.warning for hits in tags.values()), ""), ""
     for tag, count in tags.counts().items():
-        tiles = "".join(tile_html(hit, tags[tag].thumbnail(hit), tags[tag].threshold) for hit in tags[tag])
+        tiles = "".join(tile_html(hit, tags[tag].thumbnail(hit), scale_of(tags[tag])) for hit in tags[tag])
         body += f'<div class="head"><b>{escape(tag)}</b> <small>{count:,} photos</small></div>'
         body += f'<div class="grid">{tiles}</div>' if tiles else ""
     return page_html(banner, body)
@@ -42,7 +52,8 @@ def scores_html(scores: Scores) -> str:
 
 def _hits_body(hits: Hits) -> str:
     nothing = nothing_html(hits)
-    tiles = "".join(tile_html(hit, hits.thumbnail(hit), hits.threshold) for hit in shown(hits))
+    scale = scale_of(hits)
+    tiles = "".join(tile_html(hit, hits.thumbnail(hit), scale) for hit in shown(hits))
     return f'{head_html(hits)}{nothing}<div class="grid{" below" if nothing else ""}">{tiles}</div>'
 
 
@@ -56,7 +67,7 @@ def head_html(hits: Hits, asked: str = "") -> str:
     things = "photos" if hits.mode.target == "image" else "video frames"
     cut = f", cosine {hits.threshold:.2f} or more" if hits.threshold > -1 else ""  # -1: whatever their score
     return (
-        f'<div class="head">{asked}<b>{escape(hits.query)}</b> <small>{escape(hits.mode.replace("->", " → "))}</small>'
+        f'<div class="head">{asked}<b>{escape(hits.query)}</b> <small>{FOUND[hits.mode]}</small>'
         f"<br><small>{len(hits)} shown of {hits.searched:,} {things} compared{cut}</small></div>"
     )
 
@@ -70,32 +81,17 @@ def nothing_html(hits: Hits) -> str:
 
 
 def plot_html(scores: Scores) -> str:
-    """All scores as a small histogram (counts on a root scale, so that the few at the right are seen)."""
+    """All scores as a small histogram."""
     values = scores.values[np.isfinite(scores.values)]
     if not len(values):
         return ""
     low, high = float(min(values.min(), scores.threshold)), float(max(values.max(), scores.threshold))
-    low, high = low - 0.02, high + 0.02
-    counts, _ = np.histogram(values, BINS, (low, high))
-    heights = 60 * np.sqrt(counts / counts.max())
-    bars = "".join(
-        f'<rect x="{10 * i}" y="{64 - tall:.1f}" width="9" height="{tall:.1f}"/>'
-        for i, tall in enumerate(heights)
-        if tall
-    )
-    at = 10 * BINS * (scores.threshold - low) / (high - low)
-    words = f"{len(values):,} scores from {values.min():.2f} to {values.max():.2f}; threshold {scores.threshold:.2f}"
-    side, gap = ("end", -4) if at > 5 * BINS else ("start", 4)
-    return (
-        f'<svg viewBox="0 0 {10 * BINS} 80" role="img" aria-label="{words}">{bars}'
-        f'<line x1="{at:.0f}" y1="0" x2="{at:.0f}" y2="66"/>'
-        f'<text x="{at + gap:.0f}" y="10" text-anchor="{side}">threshold {scores.threshold:.2f}</text>'
-        f'<text x="0" y="78">{low:.2f}</text><text x="{10 * BINS}" y="78" text-anchor="end">{high:.2f}</text></svg>'
-    )
+    words = f"{len(values):,} scores from {values.min():.2f} to {values.max():.2f}; cutoff {scores.threshold:.2f}"
+    return histogram_svg(values, (low - 0.02, high + 0.02), scores.threshold, words)
 
 
-def tile_html(hit: Hit, jpeg: bytes | None, threshold: float | None = None, link: str | None = None) -> str:
-    """One figure: the thumbnail, the name, the score, the folder; `link` leads to the file itself."""
+def tile_html(hit: Hit, jpeg: bytes | None, scale: Scale | None = None, link: str | None = None) -> str:
+    """One figure: the thumbnail, the name, how good a match it is, the folder; `link` leads to the file itself."""
     folder, _, name = hit.path.rpartition("/")
     when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
     picture = picture_html(jpeg, name + when)
@@ -105,7 +101,7 @@ def tile_html(hit: Hit, jpeg: bytes | None, threshold: float | None = None, link
     opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
     return (
         f'<figure title="{escape(hit.path)}">{picture}<figcaption>{escape(name)}{when}{alike}'
-        f"{_bar(hit.score, threshold)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
+        f"{_bar(hit.score, scale)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
     )
 
 
@@ -124,7 +120,7 @@ def moments_html(moments: Moments) -> str:
     )
     if not moments:
         head += f"<p>{moments.nothing()}</p>"
-    return page_html(moments.warning, head + _players(moments, moments.threshold))
+    return page_html(moments.warning, head + _players(moments))
 
 
 def moment_html(moment: Moment) -> str:
@@ -132,8 +128,8 @@ def moment_html(moment: Moment) -> str:
     return page_html(moment.engine.warning if moment.engine else "", _players([moment]))
 
 
-def _players(moments, threshold: float | None = None) -> str:
-    return f'<div class="grid players">{"".join(player_html(moment, threshold) for moment in moments)}</div>'
+def _players(moments) -> str:
+    return f'<div class="grid players">{"".join(player_html(moment) for moment in moments)}</div>'
 
 
 def report_html(report: IndexReport) -> str:
@@ -158,17 +154,18 @@ def save_html(sections: list, file) -> None:
     """Write results (anything with `_repr_html_`) and headings (strings) as one self-contained page."""
     parts = [f"<h2>{escape(s)}</h2>" if isinstance(s, str) else s._repr_html_() for s in sections]
     head = (
-        '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        '<meta name="color-scheme" content="light dark"><title>cliplib</title>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width"><title>Found with cliplib</title></head>'
     )
-    body = '<body style="font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1100px">'
+    body = '<body style="font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1100px"><main>'
+    title = "<h1>Found photos and moments</h1>"
     with open(file, "w", encoding="utf-8") as page:
-        page.write(head + body + "".join(parts))
+        page.write(f"{head}{body}{title}{''.join(parts)}</main></body></html>")
 
 
 def page_html(banner: str, body: str) -> str:
-    """`body` in the style sheet's care, under the model's warning."""
-    return f'{STYLE}<div class="cliplib">{banner_html(banner)}{body}</div>'
+    """`body` in the style sheet's care, over the model's warning."""
+    return f'{STYLE}<div class="cliplib">{body}{banner_html(banner)}</div>'
 
 
 def banner_html(banner: str) -> str:
@@ -176,7 +173,7 @@ def banner_html(banner: str) -> str:
     return f'<div class="banner">{escape(banner)}</div>' if banner else ""
 
 
-def player_html(moment: Moment, threshold: float | None = None, from_s: float | None = None) -> str:
+def player_html(moment: Moment, from_s: float | None = None) -> str:
     """A figure that plays a moment, from its beginning or from `from_s`, in seconds of the video."""
     folder, _, name = moment.path.rpartition("/")
     times, note = f"{clock(moment.start_s)} to {clock(moment.end_s)}, best at {clock(moment.peak_s)}", ""
@@ -202,16 +199,21 @@ def player_html(moment: Moment, threshold: float | None = None, from_s: float | 
             note = f"the player shows {clock(start_s)} to {clock(end_s)}"
     return (
         f'<figure title="{escape(moment.path)}">{shown}<figcaption>{escape(name)} <small>{escape(folder)}</small><br>'
-        f"{times} <small>{escape(note)}</small>{_bar(moment.score, threshold)}</figcaption></figure>"
+        f"{times} <small>{escape(note)}</small><div>cosine {moment.score:.3f}</div></figcaption></figure>"
     )
 
 
-def _bar(score: float, threshold: float | None) -> str:
-    """The score as a bar and a number; a mark where the threshold is."""
-    marked = threshold is not None and threshold > -1
-    mark = f'<u style="left:{_share(threshold)}" title="threshold {threshold:.2f}"></u>' if marked else ""
-    return f'<div class="score"><i style="width:{_share(score)}"></i>{mark}</div>{score:.3f}'
+def scale_of(hits: Hits) -> Scale | None:
+    """What bars of these hits are measured by; None for hits of no search."""
+    return Scale.of(hits.scores.values, hits.threshold) if hits.scores else None
 
 
-def _share(score: float) -> str:
-    return f"{max(0.0, min(1.0, score)):.1%}"
+def _bar(score: float, scale: Scale | None) -> str:
+    """How good a match is: a bar with a mark where the cutoff is, a word, and the cosine."""
+    if scale is None:
+        return f"<div>cosine {score:.3f}</div>"
+    strength = scale.strength(score)
+    return (
+        f'<div class="score"><i style="width:{strength:.1%}"></i><u title="cutoff {scale.cutoff:.2f}"></u></div>'
+        f"{scale.words(score)} <small>cosine {score:.3f}</small>"
+    )

@@ -9,12 +9,12 @@ and Voilà (`data-jp-theme-light`), Colab (`html[theme]`), VS Code (`data-vscode
 _LIGHT = (
     "--ink:#1c1e21;--dim:#565c66;--paper:#fff;--card:#fff;--edge:#d8dbe0;--line:#83899a;--hollow:#eceef1;"
     "--bar:#2563d4;--act:#1f5bcc;--on-act:#fff;--focus:#1f5bcc;--mark:#b3261e;--yes:#1a7a3c;--on-yes:#fff;"
-    "--warn:#5c4500;--warn-card:#fff3cd;--link:#1a5fd0;color-scheme:light"
+    "--link:#1a5fd0;color-scheme:light"
 )
 _DARK = (
     "--ink:#e8eaee;--dim:#b0b6c0;--paper:#1a1d21;--card:#23262b;--edge:#434a54;--line:#7c8594;--hollow:#30353c;"
     "--bar:#7aa8ff;--act:#8ab4ff;--on-act:#0c1a33;--focus:#8ab4ff;--mark:#ff8a80;--yes:#6fd08c;--on-yes:#10210f;"
-    "--warn:#ffe9a8;--warn-card:#4d3f10;--link:#8ab4ff;color-scheme:dark"
+    "--link:#8ab4ff;color-scheme:dark"
 )
 _OURS = ":is(.cliplib,.cliplib-box,.clip-page,.clip-app)"
 _SAYS_LIGHT = (
@@ -39,7 +39,7 @@ STYLE = f"""<style>{THEME}
 .cliplib .grid+.head{{margin-top:1em}}
 .cliplib .head img{{height:56px;border-radius:6px;float:left;margin-right:.7em}}.cliplib .head:after{{content:"";
 display:block;clear:both}}
-.cliplib .banner{{background:var(--warn-card);color:var(--warn);border-radius:6px;padding:.2em .7em;margin:.2em 0;
+.cliplib .banner{{color:var(--dim);border-top:1px solid var(--edge);padding-top:.4em;margin:.8em 0 .2em;
 font-size:.88em}}
 .cliplib .error{{border-left:4px solid var(--mark);padding:.3em .8em;margin:.3em 0}}
 .cliplib .grid,.cliplib-grid.widget-box{{display:grid;gap:12px;align-items:start;
@@ -51,7 +51,7 @@ background:var(--hollow)}}
 .cliplib figcaption{{padding:6px 9px 8px}}
 .cliplib .score{{position:relative;height:5px;border-radius:3px;background:var(--hollow);margin:6px 0 4px}}
 .cliplib .score i{{display:block;height:100%;border-radius:3px;background:var(--bar)}}
-.cliplib .score u{{position:absolute;top:-3px;bottom:-3px;width:2px;background:var(--mark)}}
+.cliplib .score u{{position:absolute;left:33.3%;top:-3px;bottom:-3px;width:2px;background:var(--mark)}}
 .cliplib .alike{{background:var(--hollow);border-radius:9px;padding:0 .6em;font-size:.9em;white-space:nowrap}}
 .cliplib a{{color:var(--link)}}
 .cliplib .players{{grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr))}}

@@ -126,7 +126,7 @@ class SearchBox(ipywidgets.VBox):
             self.gallery.show(self.hits, self.judged)
             picture = picture_html(self._picture, "the query") if self._picture else ""
             notes = "".join(f'<p class="error">{escape(note)}</p>' for note in self._notes)
-            top = banner_html(self.hits.warning) + head_html(self.hits, picture) + notes + nothing_html(self.hits)
+            top = head_html(self.hits, picture) + notes + nothing_html(self.hits) + banner_html(self.hits.warning)
             self.head.value = f'<div class="cliplib">{top}</div>'
             self.keeping.close()
             self.keeping.open.layout.display = ""
@@ -176,7 +176,7 @@ class SearchBox(ipywidgets.VBox):
         self.refine.layout.display = "" if self.judged else "none"
 
     def _player(self, hit: Hit) -> str:
-        return player_html(moment_of(self.scores, hit, self.hits.threshold), self.hits.threshold, hit.time_s)
+        return player_html(moment_of(self.scores, hit, self.hits.threshold), hit.time_s)
 
 
 def moment_of(scores: Scores, hit: Hit, threshold: float) -> Moment:

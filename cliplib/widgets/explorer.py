@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ..calibrate.evaluation import at_cutoffs
+from ..display.histogram import histogram_svg
 from ..display.html import page_html, tile_html
+from ..display.scale import Scale
 from ..display.style import STYLE
 from ..lab import Table
 from ..library import Library
 from ..search.results import Hit
 
-BINS = 60
 SHOWN = 6  # pictures on either side
 ALL = "all queries"
 
@@ -34,27 +35,13 @@ def cut(table: Table, cutoff: float, query: str | None = None) -> tuple[np.ndarr
     return at_cutoffs(judged, cutoff).mean(0), accepted, rejected
 
 
-def histogram_svg(table: Table, cutoff: float, query: str | None = None) -> str:
-    """Relevant scores above the line, irrelevant ones below it, and the cutoff; counts on a root scale."""
+def plot(table: Table, cutoff: float, query: str | None = None) -> str:
+    """Relevant scores above the line, irrelevant ones below it, and the cutoff."""
     rows = table.rows if query is None else table.rows[table.rows["query"] == query]
-    low, high = table.rows["score"].min() - 0.02, table.rows["score"].max() + 0.02
-    sides = [rows.loc[rows["relevant"] == wanted, "score"] for wanted in (True, False)]
-    counts = [np.sqrt(np.histogram(side, BINS, (low, high))[0]) for side in sides]
-    tallest, bars = max(1.0, *(count.max() for count in counts)), []
-    for count, up, colour in zip(counts, (True, False), ("var(--bar)", "var(--dim)"), strict=True):
-        for number, height in enumerate(60 * count / tallest):
-            if height:
-                top = 64 - height if up else 66
-                bars.append(
-                    f'<rect x="{8 * number}" y="{top:.1f}" width="7" height="{height:.1f}" style="fill:{colour}"/>'
-                )
-    at = 8 * BINS * (np.clip(cutoff, low, high) - low) / (high - low)
-    return (
-        f'<svg viewBox="0 0 {8 * BINS} 140" role="img" aria-label="relevant scores above, irrelevant below">'
-        f'{"".join(bars)}<line x1="{at:.0f}" y1="0" x2="{at:.0f}" y2="128"/>'
-        f'<text x="2" y="10">relevant</text><text x="2" y="126">irrelevant</text>'
-        f'<text x="0" y="139">{low:.2f}</text><text x="{8 * BINS}" y="139" text-anchor="end">{high:.2f}</text></svg>'
-    )
+    right, wrong = (rows.loc[rows["relevant"] == wanted, "score"].to_numpy() for wanted in (True, False))
+    span = float(table.rows["score"].min()) - 0.02, float(table.rows["score"].max()) + 0.02
+    words = f"{len(right)} relevant scores above, {len(wrong)} irrelevant below, cutoff {cutoff:.2f}"
+    return histogram_svg(right, span, cutoff, words, down=wrong)
 
 
 class Explorer(ipywidgets.VBox):
@@ -91,17 +78,17 @@ class Explorer(ipywidgets.VBox):
             f'<div style="flex:1 1 300px"><b>{name}: {len(rows):,}</b>{self._tiles(rows)}</div>'
             for name, rows in (("accepted", accepted), ("rejected", rejected))
         )
-        body = f"{histogram_svg(self.table, self.cutoff.value, query)}<p>{numbers}; nearest to the cutoff:</p>"
+        body = f"{plot(self.table, self.cutoff.value, query)}<p>{numbers}; nearest to the cutoff:</p>"
         body += f'<div style="display:flex;flex-wrap:wrap;gap:16px">{sides}</div>'
         self.page.value = page_html(self.library.encoder.warning, body)
 
     def _tiles(self, rows: pd.DataFrame) -> str:
-        tiles = []
+        tiles, scale = [], Scale.of(self.table.judged.scores, self.cutoff.value)
         for row in rows.head(SHOWN).itertuples():
             time_s = None if np.isnan(row.time_s) else float(row.time_s)
             hit = Hit(row.path, float(row.score), time_s, digest=self._digests[row.path])
             said = "relevant" if row.relevant else "irrelevant"
-            tile = tile_html(hit, self._thumbnail(hit), self.cutoff.value)
+            tile = tile_html(hit, self._thumbnail(hit), scale)
             tiles.append(f'<div title="{escape(row.query)}">{tile}<small>{said}: {escape(row.query)}</small></div>')
         return f'<div class="grid">{"".join(tiles)}</div>'
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import ipywidgets
 
-from ..display.html import shown, tile_html
+from ..display.html import scale_of, shown, tile_html
+from ..display.scale import Scale
 from ..search.results import Hit, Hits
 from .parts import errors_in, row
 
@@ -57,11 +58,11 @@ class Tile:
         self.widget = ipywidgets.VBox([self.figure, row(*buttons, layout=wide)], layout=wide)
         self.widget.add_class("cliplib-tile")
 
-    def fill(self, hits: Hits, hit: Hit, greyed: bool, judged: bool | None) -> None:
+    def fill(self, hits: Hits, hit: Hit, scale: Scale | None, judged: bool | None) -> None:
         """Show this hit; `judged`: the thumb it has been given."""
         self.hit = hit
-        page = tile_html(hit, hits.thumbnail(hit), hits.threshold, self.actions.link(hit))
-        self.figure.value = f'<div class="cliplib{" below" if greyed else ""}">{page}</div>'
+        page = tile_html(hit, hits.thumbnail(hit), scale, self.actions.link(hit))
+        self.figure.value = f'<div class="cliplib{"" if hits.hits else " below"}">{page}</div>'
         self.mark(judged)
 
     def mark(self, judged: bool | None) -> None:
@@ -88,11 +89,11 @@ class Gallery:
 
     def show(self, hits: Hits, judged: dict) -> None:
         """Fill tiles with what these hits show; `judged` maps (path, time_s) to the thumb given."""
-        page = shown(hits)
+        page, scale = shown(hits), scale_of(hits)
         while len(self._pool) < len(page):
             self._pool.append(Tile(self._actions, *self._layouts))
         for tile, hit in zip(self._pool, page, strict=False):
-            tile.fill(hits, hit, not hits.hits, judged.get((hit.path, hit.time_s)))
+            tile.fill(hits, hit, scale, judged.get((hit.path, hit.time_s)))
         if len(page) != len(self.tiles):
             self.tiles = self._pool[: len(page)]
             self.widget.children = [tile.widget for tile in self.tiles]

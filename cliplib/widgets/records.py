@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..display.scale import Scale
 from ..search.moments import Moment, clock
 from ..search.ranking import folded
 from ..search.results import Hit, Scores
@@ -20,39 +21,8 @@ CURVE_POINTS = 160  # of the scores along a video; a longer one shows the best o
 ONE_SCENE = 0.95  # moments of one video whose best frames are this alike are one tile
 LEAD_S = 1.0  # a clip begins so long before the best frame
 CLIP_S = 8.0
-WORDS = ((0.75, "strong"), (0.5, "good"), (1 / 3, "fair"), (-np.inf, "weak"))
 FACTS = ["path", "time_s", "digest", "width", "height", "taken_at", "taken_from", "camera", "latitude", "longitude"]
 FACTS += ["duration_s", "size"]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Where scores lie: `low` is an ordinary picture of this library, `cutoff` what passes, `high` a very good one."""
-
-    low: float
-    cutoff: float
-    high: float
-
-    @classmethod
-    def of(cls, values: np.ndarray, cutoff: float) -> Scale:
-        """From all scores of a query, float (n,), NaN where a row may not be found."""
-        known = values[np.isfinite(values)]
-        low, best = (float(np.median(known)), float(known.max())) if len(known) else (cutoff, cutoff)
-        if cutoff <= -1:  # the best first, and none is left out: a middling picture stands where a cutoff would
-            cutoff, low = (low + best) / 2, low
-        low = min(low, cutoff - 0.02)
-        return cls(low, cutoff, max(best, cutoff + (cutoff - low) / 4))
-
-    def strength(self, score: float) -> float:
-        """0 for an ordinary picture, a third at the cutoff, 1 for a very good one: what a bar shows."""
-        if score < self.cutoff:
-            return max(0.0, (score - self.low) / (self.cutoff - self.low) / 3)
-        return min(1.0, 1 / 3 + 2 / 3 * (score - self.cutoff) / (self.high - self.cutoff))
-
-
-def words_for(strength: float) -> str:
-    """How good a match is, in a word."""
-    return next(words for least, words in WORDS if strength >= least)
 
 
 class Facts:
@@ -186,7 +156,7 @@ def _tile(facts: Facts, hit: Hit, scale: Scale) -> dict[str, Any]:
     return facts.record(hit.path, time_s=hit.time_s, digest=hit.digest) | {
         "score": round(hit.score, 4),
         "strength": round(strength, 3),
-        "words": words_for(strength),
+        "words": scale.words(hit.score),
         "odds": hit.odds,
         "alike": [{"path": path, "name": PurePosixPath(path).name} for path in dict.fromkeys(hit.alike)],
     }

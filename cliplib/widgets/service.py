@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow.compute as pc
 from PIL import Image
 
+from ..display.scale import Scale
 from ..errors import CliplibError, MediaError, QueryError
 from ..library import Library
 from ..media.photo import open_photo, thumbnail
@@ -32,7 +33,7 @@ from ..search.moments import Moment, clock
 from ..search.query import Query, image, text
 from ..search.results import Cutoff, Hit, Hits, Scores
 from . import records
-from .records import Facts, Scale
+from .records import Facts
 
 KEPT = 24  # questions whose scores are kept
 LARGE_EDGE = 1_600  # pixels of a picture in the lightbox

@@ -8,6 +8,7 @@ import pytest
 
 from cliplib.cache import rows as rows_
 from cliplib.display.html import hits_html, player_html, plot_html, save_html, scores_html, tile_html
+from cliplib.display.scale import Scale
 from cliplib.display.style import STYLE
 from cliplib.index.report import IndexReport, Skipped
 from cliplib.search.mode import Mode
@@ -73,17 +74,15 @@ class TestTile:
     def test_without_a_thumbnail_it_says_so(self):
         assert "no preview" in tile_html(Hit("sea.jpg", 0.5), None)
 
-    def test_the_bar_is_as_long_as_the_score_and_marks_the_threshold(self):
-        page = tile_html(Hit("sea.jpg", 0.375), None, 0.25)
-        assert "width:37.5%" in page and "left:25.0%" in page and "0.375" in page
+    def test_the_bar_says_how_good_it_is_in_this_answer_and_the_cosine_stands_beside(self):
+        page = tile_html(Hit("sea.jpg", 0.5), None, Scale(0.3, 0.5, 0.9))
+        assert "width:33.3%" in page and "fair" in page and "cosine 0.500" in page and "cutoff 0.50" in page
+        assert "width:0.0%" in tile_html(Hit("sea.jpg", -0.3), None, Scale(0.3, 0.5, 0.9))
 
-    def test_where_any_score_passes_no_threshold_is_drawn_or_named(self):
+    def test_where_any_score_passes_no_cutoff_is_named(self):
         page = hits_html(hits_of(Hit("sea.jpg", 0.375), threshold=-1))
-        assert "<u " not in page and "1 shown of 9 photos compared</small>" in page
+        assert "1 shown of 9 photos compared</small>" in page
         assert "compared, cosine 0.25 or more</small>" in hits_html(hits_of(Hit("sea.jpg", 0.375)))
-
-    def test_a_negative_score_has_no_bar(self):
-        assert "width:0.0%" in tile_html(Hit("sea.jpg", -0.3), None)
 
     def test_a_fold_counts_what_it_took_in_and_names_it(self):
         page = tile_html(Hit("sea.jpg", 0.5, alike=tuple(f"{i}.jpg" for i in range(8))), None)
@@ -121,7 +120,7 @@ class TestPlot:
         assert line == 20
 
     def test_is_said_in_words_too(self):
-        assert 'aria-label="3 scores from 0.10 to 0.30; threshold 0.25"' in plot_html(scores_of([0.1, 0.2, 0.3]))
+        assert 'aria-label="3 scores from 0.10 to 0.30; cutoff 0.25"' in plot_html(scores_of([0.1, 0.2, 0.3]))
 
     def test_rows_that_may_not_be_found_are_left_out(self):
         assert 'aria-label="1 scores' in plot_html(scores_of([0.1, np.nan]))
@@ -135,6 +134,11 @@ class TestPlot:
 class TestStyle:
     def test_is_small(self):
         assert len(STYLE) < 9_000
+
+    def test_a_saved_page_says_its_language_and_has_one_heading(self, tmp_path):
+        save_html([hits_of()], tmp_path / "page.html")
+        page = (tmp_path / "page.html").read_text()
+        assert '<html lang="en">' in page and page.count("<h1>") == 1
 
     def test_a_saved_page_is_readable_on_a_dark_system(self, tmp_path):
         save_html([hits_of()], tmp_path / "page.html")

@@ -8,7 +8,7 @@ import cliplib
 from cliplib import lab
 from cliplib.calibrate.judgements import Judgements
 from cliplib.models.clip_encoder import ClipEncoder
-from cliplib.widgets.explorer import ALL, Explorer, cut, histogram_svg
+from cliplib.widgets.explorer import ALL, Explorer, cut, plot
 from cliplib.widgets.labelling import LabellingBox, tasks
 from tests.libraries import draw_picture, draw_video
 
@@ -160,5 +160,6 @@ class TestExplorer:
             library.profiles.remove(TEXT)
 
     def test_the_histogram_has_both_sides(self, table):
-        drawn = histogram_svg(table, 0.0)
-        assert drawn.count("var(--bar)") >= 1 and drawn.count("var(--dim)") >= 1 and "<line" in drawn
+        drawn = plot(table, 0.0)
+        assert 0 < drawn.count('class="other"') < drawn.count("<rect") and "<line" in drawn
+        assert "6 relevant scores above, 10 irrelevant below" in drawn

@@ -166,7 +166,7 @@ class TestTextBox:
         first = box.gallery.tiles[0]
         path = first.hit.path
         first.similar.click()
-        assert path in said(box) and "image → image" in said(box)
+        assert path in said(box) and "photos like it" in said(box)
         assert box.controls.threshold.value == pytest.approx(0.70)  # the mode's own
         box.controls.threshold.value = -0.2
         assert path not in paths(box) and len(paths(box)) == 4
@@ -310,12 +310,12 @@ class TestVideoBox:
     def test_a_frame_finds_frames_like_it(self, videos):
         when = videos.gallery.tiles[0].hit.time_s
         videos.gallery.tiles[0].similar.click()
-        assert f"v.mp4 at 0:0{when:.1f}" in said(videos) and "image → video" in said(videos)
+        assert f"v.mp4 at 0:0{when:.1f}" in said(videos) and "like it, in videos" in said(videos)
         assert videos.gallery.tiles[0].hit.time_s == when
 
     def test_a_photo_asks_too(self, videos, tmp_path):
         upload(videos.entry[1], "mine.png", png(1, tmp_path))
-        assert "image → video" in said(videos)
+        assert "like it, in videos" in said(videos)
 
     def test_a_thumb_keeps_the_time(self, videos, judgements):
         videos.gallery.tiles[0].no.click()
@@ -350,7 +350,7 @@ class TestComposeBox:
         box.gallery.tiles[0].similar.click()
         kind, line, _ = self.rows(box)[1].children
         assert (kind.value, line.value) == ("photo", path)
-        assert path not in paths(box) and "mixed → image" in said(box)
+        assert path not in paths(box) and "photos like this sum" in said(box)
 
     def test_moving_a_weight_asks_again(self, library):
         box = plain.compose_box(library, example="a dog")

@@ -1,0 +1,42 @@
+"""How good a match is, as the length of a bar and in a word: a cosine alone tells nobody whether 0.31 is much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+WORDS = ((0.75, "strong"), (0.5, "good"), (1 / 3, "fair"), (-np.inf, "weak"))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where scores lie: `low` is an ordinary picture of this library, `cutoff` what passes, `high` a very good one."""
+
+    low: float
+    cutoff: float
+    high: float
+
+    @classmethod
+    def of(cls, values: np.ndarray, cutoff: float) -> Scale:
+        """The scale of one query.
+
+        Args:
+            values: its scores, float (n,), NaN where a row may not be found.
+            cutoff: what passes; -1 where all does, and the middle between ordinary and best stands for it.
+        """
+        known = values[np.isfinite(values)]
+        low, best = (float(np.median(known)), float(known.max())) if len(known) else (cutoff, cutoff)
+        cutoff = (low + best) / 2 if cutoff <= -1 else cutoff
+        low = min(low, cutoff - 0.02)
+        return cls(low, cutoff, max(best, cutoff + (cutoff - low) / 4))
+
+    def strength(self, score: float) -> float:
+        """0 for an ordinary picture, a third at the cutoff, 1 for a very good one."""
+        if score < self.cutoff:
+            return max(0.0, (score - self.low) / (self.cutoff - self.low) / 3)
+        return min(1.0, 1 / 3 + 2 / 3 * (score - self.cutoff) / (self.high - self.cutoff))
+
+    def words(self, score: float) -> str:
+        """How good a match is, in a word."""
+        return next(words for least, words in WORDS if self.strength(score) >= least)
