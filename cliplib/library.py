@@ -9,9 +9,10 @@ from pathlib import Path
 
 from . import models
 from .cache import manifest, pack, snapshot
+from .cache.durable import writable
 from .cache.rows import PRECISIONS
 from .cache.staging import copy_by_hand, copy_index
-from .cache.store import Store, cache_of, folder_name
+from .cache.store import Store, cache_elsewhere, cache_of, folder_name
 from .calibrate.cutoffs import Cutoffs
 from .calibrate.judgements import Judgements
 from .calibrate.profiles import Profiles
@@ -126,12 +127,17 @@ class Library:
 
     def _write_below_cache(self) -> None:
         """Before a run: what the index holds where it can only be read is copied, or merged with what was written."""
+        beside = self.root / ".cliplib"
+        if self._cache is None and self.cache == beside and os.path.isdir(beside) and not writable(beside):
+            self.cache, self._read_only = cache_elsewhere(self.root), beside  # a mount may claim more than it allows
+            for name in ("_by_hand", "judgements", "profiles"):
+                self.__dict__.pop(name, None)
         if self._read_only and manifest.files(origin := self._read_only / self._name):
             own = self.cache / self._name
             try:
                 copy_index(origin, own, whole=False)
             except OSError as error:
-                why = f"{error.strerror or error}. Give a folder that can be written with Library(..., cache=...)"
+                why = f"{error.strerror or error}. Make room there, or index anew with Library(..., cache=...)"
                 raise CacheError(
                     f"{origin} can only be read, and its copy {own} could not be written: {why}"
                 ) from error

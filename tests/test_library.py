@@ -253,6 +253,17 @@ class TestOpening:
         late = cliplib.Library(owner.root, model=weights, device="cpu", precision="fp32")
         assert late.index(progress=False).encoded == 0 and len(late) == 10
 
+    def test_a_folder_that_claims_to_be_writable_and_is_not_is_read_too(self, tmp_path, weights, monkeypatch):
+        owner = five_photos_and_a_video(tmp_path / "photos", weights)
+        owner.judgements.add("text->image", "a dog", owner.photos()[0], True)
+        before = sorted(owner.root.rglob("*"))
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setattr("cliplib.library.writable", lambda folder: False)
+        reader = cliplib.Library(owner.root, model=weights, device="cpu", precision="fp32")
+        assert len(reader.judgements.frame()) == 1 and reader.index(progress=False).encoded == 0
+        reader.judgements.add("text->image", "a cat", owner.photos()[0], True)
+        assert len(reader.judgements.frame()) == 2 and sorted(owner.root.rglob("*")) == before
+
     def test_an_index_that_can_only_be_read_is_read_where_nothing_can_be_written_at_all(
         self, tmp_path, weights, monkeypatch
     ):

@@ -220,7 +220,11 @@ def folder_name(model: str, model_id: str) -> str:
 def cache_of(root: Path) -> Path:
     """Where a library's caches are written: `root/.cliplib`, or in the home folder where that cannot be written."""
     beside = root / ".cliplib"
-    if os.access(beside, os.W_OK) if beside.is_dir() else writable(root):
-        return beside
+    can_write = os.access(beside, os.W_OK) if beside.is_dir() else writable(root)
+    return beside if can_write else cache_elsewhere(root)
+
+
+def cache_elsewhere(root: Path) -> Path:
+    """The folder in the home folder for the caches of a library that cannot hold them itself."""
     name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return home() / ".cache" / "cliplib" / name
