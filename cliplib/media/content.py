@@ -9,6 +9,8 @@ from __future__ import annotations
 HEAD_BYTES = 4096  # enough of the beginning
 PICTURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"BM": "BMP"}
 PICTURES |= dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF")
+PICTURES |= dict.fromkeys((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), "JPEG 2000")
+PICTURES |= {b"P%d%c" % (kind, blank): "PNM" for kind in range(1, 7) for blank in b" \t\r\n"}
 BRANDS = {b"avif": "AVIF", b"avis": "AVIF"}  # of ISO base media files, the likelier first
 BRANDS |= dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "HEIC")
 VIDEOS = (  # (offset, bytes there, FFmpeg's demuxer)
@@ -20,6 +22,11 @@ VIDEOS = (  # (offset, bytes there, FFmpeg's demuxer)
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
     (0, b"OggS", "ogg"),
 )
+TS_PACKETS = (
+    (0, 188),
+    (4, 192),
+    (0, 204),
+)  # where the first "G" stands, and the next: broadcast, camcorders, with parity
 STRANGERS = {  # what else turns up under the name of a picture or a video, by its first bytes in lower case
     b"%!ps": "PostScript (EPS: a program, which is not run)",
     b"\xc5\xd0\xd3\xc6": "PostScript (EPS: a program, which is not run)",
@@ -51,7 +58,7 @@ def video_demuxer(head: bytes) -> str | None:
     """FFmpeg's name for the container of a video, such as "mov", by its first bytes; None for anything else."""
     if head[4:8] == b"ftyp" and head[8:12] in BRANDS:
         return None
-    if head[:1] == head[188:189] == b"G":
+    if any(head[at : at + 1] == head[at + size : at + size + 1] == b"G" for at, size in TS_PACKETS):
         return "mpegts"
     return next((demuxer for at, start, demuxer in VIDEOS if head.startswith(start, at)), None)
 
@@ -76,4 +83,9 @@ def _looks_like(head):
             return found
     if not head.strip(b"\0"):
         return "zero bytes only (an unfinished upload?)"
-    return "plain text" if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head[:512]) else None
+    return "plain text" if is_text(head) else None
+
+
+def is_text(head: bytes) -> bool:
+    """Whether bytes, as far as the first 512 tell, are a text."""
+    return bool(head) and all(byte >= 32 or byte in b"\t\n\r\f" for byte in head[:512])

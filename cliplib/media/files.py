@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 from ..errors import LibraryError, MediaError
 from . import zips
+from .content import HEAD_BYTES, is_text
+from .kinds import IMAGE_SUFFIXES, KINDS, LEFT_OUT, TEXT_TOO, UNREAD_KINDS, VIDEO_SUFFIXES, suffix_of
+from .reading import open_file
 from .retry import with_retries
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".heic", ".heif", ".webp"})
-IMAGE_SUFFIXES |= {".gif", ".tif", ".tiff", ".bmp", ".avif"}
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp"})
-KINDS = dict.fromkeys(IMAGE_SUFFIXES, "image") | dict.fromkeys(VIDEO_SUFFIXES, "video")
-KINDS |= {".zip": "archive", ".json": "sidecar"}
+__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Listing", "MediaFile", "find_media"]
+
+IGNORE_FILE = ".cliplibignore"
 
 
 class MediaFile(NamedTuple):
@@ -31,6 +33,10 @@ class Listing(NamedTuple):
     """What a walk saw: files, sorted by path; problems, with stage "walk"; folders (archives) not read; JSON files, by
     path, with their mtime in ns.
 
+    `not_read` counts what is of no kind that is read, by suffix and by what that is: {(".psd", "picture"): 4}; that is
+    "raw photo", "picture", "video", "archive" or "other". `left_out` has what `kinds.LEFT_OUT`, `.cliplibignore` or
+    `ignore` leave out: {path of a folder or file: its name, or that of the rule's source}.
+
     What the index knows of a path that is among the problems, or below an unread folder, is neither confirmed nor gone.
     """
 
@@ -38,20 +44,29 @@ class Listing(NamedTuple):
     problems: list[MediaError]
     unread_folders: list[str]
     jsons: dict[str, int]  # they may be sidecars, see `takeout`
+    not_read: dict[tuple[str, str], int] = {}  # noqa: RUF012 - a walk brings its own
+    left_out: dict[str, str] = {}  # noqa: RUF012
+
+    def leaves_out(self, path: str) -> bool:
+        """Whether a file was left out on purpose, itself or with a folder around it."""
+        parts = path.split("/") if self.left_out else ()
+        return any("/".join(parts[:end]) in self.left_out for end in range(1, len(parts) + 1))
 
 
-def find_media(root) -> Listing:
+def find_media(root, ignore: Sequence[str] = ()) -> Listing:
     """The image and video files in the folder `root` and below, also in zip archives: "a.zip!/member.jpg", see `zips`.
 
-    Left out: hidden files and folders (`.cliplib` is one), whatever is no regular file, links to what is listed
-    already, and links to a folder around the root (loops). What makes trouble is listed as a problem; the walk goes on.
+    `ignore` are lines in the syntax of .gitignore for what to leave out, relative to the root; a file `.cliplibignore`
+    in the root has more. They come after `kinds.LEFT_OUT`, so that "!Thumbnails/" takes these in. Left out as well:
+    hidden files and folders (`.cliplib` is one), whatever is no regular file, links to what is listed already, and
+    links to a folder around the root (loops). What makes trouble is listed as a problem; the walk goes on.
     Raises LibraryError where `root` itself is missing, no folder, or unreadable.
     """
     root = os.path.realpath(root)
     if not os.path.isdir(root):
         found = "it is a file" if os.path.exists(root) else "nothing is there (is the drive mounted?)"
         raise LibraryError(f"a library is a folder, and {root!r} is none: {found}")
-    walk = _Walk(root)
+    walk = _Walk(root, _Rules(root, ignore))
     walk.folder("", root)
     if "" in walk.listing.unread_folders:
         raise LibraryError(f"{root!r}: {walk.listing.problems[0].reason}; nothing was changed")
@@ -63,9 +78,9 @@ def find_media(root) -> Listing:
 class _Walk:
     """One walk. Links wait to the end, so that a file is listed where it really lies; `seen` holds real paths."""
 
-    def __init__(self, root):
-        self.root, self.seen, self.links = root, {root}, []
-        self.listing = Listing([], [], [], {})
+    def __init__(self, root, rules):
+        self.root, self.rules, self.seen, self.links = root, rules, {root}, []
+        self.listing = Listing([], [], [], {}, {}, {})
 
     def problem(self, path, reason, *below):
         """Note what is wrong with a path, and the folders and archives of which therefore nothing is known."""
@@ -88,6 +103,8 @@ class _Walk:
                 if shown != child:
                     if link or folder or _kind(child) not in (None, "sidecar"):
                         self.problem(shown, "its name is not UTF-8; rename it, then it can be indexed")
+                elif why := self.rules.leave_out(child, folder):
+                    self.listing.left_out[child] = why
                 elif link:
                     self.links.append((child, os.path.realpath(target)))
                 elif not folder:
@@ -105,10 +122,12 @@ class _Walk:
 
     def file(self, path, real):
         kind = _kind(path)
-        if kind is None or real in self.seen:
+        if real in self.seen:
             return
         self.seen.add(real)
-        if kind == "archive":
+        if kind is None or _is_program(path, real):
+            self.count(path)
+        elif kind == "archive":
             self.archive(path, real)
         else:
             try:
@@ -125,6 +144,12 @@ class _Walk:
             else:
                 self.listing.files.append(MediaFile(path, kind, facts.st_size, within_int64(facts.st_mtime_ns)))
 
+    def count(self, path):
+        """Note a file that is not read."""
+        suffix = suffix_of(path)
+        key = suffix, UNREAD_KINDS.get(suffix, "other")
+        self.listing.not_read[key] = self.listing.not_read.get(key, 0) + 1
+
     def archive(self, path, real):
         """List the members of an archive as the files of a folder named "archive.zip!"."""
         try:
@@ -133,10 +158,14 @@ class _Walk:
             self.problem(path, f"the archive cannot be read: {getattr(error, 'reason', error)}", f"{path}!")
             return
         for name, size, mtime_ns in found:
-            kind = _kind(name)
-            if kind == "sidecar":
-                self.listing.jsons[f"{path}!/{name}"] = mtime_ns
-            elif kind in ("image", "video"):
+            kind, member = _kind(name), f"{path}!/{name}"
+            if why := self.rules.leave_out(member, False):
+                self.listing.left_out[member] = why
+            elif kind == "sidecar":
+                self.listing.jsons[member] = mtime_ns
+            elif kind not in ("image", "video") or _is_program(name, f"{real}!/{name}"):
+                self.count(name)
+            else:
                 self.listing.files.append(MediaFile(f"{path}!/{name}", kind, size, mtime_ns))
         for name, reason in refused:
             self.problem(f"{path}!/{name}", reason)
@@ -163,8 +192,62 @@ def within_int64(mtime_ns: int) -> int:
     return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
+class _Rules:
+    """What to leave out, and which rule says so."""
+
+    def __init__(self, root, ignore):
+        import pathspec  # here, for most that read files walk no folder
+
+        self.sources = [
+            ("", LEFT_OUT),
+            (IGNORE_FILE, _lines(os.path.join(root, IGNORE_FILE))),
+            ("ignore", tuple(ignore)),
+        ]
+        lines = [line for _, some in self.sources for line in some]
+        self.for_files = len(lines) > len(LEFT_OUT)
+        try:
+            self.spec = pathspec.GitIgnoreSpec.from_lines(lines)
+        except ValueError as error:
+            raise LibraryError(f"{IGNORE_FILE} or ignore= has a line that is none of a .gitignore: {error}") from None
+
+    def leave_out(self, path, folder):
+        """The name of a folder that programs fill, or the source of the rule, that leaves a path out; else None."""
+        if not (folder or self.for_files):
+            return None
+        result = self.spec.check_file(f"{path}/" if folder else path)
+        if not result.include or result.index is None:
+            return None
+        index = result.index
+        for source, lines in self.sources:
+            if index < len(lines):
+                return source or path.rpartition("/")[2]
+            index -= len(lines)
+        return None
+
+
+def _lines(file):
+    try:
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            return tuple(line.rstrip("\n") for line in lines)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise LibraryError(f"{file} cannot be read: {error.strerror}; it says what to leave out") from None
+
+
 def _kind(path):
-    return KINDS.get(path[path.rfind(".") :].lower())  # os.path.splitext in less time: no hidden file comes here
+    return KINDS.get(suffix_of(path))
+
+
+def _is_program(path, real):
+    """Whether a file of a suffix that videos share with programs is text."""
+    if suffix_of(path) not in TEXT_TOO:
+        return False
+    try:
+        with open_file(real) as file:
+            return is_text(file.read(HEAD_BYTES))
+    except (OSError, MediaError):
+        return False  # reading it will tell why
 
 
 def _printable(path):

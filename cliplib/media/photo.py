@@ -16,8 +16,10 @@ from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.IptcImagePlugin import getiptcinfo
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
@@ -61,6 +63,8 @@ OPENERS = {  # the classes themselves: a multi-picture JPEG (MPO) opens as the J
     "TIFF": TiffImageFile,
     "WebP": WebPImageFile,
     "AVIF": AvifImageFile,
+    "JPEG 2000": Jpeg2KImageFile,
+    "PNM": PpmImageFile,
 }
 
 

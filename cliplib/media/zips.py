@@ -7,6 +7,7 @@ when it is closed. No name in an archive is ever used as a name on the disk.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
@@ -28,6 +29,7 @@ SMALL_BYTES = 2**20  # ... unless it is this small
 SPOOL_BYTES = 4 * 2**30  # a larger compressed member is not unpacked to the local disk; nor one of half of what is free
 MEMORY_BYTES = 64 * 2**20  # up to so many are unpacked in memory
 CHUNK = 2**20
+UTF8_FLAG = 0x800
 OWN_MARK = "cliplib-pack.json"  # an archive with this member is a pack of cliplib, see `pack`
 
 
@@ -53,7 +55,8 @@ def members(archive) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]
         raise MediaError(archive, "walk", "its members overlap, which no honest archive's do (a zip bomb?)")
     good, refused = [], {}
     for info in infos:
-        name, parts = info.filename, info.filename.split("/")
+        name = _name(info)
+        parts = name.split("/")
         hidden = parts[0] == "__MACOSX" or any(part.startswith(".") and part not in (".", "..") for part in parts)
         if hidden or name.endswith("/"):
             continue
@@ -124,14 +127,31 @@ def _listed(archive, size, mtime_ns):
             infos = file.infolist()
     except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError, EOFError) as error:
         raise MediaError(archive, "walk", f"no sound zip archive (an unfinished upload?): {error}") from None
-    often = Counter(info.filename for info in infos)
-    return infos, {info.filename: info if often[info.filename] == 1 else None for info in infos}
+    often = Counter(map(_name, infos))
+    return infos, {name: info if often[name] == 1 else None for info in infos for name in [_name(info)]}
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """A member's name as `unzip` understands it.
+
+    Backslashes, as old programs of Windows write them, are slashes; "." and empty parts are none, nor is a slash at the
+    beginning. What is UTF-8 is read as that although the archive does not say so, as none of a Mac does.
+    """
+    name = info.filename
+    if not info.flag_bits & UTF8_FLAG:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    name = name.replace("\\", "/")
+    folder = "/" if name.endswith("/") else ""
+    return "/".join(part for part in name.split("/") if part not in ("", ".")) + folder
 
 
 def _refusal(info: zipfile.ZipInfo) -> str | None:
     """Why a member is not read, or None."""
-    name, parts = info.filename, info.filename.split("/")
-    if {"", ".", ".."} & set(parts) or "\\" in name or ":" in parts[0] or MEMBER.fullmatch(name):
+    name = _name(info)
+    parts = name.split("/")
+    drive = re.match("[A-Za-z]:", name)
+    if drive or not name or ".." in parts or MEMBER.fullmatch(name):
         return "its name leads out of the archive; it is not read"
     if info.flag_bits & 0x1:
         return "it is encrypted (a password protects the archive)"

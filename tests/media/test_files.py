@@ -197,6 +197,68 @@ def failing(function, name, number, times=99):
     return wrapper
 
 
+class TestNotRead:
+    def test_what_is_no_kind_that_is_read_is_counted_by_suffix(self, tmp_path):
+        for name in ("a.jpg", "b.PSD", "c.psd", "d/e.jxl", "f.cr2", "g.tgz", "README", "notes.txt", "h.MXF", ".hidden"):
+            put(tmp_path, name)
+        with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+            archive.writestr("i.psd", b"x")
+        listing = find_media(tmp_path)
+        assert [file.path for file in listing.files] == ["a.jpg"]
+        assert listing.not_read == {
+            (".psd", "picture"): 3,
+            (".jxl", "picture"): 1,
+            (".cr2", "raw photo"): 1,
+            (".tgz", "archive"): 1,
+            (".mxf", "video"): 1,
+            (".txt", "other"): 1,
+            ("", "other"): 1,
+        }
+
+    def test_a_program_is_no_video_whatever_its_suffix(self, tmp_path):
+        put(tmp_path, "index.ts", content=b"export const a = 1;\n")
+        put(tmp_path, "go.mod", content=b"module x\n")
+        put(tmp_path, "show.ts", content=b"G" + bytes(187) + b"G" + bytes(187))
+        put(tmp_path, "unfinished.mts", content=b"")
+        listing = find_media(tmp_path)
+        assert [file.path for file in listing.files] == ["show.ts", "unfinished.mts"]
+        assert listing.not_read == {(".ts", "other"): 1, (".mod", "other"): 1}
+
+
+class TestLeftOut:
+    THUMBS = ("@eaDir/a.jpg/M.jpg", "x/#recycle/a.jpg", "@Recycle/a.jpg", "$RECYCLE.BIN/a.jpg", "lost+found/a.jpg")
+    CACHES = ("C.lrdata/a.jpg", "Thumbnails/a.jpg", "P.photoslibrary/resources/derivatives/masters/a.jpg")
+
+    def test_folders_that_programs_fill_are_left_out_and_said(self, tmp_path):
+        for name in ("a.jpg", "P.photoslibrary/originals/b.jpeg", "derivatives/c.jpg", *self.THUMBS, *self.CACHES):
+            put(tmp_path, name)
+        listing = find_media(tmp_path)
+        assert [f.path for f in listing.files] == ["P.photoslibrary/originals/b.jpeg", "a.jpg", "derivatives/c.jpg"]
+        assert listing.left_out["x/#recycle"] == "#recycle" and len(listing.left_out) == 8
+        assert listing.leaves_out("@eaDir/a.jpg/M.jpg") and not listing.leaves_out("a.jpg")
+
+    def test_a_users_rules_come_after_and_may_take_a_folder_in(self, tmp_path):
+        for name in ("Thumbnails/a.jpg", "private/b.jpg", "c.png", "d.jpg", "lost+found/e.jpg", "keep/private/f.jpg"):
+            put(tmp_path, name)
+        put(tmp_path, ".cliplibignore", content=b"# mine\n!Thumbnails/\n/private/\n*.png\n!d.jpg\n")
+        listing = find_media(tmp_path, ignore=["d.*"])
+        assert [f.path for f in listing.files] == ["Thumbnails/a.jpg", "keep/private/f.jpg"]
+        assert listing.left_out == {
+            "private": ".cliplibignore",
+            "c.png": ".cliplibignore",
+            "d.jpg": "ignore",
+            "lost+found": "lost+found",
+        }
+
+    def test_members_of_an_archive_too(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+            archive.writestr("keep/a.jpg", b"x")
+            archive.writestr("drop/b.jpg", b"x")
+        listing = find_media(tmp_path, ignore=["drop/"])
+        assert [f.path for f in listing.files] == ["z.zip!/keep/a.jpg"]
+        assert list(listing.left_out) == ["z.zip!/drop/b.jpg"]
+
+
 class TestReadBytes:
     def test_fault_4_tries_three_times_when_the_reason_may_pass(self, tmp_path, monkeypatch):
         put(tmp_path, "a.jpg", content=b"bytes")

@@ -45,7 +45,40 @@ class TestListing:
         pack(tmp_path / "b.zip", (zips.OWN_MARK, b"{}"), ("photos/b.jpg", b"x"))
         assert find_media(tmp_path)[:2] == ([], [])
 
-    @pytest.mark.parametrize("name", ["../up.jpg", "/etc/up.jpg", "a/../../up.jpg", "C:/up.jpg", "x.zip!/up.jpg"])
+    @pytest.mark.parametrize(
+        ("written", "name"),
+        [
+            ("Holiday\\Rome\\b.jpg", "Holiday/Rome/b.jpg"),
+            ("./T//b.jpg", "T/b.jpg"),
+            ("/etc/b.jpg", "etc/b.jpg"),
+            ("Rome: day 1/b.jpg", "Rome: day 1/b.jpg"),
+        ],
+    )
+    def test_a_name_is_understood_as_unzip_does(self, tmp_path, written, name):
+        info = zipfile.ZipInfo("x")
+        info.filename = written  # as it would stand in the archive of another system
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr(info, b"bytes")
+        assert [file.path for file in find_media(tmp_path).files] == [f"a.zip!/{name}"]
+        assert read_bytes(tmp_path / f"a.zip!/{name}") == b"bytes"
+
+    @pytest.mark.parametrize(
+        ("name", "shown"), [("\u00c9t\u00e9.jpg", "\u00c9t\u00e9.jpg"), (b"\x82t.jpg", "\u00e9t.jpg")]
+    )
+    def test_utf_8_without_its_flag_is_utf_8_and_else_the_name_is_of_dos(self, tmp_path, name, shown):
+        plain = name.encode() if isinstance(name, str) else name
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("x" * len(plain), b"bytes")
+        data = (tmp_path / "a.zip").read_bytes().replace(b"x" * len(plain), plain)
+        (tmp_path / "a.zip").write_bytes(data)
+        assert read_bytes(tmp_path / f"a.zip!/{shown}") == b"bytes"
+        assert [file.path for file in find_media(tmp_path).files] == [f"a.zip!/{shown}"]
+
+    def test_two_names_that_become_one_are_reported(self, tmp_path):
+        pack(tmp_path / "a.zip", ("T/b.jpg", b"x"), ("T//b.jpg", b"y"))
+        assert "two members have this name" in refused(tmp_path)["a.zip!/T/b.jpg"]
+
+    @pytest.mark.parametrize("name", ["../up.jpg", "a/../../up.jpg", "..\\up.jpg", "C:/up.jpg", "x.zip!/up.jpg"])
     def test_a_name_that_leads_out_is_reported_and_not_read(self, tmp_path, name):
         pack(tmp_path / "a.zip", ("good.jpg", b"x"), (name, b"x"))
         (reason,) = refused(tmp_path).values()
