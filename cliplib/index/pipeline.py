@@ -19,6 +19,7 @@ from threading import BoundedSemaphore, Condition, Event
 import numpy as np
 
 from ..errors import MediaError
+from ..media.content import picture_format
 from ..media.files import MediaFile
 from ..media.photo import fitted, open_photo, thumbnail
 from ..media.preview import read_preview
@@ -163,6 +164,9 @@ class Reader:
                 raise moving_part(path, photo)
             large = file.size > DIGEST_WHOLE_BYTES
             source = RetryingFile(path) if large else read_bytes(path)
+            if not large and picture_format(source):
+                yield from self._photo(file._replace(kind="image"), shared)
+                return
             digest = source.digest() if large else digest_of(source)
             known = self.known(digest, file.kind)
             with open_video(source) as video:

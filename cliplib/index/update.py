@@ -90,7 +90,7 @@ def update(
                     run.take_in(events, len(quick), progress, "First pass, by previews")
             with closing(read(reader, todo.todo)) as events:
                 run.take_in(events, len(todo.todo), progress)
-        removed = run.remove_gone(confirm_removals)
+        removed = run.remove_gone(confirm_removals, listing.leaves_out)
         store.complete()
         store.compact()
     return _report(run, listing, companions, removed, time.monotonic() - started)
@@ -281,13 +281,16 @@ class _Run:
         self.ready, self.thumbs, self.lost = [], {}, set()
         self.saved_at, self.since_saved = time.monotonic(), 0
 
-    def remove_gone(self, confirmed: bool) -> int:
-        """Drop the rows of files that are gone, and count these; LibraryError where they are many."""
+    def remove_gone(self, confirmed: bool, left_out: Callable[[str], bool]) -> int:
+        """Drop the rows of files that are gone, and count these; LibraryError where they are many, those not counted
+        that are `left_out` on purpose.
+        """
         gone = self.plan.gone - self.copies.left
         files = pc.count_distinct(self.before["path"]).as_py() if gone else 0
-        if len(gone) > MANY_REMOVED * files and not confirmed:
+        lost = sum(not left_out(path) for path in gone)
+        if lost > MANY_REMOVED * files and not confirmed:
             raise LibraryError(
-                f"{len(gone)} of {files} files are gone from {self.root}. Nothing was removed. "
+                f"{lost} of {files} files are gone from {self.root}. Nothing was removed. "
                 "If a folder is not mounted, mount it; if they are really gone, run index(confirm_removals=True)"
             )
         if gone:

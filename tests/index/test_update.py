@@ -278,6 +278,27 @@ class TestFailures:
         report, encoded, _ = run(root, encoder)
         assert (report.skipped, report.indexed, report.unchanged) == ([], 1, 7) and encoded == report.frames > 2
 
+    def test_a_photo_under_the_name_of_a_video_is_a_photo_by_whatever_order(self, root, encoder):
+        shutil.copy(root / "a.jpg", root / "copy.mp4")
+        draw_picture(root / "alone.jpg", 99).rename(root / "alone.mp4")
+        report, _, table = run(root, encoder)
+        assert not report.skipped
+        rows = {row["path"]: row for row in table.to_pylist()}
+        assert rows["copy.mp4"]["kind"] == rows["alone.mp4"]["kind"] == "image"
+        assert rows["copy.mp4"]["embedding"] == rows["a.jpg"]["embedding"]
+        assert run(root, encoder)[0].unchanged == report.seen
+
+    def test_rows_in_folders_that_are_left_out_now_go_without_being_asked_for(self, root, encoder):
+        for number in range(6):
+            draw_picture(root / "thumbs" / f"{number}.png", number)
+        run(root, encoder)
+        (root / "thumbs").rename(root / "@eaDir")
+        with pytest.raises(LibraryError, match="files are gone"):
+            run(root, encoder)
+        (root / "@eaDir").rename(root / "thumbs")
+        (root / ".cliplibignore").write_text("thumbs/\n")
+        assert run(root, encoder)[0].removed == 6
+
     def test_an_unexpected_error_in_a_decoder_is_reported(self, root, encoder, monkeypatch):
         def explode(*_, **__):
             raise ZeroDivisionError("in the codec")
