@@ -12,6 +12,8 @@ from PIL import Image
 
 import cliplib
 from cliplib.__main__ import main
+from cliplib.calibrate.cutoffs import Cutoffs
+from cliplib.search.results import Cutoff
 from tests.libraries import draw_picture, draw_video, save_random_clip
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +43,7 @@ def test_the_python_snippets_run_one_after_the_other(home, monkeypatch):
     monkeypatch.chdir(home)
     monkeypatch.setitem(cliplib.Library.__init__.__kwdefaults__, "device", "cpu")
     monkeypatch.setattr(cliplib.Library.__init__, "__defaults__", (str(home / "clip.safetensors"),))
-    monkeypatch.setattr(cliplib.Library, "threshold", lambda self, mode: -1.0)  # random weights reach no cutoff
+    monkeypatch.setattr(Cutoffs, "__call__", lambda self, mode: Cutoff(-1.0))  # random weights reach no cutoff
     names = {}
     for snippet in blocks("python"):
         exec(compile(snippet, "README.md", "exec"), names)
