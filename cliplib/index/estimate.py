@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from ..cache.store import Store
 from ..media.files import MediaFile, find_media
 from .companions import Companions
+from .first_pass import photos_of
 from .pipeline import READERS, Reader, Sample
 from .plan import EVERY_S, plan
 
@@ -27,6 +28,7 @@ DRAWN = 2000  # files of a kind that a trial may draw
 BLOCK_S = 1.0  # photos overlap; what was done is counted in blocks of so many seconds
 REDRAWN = 500  # bootstrap draws
 SPREAD = 1.1  # the range is widened by so much, for mounts are faster and slower by the hour
+PREVIEWS = 0.15  # of the time that is allowed, for the previews of photos where there is a first pass
 SHARE = 0.92  # of the time that is allowed; the rest is for what is in hand then
 LEFTOVER_S = 3.0  # so long is waited for photos that are still being read when the videos' turn has come
 FEW_BLOCKS, FEW_SPREAD = 3, 2.0  # with fewer blocks than that, by so much
@@ -59,19 +61,28 @@ class Part:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What `Library.estimate` answers: photos are done first, then the videos. `trial_s` is its own time."""
+    """What `Library.estimate` answers: photos are done first, then the videos. `trial_s` is its own time.
+
+    `previews` are the photos that a first pass looks at, where there will be one: when that has ended they can be
+    searched.
+    """
 
     photos: Part
     videos: Part
     trial_s: float
+    previews: Part | None = None
 
     @property
     def seconds(self) -> float:
         """For all that is to do; NaN where a part is not known."""
-        return self.photos.seconds + self.videos.seconds
+        return sum(part.seconds for part in (self.previews, self.photos, self.videos) if part)
 
     def __str__(self) -> str:
-        return f"Photos: {self.photos}.\nVideos: {self.videos}.\nTried for {spoken(self.trial_s)}; nothing was kept."
+        lines = [f"Photos: {self.photos}.", f"Videos: {self.videos}."]
+        if self.previews and not np.isnan(self.seconds):
+            quick = f"Searchable in about {spoken(self.previews.seconds)}, by the previews in the photos' files"
+            lines.insert(0, f"{quick}; exact in {spoken(self.seconds)}.")
+        return "\n".join([*lines, f"Tried for {spoken(self.trial_s)}; nothing was kept."])
 
     __repr__ = __str__
 
@@ -92,23 +103,24 @@ def spoken(seconds: float) -> str:
 def measure(root: Path, store: Store, encoder, seconds: float) -> Estimate:
     """How long it will take to index what is new in `root`, after a trial of at most about `seconds`.
 
-    Photos and videos get half of the time each; what the photos do not need, the videos get. The walk through the
-    folder is not part of it.
+    Photos and videos get half of the time each, and previews some of the photos'; what one does not need, the next
+    gets. The walk through the folder, with a look at the heads of a few photos, is not part of it.
     """
     listing = find_media(root)
     companions = Companions(root, listing, store.rows)
     todo = plan(listing, store, companions).todo
+    quick = photos_of(root, todo, store.rows, encoder.resolution, None)
     started = time.monotonic()
     encoder.encode_images([np.zeros((encoder.resolution, encoder.resolution, 3), np.uint8)])  # the first is slower
     parts = []
-    for kind, share in (("image", 0.5), ("video", SHARE)):
-        files = [file for file in todo if file.kind == kind]
-        last = kind == "video" or len(files) == len(todo)
-        trial = _Trial(root, encoder, companions, files)
+    photos, videos = ([file for file in todo if file.kind == kind] for kind in ("image", "video"))
+    for kind, files, share in (("preview", quick, PREVIEWS), ("image", photos, 0.5), ("video", videos, SHARE)):
+        last = kind == "video" or (kind == "image" and not videos)
+        trial = _Trial(root, encoder, companions, files, kind == "preview")
         trial.run(started + seconds * (SHARE if last else share), 0.0 if last else LEFTOVER_S)
-        limit = limit_of(trial.wall_s, trial.encode_s, trial.read_s / (READERS if kind == "image" else 1))
+        limit = limit_of(trial.wall_s, trial.encode_s, trial.read_s / (1 if kind == "video" else READERS))
         parts.append(scaled(files, trial.blocks, limit))
-    return Estimate(*parts, time.monotonic() - started)
+    return Estimate(*parts[1:], time.monotonic() - started, parts[0] if quick else None)
 
 
 def scaled(files: list[MediaFile], blocks: list[tuple[float, float, float]], limit: str) -> Part:
@@ -140,7 +152,7 @@ def limit_of(wall_s: float, encode_s: float, read_s: float) -> str:
 class _Trial:
     """A run over files drawn at random, timed. It stands for the journal, too, which hears of each file twice."""
 
-    def __init__(self, root: Path, encoder, companions: Companions, files: list[MediaFile]):
+    def __init__(self, root: Path, encoder, companions: Companions, files: list[MediaFile], previews: bool = False):
         self.encoder, self.files = encoder, files
         self.drawn = random.Random(0).sample(files, min(DRAWN, len(files)))
         self.blocks: list[tuple[float, float, float]] = []  # seconds, files, bytes
@@ -152,7 +164,8 @@ class _Trial:
             self.copies |= {file.path} if same in seen else set()
             seen.add(same)
         self.here, self.reading, self.changed = threading.local(), 0, threading.Condition()
-        self.reader = Reader(root, encoder.prepare, encoder.resolution, EVERY_S, self.known, self, companions)
+        reader = Reader(root, encoder.prepare, encoder.resolution, EVERY_S, self.known, self, companions)
+        self.reader = replace(reader, previews=previews)
 
     def begin(self, path: str) -> None:
         self.here.path, self.here.began = path, time.monotonic()

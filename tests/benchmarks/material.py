@@ -33,10 +33,9 @@ def random_vit(folder: Path):
     return model, file
 
 
-def draw_photo(file: Path, number: int) -> None:
-    """A JPEG like no other: soft shapes and the fine grain that makes photographs large, a quarter of them turned."""
-    random = np.random.default_rng(number)
-    width, height = size = SIDES[number % len(SIDES)]
+def drawn(number: int, size: tuple[int, int]) -> Image.Image:
+    """A picture like no other: soft shapes and the fine grain that makes photographs large."""
+    random, (width, height) = np.random.default_rng(number), size
     small = Image.fromarray(random.integers(60, 200, (height // 160, width // 160, 3), dtype=np.uint8))
     image = small.resize(size, Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(image)
@@ -44,7 +43,12 @@ def draw_photo(file: Path, number: int) -> None:
         x, y, r = random.integers(0, width), random.integers(0, height), random.integers(20, height // 3)
         pen.ellipse([x - r, y - r, x + r, y + r], fill=tuple(random.integers(0, 256, 3).tolist()))
     grain = Image.fromarray(random.integers(0, 256, (height // 2, width // 2), dtype=np.uint8)).resize(size)
-    image = Image.blend(image, Image.merge("RGB", [grain] * 3), 0.12)
+    return Image.blend(image, Image.merge("RGB", [grain] * 3), 0.12)
+
+
+def draw_photo(file: Path, number: int, size: tuple[int, int] | None = None) -> None:
+    """A JPEG of a `drawn` picture, a quarter of them turned."""
+    image = drawn(number, size or SIDES[number % len(SIDES)])
     exif = Image.Exif()
     exif[0x0112] = 6 if number % 4 == 3 else 1
     image.save(file, quality=88, exif=exif)

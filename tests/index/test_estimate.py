@@ -9,7 +9,8 @@ from cliplib.cache.store import Store
 from cliplib.index.estimate import Estimate, Part, limit_of, measure, scaled, spoken
 from cliplib.index.update import update
 from cliplib.media.files import MediaFile
-from tests.libraries import draw_picture, draw_video
+from tests.heics import save_heic
+from tests.libraries import draw_picture, draw_video, picture
 from tests.phone import SlowMount
 from tests.torture import MODEL, StubEncoder
 
@@ -39,6 +40,14 @@ def test_in_words():
         "Tried for 58 s; nothing was kept.",
     ]
     assert estimate.seconds == 12_000
+
+
+def test_in_words_where_there_is_a_first_pass():
+    previews, photos, videos = (Part(9, 9, seconds, seconds, seconds, "encoding") for seconds in (540, 11940, 720))
+    estimate = Estimate(photos, videos, 58.0, previews)
+    assert estimate.seconds == 540 + 11940 + 720
+    said = "Searchable in about 9 min, by the previews in the photos' files; exact in 3 h 40 min."
+    assert str(estimate).splitlines()[0] == said
 
 
 class TestScaling:
@@ -85,6 +94,17 @@ class TestTrial:
         assert estimate.photos.limit == "reading"
         assert estimate.photos.low_s < 3.1 < estimate.photos.high_s  # 60 files, 20 a second
         assert estimate.seconds == pytest.approx(report.seconds, rel=0.4)
+
+    def test_it_says_how_soon_previews_can_be_searched(self, tmp_path):
+        for i in range(12):
+            save_heic(tmp_path / f"{i}.heic", picture(i).resize((640, 480)), 320 if i % 2 else None)
+        store = Store(tmp_path / "cache", MODEL)
+        estimate = measure(tmp_path, store, StubEncoder(), seconds=3)
+        assert (estimate.previews.files, estimate.photos.files) == (12, 12)
+        assert 0 < estimate.previews.seconds < estimate.seconds and "Searchable in about" in str(estimate)
+        for i in range(2):
+            (tmp_path / f"{2 * i + 1}.heic").unlink()  # now 4 of 10 carry one
+        assert measure(tmp_path, store, StubEncoder(), seconds=3).previews is None
 
     def test_what_is_indexed_is_not_counted(self, tmp_path):
         draw_picture(tmp_path / "a.jpg", 1)
