@@ -45,6 +45,7 @@ def index(library: Library, uris=None, *, workers: int = 2, gpus: float = 0, **o
     """
     encoder, device = library.encoder, "cuda" if gpus else "cpu"
     model = {"model": str(library.model), "device": device, "activation": encoder.activation}
+    model["architecture"] = encoder.architecture or None
     if device == encoder.device:
         model["precision"] = encoder.precision  # that of the driver, not what each worker measures to be faster
     elsewhere = {"listing": list_uris(uris)} if uris is not None else {}

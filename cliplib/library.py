@@ -54,6 +54,7 @@ class Library:
         precision: str | None = None,
         activation: str | None = None,
         embeddings: str | None = None,
+        architecture: str | None = None,
     ):
         self.root = absolute(root, "a library is one folder, a text or a path; for several make a library of each")
         if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
@@ -63,7 +64,12 @@ class Library:
                 "mount it first"
             )
         self.model = absolute(model, "a model is a name or the path of a checkpoint") if is_file(model) else model
-        self._encoder_options = {"device": device, "precision": precision, "activation": activation}
+        self._encoder_options = {
+            "device": device,
+            "precision": precision,
+            "activation": activation,
+            "architecture": architecture,
+        }
         if embeddings not in (None, *PRECISIONS):
             raise LibraryError(f"embeddings is {embeddings!r}: it can be {', '.join(map(repr, PRECISIONS))}, or None")
         self._embeddings = embeddings

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ..cache.store import Store
 from ..media.files import MediaFile, find_media
@@ -111,7 +112,7 @@ def measure(root: Path, store: Store, encoder, seconds: float) -> Estimate:
     todo = plan(listing, store, companions).todo
     quick = photos_of(root, todo, store.rows, encoder.resolution, None)
     started = time.monotonic()
-    encoder.encode_images([np.zeros((encoder.resolution, encoder.resolution, 3), np.uint8)])  # the first is slower
+    encoder.encode_images([encoder.prepare(Image.new("RGB", (64, 64)))])  # the first is slower
     parts = []
     photos, videos = ([file for file in todo if file.kind == kind] for kind in ("image", "video"))
     for kind, files, share in (("preview", quick, PREVIEWS), ("image", photos, 0.5), ("video", videos, SHARE)):

@@ -1,4 +1,6 @@
-"""The fastest arithmetic of this CPU, chosen by measuring: the precision of products, and how their weights lie."""
+"""On what a model runs: the device; on a CPU the fastest arithmetic, chosen by measuring: the precision of products,
+and how their weights lie.
+"""
 
 import time
 from functools import cache
@@ -7,7 +9,35 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..errors import ModelError
+
 BF16_GAIN = 1.2  # how much faster than in fp32 matrices must be multiplied for bf16 to be worth its rounding
+
+
+def device_of(asked: str | torch.device | None) -> str:
+    """The device that was asked for, as PyTorch calls it.
+
+    Args:
+        asked: Such as "cpu", "cuda:1" or "mps"; None or "auto" is a GPU where there is one; "gpu" insists on one.
+
+    Raises:
+        ModelError: It is not there, or no device is called that.
+    """
+    wanted = "auto" if asked is None else str(asked).strip().lower()
+    has_metal = bool(getattr(torch.backends, "mps", None)) and torch.backends.mps.is_available()
+    gpu = "cuda" if torch.cuda.is_available() else "mps" if has_metal else None
+    if wanted in ("auto", "gpu") and (gpu or wanted == "auto"):
+        return gpu or "cpu"
+    if wanted == "gpu" or (wanted.startswith("cuda") and gpu != "cuda") or (wanted == "mps" and not has_metal):
+        raise ModelError(f'device="{asked}" was asked for and PyTorch {torch.__version__} sees no GPU; use "cpu"')
+    kind, _, number = wanted.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
+        raise ModelError(f'device="{asked}" is not known: it can be "cpu", "cuda", "cuda:1", "mps", "gpu" or "auto"')
+    if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
+        raise ModelError(
+            f'device="{asked}" was asked for and there are {torch.cuda.device_count()} GPUs, from "cuda:0"'
+        )
+    return "cpu" if kind == "cpu" else wanted
 
 
 @cache

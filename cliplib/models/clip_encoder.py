@@ -1,5 +1,6 @@
-"""The encoder of models of openai/CLIP's shape, with its own network classes and tokenizer."""
+"""The encoder: a network with what its tokenizer and its preprocessing give it; images and texts to unit rows."""
 
+import html
 import threading
 import unicodedata
 import warnings
@@ -12,13 +13,10 @@ import torch
 from PIL import Image
 
 from ..errors import ModelError, QueryError
-from . import openai
-from .arithmetic import bf16_pays
-from .towers import build, convert, pack
-from .weights import Weights, architecture, load_weights, preprocessing
+from .arithmetic import bf16_pays, device_of
+from .towers import DTYPES, Towers
+from .weights import Weights, load_weights
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-LONGEST_ASPECT = 32  # above, the whole picture is never resized: only its centre is
 LONGEST_TEXT = 4000  # characters; far more than fit into the 77 tokens that a model reads
 CACHED_TEXTS = 256
 FEW_TEXTS = 8  # before so many it does not pay to measure how the text tower is best laid out
@@ -26,54 +24,42 @@ STREAM = 16  # pictures that one core encodes at a time
 
 
 class ClipEncoder:
-    """A CLIP model that turns images and texts into float32 unit rows of `dim` numbers; make one with `load`.
+    """A model that turns images and texts into float32 unit rows of `dim` numbers; see `Encoder`; made by `load`.
 
-    name: as asked for. model_id: see `weights.model_id`. dim, resolution (pixels), context_length (tokens).
-    device: "cpu" or "cuda". preprocessing: in words.
-    activation: "quickgelu" or "gelu". thresholds: cosine by search mode, or empty. warning: words to show wherever the
-    model answers, or "". parameters: numbers in the weights.
-    batch_size: images that go through the model at once; halved for good when a GPU's memory does not hold them.
-    logit_scale: what openai/CLIP multiplies cosines by before a softmax.
+    Its network is `towers.Towers` or `openclip.Network`; all else is the same for both. Of its own it has
+    context_length (tokens).
     """
 
     def __init__(self, weights: Weights, device: str, precision: str | None = None):
-        sizes = architecture(weights.state)
         self.name, self.model_id = weights.name, weights.model_id
-        self.thresholds, self.warning, self.activation = weights.thresholds, weights.warning, weights.activation
-        self.dim, self.resolution = sizes["embed_dim"], sizes["image_resolution"]
-        self.context_length = sizes["context_length"]
-        self.preprocessing = preprocessing(self.resolution)
-        self.parameters = sum(tensor.numel() for tensor in weights.state.values())
+        self.thresholds, self.warning = weights.thresholds, weights.warning
+        self.activation, self.architecture = weights.activation, weights.architecture
         self.device, self._precision = device, precision
+        self._preprocessing, self.preprocessing = weights.preprocessing, str(weights.preprocessing)
+        self.resolution = weights.preprocessing.enough
         self.batch_size = max(32, STREAM * torch.get_num_threads()) if device == "cpu" else 256
         self._streams = ThreadPoolExecutor(torch.get_num_threads(), "cliplib-encode", torch.set_num_threads, (1,))
-        self._model = build(weights, sizes)
+        self._network = weights.network or Towers(weights)
+        self._model, self.dim, self.context_length = (
+            self._network.model,
+            self._network.dim,
+            self._network.context_length,
+        )
+        self.parameters = sum(numbers.numel() for numbers in self._model.parameters())
         self.logit_scale = float(self._model.logit_scale.exp())
-        if device != "cpu":  # there one short text is slower in bf16 than in fp32
-            convert(self._model, DTYPES[self.precision])
-        self._model.to(device)
+        self._network.place(device, self.precision if device != "cpu" else None)
         self._texts = OrderedDict()  # text -> row, the least recently used first
         self._encoded = 0  # texts
         self._lock = threading.Lock()  # of _texts and _encoded
-        self._unprepared, self._preparing = device == "cpu", threading.Lock()
+        self._unprepared, self._preparing = True, threading.Lock()
 
     @classmethod
-    def load(cls, model="ViT-B/32", device=None, precision=None, activation=None):
-        """The encoder of a name of openai/CLIP, "tiny" or the path of a checkpoint; see `weights.load_weights`.
-
-        device: by default "cuda" where PyTorch sees a GPU, else "cpu". precision: by default "fp16" on a GPU; on a CPU
-        "bf16" where `arithmetic.bf16_pays`, else "fp32". Raises ModelError.
-        """
-        device = str(device or ("cuda" if torch.cuda.is_available() else "cpu")).lower().replace("gpu", "cuda")
-        try:
-            torch.device(device)
-        except RuntimeError:
-            raise ModelError(f'device="{device:.60}": it can be "cpu", "cuda" for a GPU, or "mps" on a Mac') from None
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ModelError(f'device="{device}" was asked for and PyTorch {torch.__version__} sees no GPU; use "cpu"')
+    def load(cls, model="ViT-B/32", device=None, precision=None, activation=None, architecture=None):
+        """The encoder of a model, see `encoder.load`."""
+        device = device_of(device)
         if precision not in (None, *DTYPES) or (precision == "fp16" and device == "cpu"):
             raise ModelError(f'precision="{precision}" on {device}: allowed are fp32 and bf16, and fp16 on a GPU')
-        return cls(load_weights(model, activation), device, precision)
+        return cls(load_weights(model, activation, architecture), device, precision)
 
     @cached_property
     def precision(self) -> str:
@@ -85,27 +71,12 @@ class ClipEncoder:
     @property
     def about(self) -> dict:
         """What an index says of the model that made it."""
-        names = ("model_id", "dim", "preprocessing")
+        names = ("model_id", "dim", "preprocessing", "activation", "architecture")
         return {"name": str(self.name)} | {name: getattr(self, name) for name in names}
 
-    def prepare(self, image) -> np.ndarray:
-        """The geometric half of CLIP's preprocessing: uint8 (resolution, resolution, 3) of a PIL image.
-
-        Bit for bit openai/CLIP's Resize(bicubic) and CenterCrop, except for pictures more than LONGEST_ASPECT times
-        longer than wide: of those only the centre is resized, so that they cost no memory. Safe in threads.
-        """
-        n, image = self.resolution, image if image.mode == "RGB" else image.convert("RGB")
-        width, height = image.size
-        shorter = min(width, height)
-        wide, high = n * width // shorter, n * height // shorter
-        left, top = round((wide - n) / 2), round((high - n) / 2)
-        if max(wide, high) <= LONGEST_ASPECT * n:
-            image = image.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + n, top + n))
-        else:
-            across, down = width / wide, height / high
-            right, bottom = min((left + n) * across, width), min((top + n) * down, height)
-            image = image.resize((n, n), Image.Resampling.BICUBIC, box=(left * across, top * down, right, bottom))
-        return np.asarray(image)
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """A picture at the model's size, uint8 (height, width, 3), see `Preprocessing.prepare`; safe in threads."""
+        return self._preprocessing.prepare(image)
 
     def encode_images(self, images, batch_size=None) -> np.ndarray:
         """float32 (n, dim), unit rows, in the order of `images`: PIL images, or arrays that `prepare` gave.
@@ -142,7 +113,7 @@ class ClipEncoder:
                     new.append((text, self._tokens(text)))
             new.sort(key=lambda item: int(item[1].argmax()))  # like lengths together
             if self._encoded < FEW_TEXTS <= self._encoded + len(new) and self.device == "cpu":
-                pack(self._model.transformer)
+                self._network.ready_for_many_texts()
             self._encoded += len(new)
             for start in range(0, len(new), 64):
                 batch = new[start : start + 64]
@@ -155,12 +126,12 @@ class ClipEncoder:
         return np.stack([found[text] for text in texts]) if texts else np.empty((0, self.dim), np.float32)
 
     def _stack(self, images) -> torch.Tensor:
-        n = self.resolution
+        high, wide = self._preprocessing.height, self._preprocessing.width
         arrays = [image if isinstance(image, np.ndarray) else self.prepare(image) for image in images]
         for array in arrays:
-            if array.shape != (n, n, 3) or array.dtype != np.uint8:
+            if array.shape != (high, wide, 3) or array.dtype != np.uint8:
                 got = f"{array.dtype} {array.shape}"
-                raise ValueError(f"arrays must be uint8 ({n}, {n}, 3) as prepare() gives them, got {got}")
+                raise ValueError(f"arrays must be uint8 ({high}, {wide}, 3) as prepare() gives them, got {got}")
         return torch.from_numpy(np.stack(arrays))
 
     def _rows(self, pixels: torch.Tensor) -> np.ndarray:
@@ -169,7 +140,7 @@ class ClipEncoder:
         With all cores at every single product, each would wait for the slowest hundreds of times a batch: for one that
         is decoding meanwhile, long.
         """
-        self._image_tower()  # what is measured for it is measured before the streams begin
+        self._prepare_for_images()  # what is measured for it is measured before the streams begin
         if self.device != "cpu" or len(pixels) <= STREAM:
             return self._image_rows(pixels)
         rows = list(self._streams.map(self._image_rows, pixels.split(STREAM)))
@@ -178,49 +149,36 @@ class ClipEncoder:
 
     @torch.inference_mode()
     def _image_rows(self, pixels: torch.Tensor) -> np.ndarray:
-        return self._unit(self._image_tower()(pixels.to(self.device)), "an image")
+        return self._unit(self._network.images(pixels.to(self.device)), "an image")
 
-    def _image_tower(self) -> torch.nn.Module:
-        """The image tower; on a CPU brought into its precision and packed for the first picture, for a search by words
-        need not wait for what is measured there.
+    def _prepare_for_images(self) -> None:
+        """On a CPU the image tower waits for the first picture, for a search by words need not wait for what is
+        measured there.
         """
         with self._preparing:
             if self._unprepared:
-                convert(self._model.visual, DTYPES[self.precision])
-                pack(self._model.visual)
+                self._network.ready_for_images(DTYPES[self.precision])
                 self._unprepared = False
-        return self._model.visual
 
     def _tokens(self, text: str) -> torch.Tensor:
-        """int64 (context_length,): start token, the text's, end token, zeros."""
+        """int64 (context_length,): the text as the model reads it."""
         if not isinstance(text, str):
             raise QueryError(f"a query must be text, got {type(text).__name__}: {text!r}")
         short = " ".join(text.split())[:LONGEST_TEXT]
-        row, count = openai.tokenize(short, self.context_length)
         # Letters, digits and symbols (an emoji is one) carry meaning; marks, punctuation and spaces alone do not.
-        kinds = {unicodedata.category(sign) for sign in short}
-        if int(row.argmax()) < 2 or not any(kind[0] in "LN" or kind == "So" for kind in kinds):
+        kinds = {unicodedata.category(sign) for sign in html.unescape(html.unescape(short))}
+        if not any(kind[0] in "LN" or kind == "So" for kind in kinds):
             raise QueryError(f"the query {text[:50]!r} has no words; describe what the picture shows, such as 'a dog'")
-        kept = self.context_length - 2
-        if count > kept:
-            end = openai.tokenizer().decode(row[1:-1].tolist()).strip()[-40:]
-            said = f"the query is longer than the {kept} tokens that {self.name} reads; what follows '...{end}' was cut"
+        row, lost, kept = self._network.tokens(short)
+        if lost:
+            most, end = self.context_length - 2, kept[-40:]
+            said = f"the query is longer than the {most} tokens that {self.name} reads; what follows '...{end}' was cut"
             warnings.warn(said, stacklevel=3)
         return row
 
     @torch.inference_mode()
     def _text_rows(self, rows) -> np.ndarray:
-        """`encode_text` of openai/CLIP without the positions after the longest text's end token.
-
-        Exact, because the attention is causal: no earlier position sees them.
-        """
-        model, tokens = self._model, torch.stack(rows).to(self.device)
-        ends = tokens.argmax(dim=-1)
-        length, dtype = int(ends.max()) + 1, model.text_projection.dtype
-        hidden = model.token_embedding(tokens[:, :length]).to(dtype) + model.positional_embedding[:length].to(dtype)
-        hidden = model.transformer(hidden.permute(1, 0, 2)).permute(1, 0, 2)
-        hidden = model.ln_final(hidden).to(dtype)
-        return self._unit(hidden[torch.arange(len(rows)), ends] @ model.text_projection, "a text")
+        return self._unit(self._network.texts(torch.stack(rows).to(self.device)), "a text")
 
     def _unit(self, embeddings: torch.Tensor, what: str) -> np.ndarray:
         rows = torch.nn.functional.normalize(embeddings.float(), dim=-1).cpu().numpy()

@@ -1,5 +1,6 @@
 """`Encoder`: what every model offers; `load`: from a name or a file to one."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Sequence
@@ -28,9 +29,11 @@ class Encoder(Protocol):
         parameters: Numbers in the weights.
         logit_scale: What the model's training multiplied cosines by, before a softmax.
         activation: "quickgelu" or "gelu".
+        architecture: By which name `load` finds again what a file does not tell of itself, or "".
         thresholds: Cosines by search mode that the model brings along, or empty.
         warning: Words to show wherever the model answers, or "".
-        about: What an index says of the model that made it: name, model_id, dim, preprocessing.
+        about: What an index says of the model that made it: name, model_id, dim, preprocessing,
+            activation, architecture.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Encoder(Protocol):
     parameters: int
     logit_scale: float
     activation: str
+    architecture: str
     thresholds: dict[str, float]
     warning: str
 
@@ -73,6 +77,7 @@ class Encoder(Protocol):
 
 _IN_USE: WeakValueDictionary[tuple, Encoder] = WeakValueDictionary()  # the only state that a room of cliplib keeps
 _LOADING = threading.Lock()
+BESIDE = ("open_clip_config.json", "config.json", "preprocessor_config.json", "tokenizer.json")
 
 
 def load(
@@ -80,35 +85,41 @@ def load(
     device: str | None = None,
     precision: str | None = None,
     activation: str | None = None,
+    architecture: str | None = None,
 ) -> Encoder:
     """The encoder of a model; while one is in use, whoever loads the same again is given it.
 
     So a notebook's cell that is run again costs no second model, also where a search box still holds the first.
 
     Args:
-        model: A name of openai/CLIP, "tiny", "open_clip:<architecture>/<pretrained>", or the path of a checkpoint.
-        device: Such as "cpu" or "cuda"; by default a GPU where PyTorch sees one.
+        model: A name of openai/CLIP, "tiny", "open_clip:<architecture>/<pretrained>", "hf-hub:<owner>/<name>",
+            "local-dir:<folder>", or the path of a checkpoint or of a folder with one.
+        device: Such as "cpu", "cuda" or "mps"; by default ("auto") a GPU where PyTorch sees one.
         precision: Of the image tower: "fp32", "bf16" or "fp16"; by default "fp16" on a GPU, on a CPU "bf16" where that
             is measured to be faster, else "fp32".
         activation: "quickgelu" or "gelu", where a checkpoint does not tell.
+        architecture: The model that a file holds or was fine-tuned from, where neither it nor a configuration beside
+            it tells: a name of openai/CLIP, "ViT-B/32", or of open_clip, "ViT-H-14" or "ViT-L-14/laion2b_s32b_b82k".
 
     Raises:
         ModelError: The model cannot be had, read or run; says what to do.
     """
     from .clip_encoder import ClipEncoder  # here, for who knows the interface alone need not wait for PyTorch
 
-    key = (str(model), _file_state(model), device, precision, activation)
+    key = (str(model), str(_file_state(model)), device, precision, activation, architecture)
     with _LOADING:
         encoder = _IN_USE.get(key)
         if encoder is None:
-            encoder = _IN_USE[key] = ClipEncoder.load(model, device, precision, activation)
+            encoder = _IN_USE[key] = ClipEncoder.load(model, device, precision, activation, architecture)
     return encoder
 
 
-def _file_state(model: str | Path) -> tuple[int, int] | None:
-    """What changes when the file of a checkpoint does; None for a name."""
-    try:
-        state = os.stat(os.path.expanduser(model))
-    except (OSError, ValueError):
-        return None
-    return state.st_mtime_ns, state.st_size
+def _file_state(model: str | Path) -> list[tuple[int, int]]:
+    """What changes when a checkpoint does, or a configuration beside it; nothing for a name."""
+    path = Path(os.path.expanduser(str(model).removeprefix("local-dir:")))
+    states = []
+    for file in (path, *(folder / name for name in BESIDE for folder in (path, path.parent))):
+        with contextlib.suppress(OSError, ValueError):
+            state = os.stat(file)
+            states.append((state.st_mtime_ns, state.st_size))
+    return states

@@ -3,6 +3,8 @@
 Nothing here changes an embedding by more than rounding. An image tower takes pixels as they are, uint8 (n, r, r, 3).
 """
 
+from functools import partial
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -11,25 +13,30 @@ from torch.overrides import TorchFunctionMode
 from ..errors import ModelError
 from . import openai
 from .arithmetic import Packed, linear, packing_pays
-from .weights import MEAN, STD
 
 _classes = openai.module("model")
 
 FEW_POSITIONS = 64  # up to so many, on a CPU, plain products take half the time of PyTorch's fused attention
-FILLING = {torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.zero_, torch.Tensor.fill_}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+INPLACE = ("normal_", "uniform_", "zero_", "fill_", "mul_", "add_", "clamp_", "erfinv_")  # with which weights are drawn
+FILLING = {getattr(torch.Tensor, name) for name in INPLACE}
+SMALL = {"image_resolution": 32, "vision_layers": 1, "vision_width": 64, "vision_patch_size": 32}  # to be replaced
 SLOPE = 1.702  # of QuickGELU, x * sigmoid(SLOPE * x)
 
 
-class _Unfilled(TorchFunctionMode):
-    """Networks made inside have no numbers yet: no time, memory or random state goes into what weights replace.
+class Unfilled(TorchFunctionMode):
+    """Networks made inside have no weights yet: no time, memory or random state goes into what is replaced.
 
     PyTorch's own way, `torch.device("meta")`, loads its compiler for the arithmetic of an `__init__`.
     """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if function in FILLING or getattr(function, "__module__", "") == "torch.nn.init":
-            return args[0] if args else kwargs["tensor"]
+        drawn = args[0] if args else kwargs.get("tensor")
+        if isinstance(drawn, nn.Parameter) and (
+            function in FILLING or getattr(function, "__module__", "") == "torch.nn.init"
+        ):
+            return drawn
         return (torch.empty if function is torch.randn else function)(*args, **kwargs)
 
 
@@ -40,19 +47,73 @@ class _Network(_classes.CLIP):
         return None
 
 
-def build(weights, sizes: dict) -> nn.Module:
+class Towers:
+    """Both networks of a model of openai/CLIP's shape, as `ClipEncoder` runs them.
+
+    Attributes:
+        model: openai/CLIP's module, whose parts do less work.
+        dim: Numbers in an embedding.
+        context_length: Tokens that it reads.
+    """
+
+    def __init__(self, weights):
+        self.model = build(weights)
+        self.dim, self.context_length = weights.sizes["embed_dim"], weights.sizes["context_length"]
+        self._on_cpu = True
+
+    def place(self, device: str, precision: str | None) -> None:
+        """Move both to a device; elsewhere than on a CPU in this precision."""
+        if device != "cpu":  # there one short text is slower in bf16 than in fp32
+            convert(self.model, DTYPES[precision])
+        self.model.to(device)
+        self._on_cpu = device == "cpu"
+
+    def ready_for_images(self, dtype: torch.dtype) -> None:
+        """Bring the image tower into its precision, and lay it out for this CPU."""
+        if self._on_cpu:
+            convert(self.model.visual, dtype)
+            pack(self.model.visual)
+
+    def ready_for_many_texts(self) -> None:
+        """Lay the text tower out for this CPU."""
+        pack(self.model.transformer)
+
+    def tokens(self, text: str) -> tuple[torch.Tensor, int, str]:
+        """int64 (context_length,) of a text, how many of its tokens were cut off, and the end of what was kept."""
+        row, count = openai.tokenize(text, self.context_length)
+        lost = max(0, count - (self.context_length - 2))
+        return row, lost, openai.tokenizer().decode(row[1:-1].tolist()).strip() if lost else ""
+
+    def images(self, pixels: torch.Tensor) -> torch.Tensor:
+        """float (n, dim) of pixels, uint8 (n, r, r, 3)."""
+        return self.model.visual(pixels)
+
+    def texts(self, tokens: torch.Tensor) -> torch.Tensor:
+        """`encode_text` of openai/CLIP without the positions after the longest text's end token.
+
+        Exact, because the attention is causal: no earlier position sees them.
+        """
+        model, ends = self.model, tokens.argmax(dim=-1)
+        length, dtype = int(ends.max()) + 1, model.text_projection.dtype
+        hidden = model.token_embedding(tokens[:, :length]).to(dtype) + model.positional_embedding[:length].to(dtype)
+        hidden = model.transformer(hidden.permute(1, 0, 2)).permute(1, 0, 2)
+        hidden = model.ln_final(hidden).to(dtype)
+        return hidden[torch.arange(len(tokens)), ends] @ model.text_projection
+
+
+def build(weights) -> nn.Module:
     """openai/CLIP's model in fp32 with exactly these weights; `clip.model.build_model` would round them to fp16.
 
-    `weights` is a `weights.Weights`, `sizes` its `architecture`. Raises ModelError where they do not fit.
+    `weights` is a `weights.Weights`. Raises ModelError where they do not fit.
     """
-    with _Unfilled():
-        model = _Network(**sizes)
+    with Unfilled():
+        model = _shaped(weights.sizes)
     floats = {name: value.float() if value.is_floating_point() else value for name, value in weights.state.items()}
     try:
         model.load_state_dict(floats, strict=True, assign=True)
         clip_vocabulary = len(openai.tokenizer().encoder)
-        if sizes["vocab_size"] != clip_vocabulary:
-            raise RuntimeError(f"\nvocabulary of {sizes['vocab_size']}, CLIP's tokenizer has {clip_vocabulary}")
+        if weights.sizes["vocab_size"] != clip_vocabulary:
+            raise RuntimeError(f"\nvocabulary of {weights.sizes['vocab_size']}, CLIP's tokenizer has {clip_vocabulary}")
     except RuntimeError as error:
         details = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
         raise ModelError(f"{weights.source} does not fit openai/CLIP's classes: {details[:500]}") from error
@@ -63,11 +124,25 @@ def build(weights, sizes: dict) -> nn.Module:
         else:
             _activate_in_place(block.mlp)
     model.transformer = _Transformer(model.transformer.resblocks, causal=True)
+    mean, std = weights.preprocessing.mean, weights.preprocessing.std
     if isinstance(model.visual, _classes.VisionTransformer):
-        model.visual.conv1 = _Patches(model.visual.conv1)
+        model.visual.conv1 = _Patches(model.visual.conv1, mean, std)
         model.visual.transformer = _Transformer(model.visual.transformer.resblocks, first=True)  # the class token
     else:
-        model.visual.register_forward_pre_hook(_normalised)
+        model.visual.register_forward_pre_hook(partial(_normalised, mean=mean, std=std))
+    return model
+
+
+def _shaped(sizes: dict) -> nn.Module:
+    """A network of these sizes; openai/CLIP's own constructor takes every head of an image tower to be 64 wide."""
+    own = ("vision_heads", "pooled_width")
+    model = _Network(**{name: value for name, value in sizes.items() if name not in own} | SMALL)
+    resolution, width, heads = sizes["image_resolution"], sizes["vision_width"], sizes["vision_heads"]
+    layers, dim = sizes["vision_layers"], sizes["embed_dim"]
+    if (patch := sizes["vision_patch_size"]) is None:
+        model.visual = _classes.ModifiedResNet(layers, dim, heads, resolution, width)
+    else:
+        model.visual = _classes.VisionTransformer(resolution, patch, width, layers, heads, dim)
     return model
 
 
@@ -98,10 +173,10 @@ def _activate_in_place(mlp: nn.Sequential) -> None:
     mlp.gelu = nn.SiLU(inplace=True)
 
 
-def _normalised(tower: nn.Module, inputs: tuple) -> torch.Tensor:
+def _normalised(tower: nn.Module, inputs: tuple, mean: tuple, std: tuple) -> torch.Tensor:
     """What the tower of a ResNet is given, for what an encoder has: float32 (n, 3, r, r) for uint8 (n, r, r, 3)."""
-    mean, std = (255 * torch.tensor(numbers, device=inputs[0].device) for numbers in (MEAN, STD))
-    return inputs[0].sub(mean).div(std).permute(0, 3, 1, 2)
+    shift, scale = (255 * torch.tensor(numbers, device=inputs[0].device) for numbers in (mean, std))
+    return inputs[0].sub(shift).div(scale).permute(0, 3, 1, 2)
 
 
 class _Patches(nn.Linear):
@@ -111,10 +186,10 @@ class _Patches(nn.Linear):
     become values from -2 to under 2, which are exact in every precision.
     """
 
-    def __init__(self, conv: nn.Conv2d):
+    def __init__(self, conv: nn.Conv2d, mean: tuple, std: tuple):
         super().__init__(1, 1, device="meta")  # both are replaced
         self.side, weight = conv.kernel_size[0], conv.weight.permute(0, 2, 3, 1)  # (width, side, side, 3)
-        mean, std = torch.tensor(MEAN), torch.tensor(STD)
+        mean, std = torch.tensor(mean), torch.tensor(std)
         self.weight = nn.Parameter((weight * 64 / (255 * std)).flatten(1), requires_grad=False)
         self.bias = nn.Parameter((weight * (128 / 255 - mean) / std).sum((1, 2, 3)), requires_grad=False)
 

@@ -1,23 +1,31 @@
-"""Find, fetch and check CLIP checkpoints, and say what they are: architecture, activation, identity."""
+"""Find, fetch and check CLIP checkpoints, and say what they are: network, heads, preprocessing, identity."""
+
+from __future__ import annotations
 
 import concurrent.futures
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..errors import ModelError
+from . import facts as facts_
 from . import openclip
-from .checkpoint import read_checkpoint
+from .checkpoint import Checkpoint, read_checkpoint
+from .facts import HEAD, OPENAI, Facts
 from .fetch import fetch, sha256_of
 from .openai import ADDRESSES
+from .preprocessing import Preprocessing
 
 ACTIVATIONS = ("quickgelu", "gelu")
-MEAN = (0.48145466, 0.4578275, 0.40821073)  # of openai/CLIP, for RGB in 0 to 1
-STD = (0.26862954, 0.26130258, 0.27577711)
+LOCAL = "local-dir:"
 TINY = Path(__file__).resolve().parents[2] / "data" / "tiny-clip.safetensors"
 HUB_REPOS = {  # the same weights under the same parameter names, as listed in open_clip's pretrained.py
     "RN50": "timm/resnet50_clip.openai",
@@ -30,76 +38,102 @@ HUB_REPOS = {  # the same weights under the same parameter names, as listed in o
     "ViT-L/14": "timm/vit_large_patch14_clip_224.openai",
     "ViT-L/14@336px": "timm/vit_large_patch14_clip_336.openai",
 }
+PREFERRED = (  # of a folder's files
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+ASKED_FOR = (
+    'pass architecture= with the model that the file holds or was fine-tuned from, such as architecture="ViT-B/32" '
+    "(OpenAI's names) or architecture=\"ViT-H-14/laion2b_s32b_b79k\" (open_clip's); or put its open_clip_config.json, "
+    "or config.json with preprocessor_config.json, beside it"
+)
 
 
 @dataclass(frozen=True)
 class Weights:
     """A checkpoint that has been read and checked.
 
-    name: as asked for. state: tensors by openai/CLIP's parameter names, as stored, on the CPU. activation: "quickgelu"
-    or "gelu". model_id: see `model_id`. thresholds: cosine by search mode, or empty. warning: words to show wherever
-    the model answers, or "". source: the file that it was read from.
+    Attributes:
+        name: As asked for.
+        state: Tensors as stored, on the CPU, by openai/CLIP's parameter names where it is of that shape.
+        sizes: See `architecture`; empty where the network is open_clip's.
+        network: open_clip's network, filled; None where it is of openai/CLIP's shape.
+        preprocessing: What a picture undergoes.
+        activation: "quickgelu" or "gelu".
+        architecture: By which name the facts beside the tensors are found again, or "".
+        model_id: See `model_id`.
+        thresholds: Cosines by search mode, or empty.
+        warning: Words to show wherever the model answers, or "".
+        source: The file that it was read from.
     """
 
     name: str
-    state: dict
+    state: dict[str, Tensor]
+    sizes: dict[str, Any]
+    network: openclip.Network | None
+    preprocessing: Preprocessing
     activation: str
+    architecture: str
     model_id: str
-    thresholds: dict
+    thresholds: dict[str, float]
     warning: str
     source: str
 
 
-def load_weights(model, activation=None) -> Weights:
-    """Weights for `model`: a name of openai/CLIP or "open_clip:<architecture>/<pretrained>" (downloaded on first use),
-    "tiny", or the path of a checkpoint.
+def load_weights(model: str | Path, activation: str | None = None, architecture: str | None = None) -> Weights:
+    """The weights of a model.
 
-    activation: "quickgelu" or "gelu", needed only where the checkpoint does not tell; it overrules what the file says.
-    Raises ModelError.
+    Args:
+        model: A name of openai/CLIP, "open_clip:<architecture>/<pretrained>" or "hf-hub:<owner>/<name>" (downloaded on
+            first use), "tiny", the path of a checkpoint or of a folder with one, or "local-dir:<folder>".
+        activation: "quickgelu" or "gelu", where the checkpoint does not tell; it overrules what the file says.
+        architecture: The model that a file holds or was fine-tuned from, by openai/CLIP's or open_clip's name.
+
+    Raises:
+        ModelError: The model cannot be had or read, or does not tell how its tensors are used.
     """
     if activation is not None and activation not in ACTIVATIONS:
         raise ModelError(f"activation={activation!r} is not known; allowed: {', '.join(ACTIVATIONS)}")
     path, known = _locate(model)
-    state, metadata, seen_in_code = read_checkpoint(path)
-    activation = activation or metadata.get("activation") or known or seen_in_code or _activation_of_known_file(path)
-    if activation not in ACTIVATIONS:
-        raise ModelError(
-            f"{path} does not say which activation it was trained with (got {activation!r}), and a wrong guess would "
-            'give slightly wrong numbers without a word: pass activation="quickgelu" (OpenAI, MetaCLIP, DFN) or '
-            'activation="gelu" (most of LAION)'
-        )
+    checkpoint = read_checkpoint(path)
+    for note in checkpoint.notes:
+        warnings.warn(f"{path}: {note}", stacklevel=3)
+    facts = _facts(path, checkpoint, known, activation, architecture)
+    about = _of_metadata(path, checkpoint.metadata)
+    name, state = str(model), checkpoint.state
     try:
-        sizes = architecture(state)
-        thresholds = {mode: float(value) for mode, value in json.loads(metadata.get("thresholds", "{}")).items()}
-        if not all(-1 <= value <= 1 for value in thresholds.values()):
-            raise ValueError(f"cosines lie between -1 and 1, got {thresholds}")
+        if facts.odd_keys():
+            picture = Preprocessing.of(facts.model_cfg["vision_cfg"]["image_size"], facts.preprocess_cfg)
+            network = openclip.Network(state, facts, picture, str(path))
+            words = f"open_clip {openclip.described(dict(facts.model_cfg))}\n{picture}\ntokens {network.fingerprint()}"
+            tensors = {key: value for key, value in state.items() if key not in ("logit_scale", "logit_bias")}
+            identity = model_id(tensors, facts.activation, words)
+            return Weights(
+                name, {}, {}, network, picture, facts.activation, facts.architecture, identity, *about, str(path)
+            )
+        sizes = architecture_of(state, facts)
+        picture = Preprocessing.of(sizes["image_resolution"], facts.preprocess_cfg)
     except ModelError as error:
-        raise ModelError(f"{path} is not a CLIP that openai/CLIP's classes can hold: {error}") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f'{path}: metadata "thresholds" must be JSON such as {{"text": 0.25}}: {error}') from error
-    identity = model_id(state, activation, preprocessing(sizes["image_resolution"]))
-    return Weights(
-        str(model),
-        state,
-        activation,
-        identity,
-        thresholds,
-        metadata.get("warning", metadata.get("banner", "")),
-        str(path),
-    )
+        raise ModelError(f"{path} is not a CLIP that can be run: {error}") from error
+    heads = (sizes["vision_heads"], sizes["transformer_heads"])
+    usual = (sizes["pooled_width"] // HEAD, sizes["transformer_width"] // HEAD)
+    words = str(picture) if heads == usual else f"{picture}; heads {heads[0]},{heads[1]}"
+    identity = model_id(state, facts.activation, words)
+    return Weights(name, state, sizes, None, picture, facts.activation, facts.architecture, identity, *about, str(path))
 
 
-def preprocessing(resolution: int) -> str:
-    """What happens to a picture before the model sees it, in words that are part of the model's identity."""
-    numbers = f"mean {','.join(map(str, MEAN))}; std {','.join(map(str, STD))}"
-    return f"RGB; shorter side to {resolution} bicubic; centre crop {resolution}x{resolution}; 0 to 1; {numbers}"
-
-
-def model_id(state: dict, activation: str, preprocessing: str) -> str:
+def model_id(state: dict[str, Tensor], activation: str, words: str) -> str:
     """64 hex digits: the same for the same numbers used in the same way. Show the first 12 where a short id will do.
 
     sha256 over the sha256 of each floating-point tensor in order of name (name, shape, float32 little-endian bytes),
-    then the activation and the preprocessing. fp16 fits into fp32 exactly: an fp16 archive and its fp32 copy share one.
+    then the activation and words on all else that changes an embedding: the preprocessing; the network and what its
+    tokenizer does, where these are not openai/CLIP's. fp16 fits into fp32 exactly: an fp16 archive and its fp32 copy
+    share one.
     """
 
     def digest(name: str) -> bytes:
@@ -111,23 +145,29 @@ def model_id(state: dict, activation: str, preprocessing: str) -> str:
     names = sorted(name for name, tensor in state.items() if tensor.is_floating_point())
     with concurrent.futures.ThreadPoolExecutor(4) as pool:  # hashing releases the GIL
         digests = b"".join(pool.map(digest, names))
-    return hashlib.sha256(digests + f"{activation}\n{preprocessing}".encode()).hexdigest()
+    return hashlib.sha256(digests + f"{activation}\n{words}".encode()).hexdigest()
 
 
-def architecture(state: dict) -> dict:
-    """Keyword arguments of `clip.model.CLIP` that fit the tensors' shapes; ModelError names what is missing or odd."""
+def architecture_of(state: Mapping[str, Tensor], facts: Facts = OPENAI) -> dict[str, Any]:
+    """The sizes of a network of openai/CLIP's shape: from the tensors, and the heads from the facts.
+
+    Returns:
+        The keyword arguments of `clip.model.CLIP`, with vision_heads, and pooled_width, of which these are parts.
+
+    Raises:
+        ModelError: Names what is missing or odd, or in what the facts and the tensors differ.
+    """
 
     def count(prefix: str) -> int:  # how many different numbers or names follow the prefix
         return len({name[len(prefix) :].split(".")[0] for name in state if name.startswith(prefix)})
 
     try:
         text_width = state["ln_final.weight"].shape[0]
-        sizes = {
+        sizes: dict[str, Any] = {
             "embed_dim": state["text_projection"].shape[1],
             "context_length": state["positional_embedding"].shape[0],
             "vocab_size": state["token_embedding.weight"].shape[0],
             "transformer_width": text_width,
-            "transformer_heads": text_width // 64,
             "transformer_layers": count("transformer.resblocks."),
         }
         if "visual.proj" in state:
@@ -145,33 +185,125 @@ def architecture(state: dict) -> dict:
         raise ModelError(f"tensor {error} is missing; found {len(state)} tensors: {found}, ...") from error
     except (IndexError, ValueError) as error:
         raise ModelError(f"a tensor has an unexpected number of dimensions ({error})") from error
+    _agree(sizes, facts)
     pooled = width if patch else 32 * width  # a ResNet's heads are in its attention pool, 32 times as wide
-    if min(pooled, text_width) < 64 or pooled % 64 or text_width % 64:
-        raise ModelError(f"widths must be multiples of 64, one head's; got {pooled} for images, {text_width} for texts")
-    return sizes
+    head = facts.model_cfg.get("vision_cfg", {}).get("head_width", HEAD)
+    text_heads = facts.model_cfg.get("text_cfg", {}).get("heads", 0 if text_width % HEAD else text_width // HEAD)
+    if pooled < head or pooled % head or text_heads < 1 or text_width % text_heads:
+        raise ModelError(
+            f"widths {pooled} and {text_width} are not multiples of heads {head} wide, or {text_heads} heads"
+        )
+    return sizes | {"vision_heads": pooled // head, "transformer_heads": text_heads, "pooled_width": pooled}
 
 
-def _locate(model):
-    """Path of the checkpoint, and the activation that is known from its name (or None)."""
+def _agree(sizes: dict[str, Any], facts: Facts) -> None:
+    """Refuse facts that are about another model. Blocks may be fewer: a trainer may have dropped some."""
+    vision, text = facts.model_cfg.get("vision_cfg", {}), facts.model_cfg.get("text_cfg", {})
+    said = {
+        "embed_dim": facts.model_cfg.get("embed_dim"),
+        "vision_width": vision.get("width"),
+        "vision_patch_size": vision.get("patch_size"),
+        "image_resolution": vision.get("image_size"),
+        "transformer_width": text.get("width"),
+        "context_length": text.get("context_length"),
+        "vocab_size": text.get("vocab_size"),
+    }
+    odd = [
+        f"{name} {value} where its tensors have {sizes[name]}"
+        for name, value in said.items()
+        if value is not None and value != sizes[name]
+    ]
+    if odd:
+        raise ModelError(f"{facts.source} is about another model: it says {', '.join(odd)}")
+
+
+def _facts(
+    path: Path, checkpoint: Checkpoint, known: Facts | None, activation: str | None, architecture: str | None
+) -> Facts:
+    """What the tensors do not tell, from the first of: the argument, the name, a configuration beside the file, a known
+    file, the archive's own code, the file's metadata, what published models of these widths have in common.
+    """
+    if architecture is not None:
+        found = OPENAI if architecture in ADDRESSES else openclip.of_architecture(architecture, activation)
+        return replace(found, architecture=architecture, folder=path.parent).activated(activation)
+    state, told = checkpoint.state, activation or checkpoint.metadata.get("activation") or checkpoint.activation
+    known = known or facts_.beside(path)
+    may_be_published = told is None or checkpoint.archive_class
+    if known is None and may_be_published and sha256_of(path) in {one.split("/")[-2] for one in ADDRESSES.values()}:
+        known = OPENAI
+    if known is not None:
+        return known.activated(activation)
+    if "token_embedding.weight" not in state or not any(name.startswith("visual.conv1") for name in state):
+        if any(name.startswith(("visual.", "text.", "vision_model.", "image_encoder.")) for name in state):
+            raise ModelError(f"{path} does not say which network its tensors belong to: {ASKED_FOR}")
+        architecture_of(state)  # says what is missing
+    if told not in ACTIVATIONS:
+        raise ModelError(
+            f"{path} does not say which activation it was trained with (got {told!r}), how wide its heads are, or how "
+            f"pictures are prepared for it, and a wrong guess would give wrong numbers without a word: {ASKED_FOR}; or "
+            'pass activation="quickgelu" (OpenAI, MetaCLIP, DFN) or activation="gelu" (most of LAION), if it is else '
+            "like openai/CLIP's"
+        )
+    if checkpoint.archive_class and not checkpoint.archive_class.startswith(("clip.", "multimodal.")):
+        raise ModelError(
+            f"{path} is an archive of {checkpoint.archive_class}, not of openai/CLIP's classes: {ASKED_FOR}"
+        )
+    sizes = architecture_of(state)
+    found, remark = facts_.by_width(sizes["vision_width"], sizes["vision_patch_size"], told)
+    if found is None:
+        raise ModelError(f"{path} does not tell enough: {remark}. So {ASKED_FOR}")
+    if remark and not (checkpoint.archive_class or "activation" in checkpoint.metadata):  # these mean openai/CLIP's
+        warnings.warn(f"{path}: {remark}; pass architecture= if that is not so", stacklevel=4)
+    return found
+
+
+def _of_metadata(path: Path, metadata: dict[str, str]) -> tuple[dict[str, float], str]:
+    """The thresholds and the warning that a safetensors file brings along."""
+    try:
+        thresholds = {mode: float(value) for mode, value in json.loads(metadata.get("thresholds", "{}")).items()}
+        if not all(-1 <= value <= 1 for value in thresholds.values()):
+            raise ValueError(f"cosines lie between -1 and 1, got {thresholds}")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f'{path}: metadata "thresholds" must be JSON such as {{"text": 0.25}}: {error}') from error
+    return thresholds, metadata.get("warning", metadata.get("banner", ""))
+
+
+def _locate(model: str | Path) -> tuple[Path, Facts | None]:
+    """Path of the checkpoint, and what is known from its name (or None)."""
     if model in ADDRESSES:
-        return fetch(model, ADDRESSES[model], HUB_REPOS[model]), "quickgelu"
+        return fetch(str(model), ADDRESSES[str(model)], HUB_REPOS[str(model)]), OPENAI
+    if model is None or not str(model).strip():
+        raise ModelError(f"model is {model!r}: give one, such as {_allowed()}")
     if str(model).startswith(openclip.PREFIX):
         return openclip.locate(str(model))
+    if str(model).startswith(openclip.HUB):
+        return _in_folder(openclip.from_hub(str(model))), None
     if model == "tiny":
         if not TINY.is_file():
             raise ModelError(f'model="tiny" is read from {TINY}, which is not there; clone the whole repository')
         return TINY, None
-    path = Path(model).expanduser()
+    path = Path(str(model).removeprefix(LOCAL)).expanduser()
     if path.is_file():
         return path, None
-    what = "a folder, not a checkpoint" if path.is_dir() else "neither a known model nor a file that is there"
-    known = ", ".join(ADDRESSES)
-    raise ModelError(
-        f'model "{model}" is {what}; known: {known}, tiny, open_clip:<architecture>/<pretrained>, '
-        "or the path of a checkpoint"
+    if path.is_dir():
+        return _in_folder(path), None
+    raise ModelError(f'model "{model}" is neither a known model nor a file that is there; known: {_allowed()}')
+
+
+def _allowed() -> str:
+    return (
+        f"{', '.join(ADDRESSES)}, tiny, open_clip:<architecture>/<pretrained>, hf-hub:<owner>/<name>, or the path of a "
+        "checkpoint or of a folder with one"
     )
 
 
-def _activation_of_known_file(path):
-    """ "quickgelu" if the file is one that OpenAI published, else None."""
-    return "quickgelu" if sha256_of(path) in {address.split("/")[-2] for address in ADDRESSES.values()} else None
+def _in_folder(folder: Path) -> Path:
+    """The checkpoint in a folder; ModelError where there is none, or several and none by a usual name."""
+    for name in PREFERRED:
+        if (folder / name).is_file():
+            return folder / name
+    found = sorted(file for file in folder.iterdir() if file.suffix in (".safetensors", ".bin", ".pt", ".pth", ".ckpt"))
+    if len(found) == 1:
+        return found[0]
+    what = f"holds several: {', '.join(file.name for file in found)}" if found else "holds none"
+    raise ModelError(f"{folder} is a folder, not a checkpoint, and {what}; give the path of the file")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cliplib.models import arithmetic, towers
-from cliplib.models.weights import architecture, load_weights
+from cliplib.models.weights import load_weights
 
 DTYPES = [torch.float32, torch.bfloat16]
 
@@ -62,7 +62,7 @@ def test_a_model_of_packed_weights_gives_the_same_numbers(monkeypatch, weights, 
     skip_unless_it_packs(torch.float32)  # the text tower's
     skip_unless_it_packs(dtype)
     loaded = load_weights(weights)
-    plain, packed = (towers.build(loaded, architecture(loaded.state)) for _ in range(2))
+    plain, packed = (towers.build(loaded) for _ in range(2))
     for model in (plain, packed):
         towers.convert(model.visual, dtype)
     monkeypatch.setattr(towers, "packing_pays", lambda dtype: True)
@@ -70,7 +70,7 @@ def test_a_model_of_packed_weights_gives_the_same_numbers(monkeypatch, weights, 
     layers = [layer for layer in packed.modules() if isinstance(layer, arithmetic.Packed)]
     blocks = len(packed.transformer.blocks) + len(packed.visual.transformer.blocks)
     assert len(layers) == 4 * blocks - 2, "all four of each block, but for the attention of the image tower's last"
-    n = architecture(loaded.state)["image_resolution"]
+    n = loaded.sizes["image_resolution"]
     pixels = torch.randint(256, (3, n, n, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     words = torch.randn(9, 2, packed.ln_final.normalized_shape[0], generator=torch.Generator().manual_seed(0))
     rounding = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 2e-2, "atol": 2e-2}

@@ -8,7 +8,8 @@ from torchvision.transforms import Normalize
 
 from cliplib.models import towers
 from cliplib.models.clip_encoder import ClipEncoder
-from cliplib.models.weights import MEAN, STD, architecture, load_weights
+from cliplib.models.preprocessing import MEAN, STD
+from cliplib.models.weights import load_weights
 from tests.checkpoints import half_state, random_clip, save_plain
 
 PIXELS = torch.randint(256, (3, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -28,7 +29,7 @@ def weights(reference, tmp_path_factory):
 @pytest.mark.parametrize("few", [0, 64], ids=["fused attention", "plain products"])
 def test_the_towers_give_what_openai_clips_do(reference, weights, monkeypatch, few):
     monkeypatch.setattr(towers, "FEW_POSITIONS", few)
-    built = towers.build(weights, architecture(weights.state))
+    built = towers.build(weights)
     pixels, tokens = PIXELS, clip.clip.tokenize(["a dog", "a red car in the rain"])
     normalised = Normalize(MEAN, STD)(pixels.permute(0, 3, 1, 2) / 255)
     with torch.inference_mode():
@@ -38,12 +39,12 @@ def test_the_towers_give_what_openai_clips_do(reference, weights, monkeypatch, f
 
 def test_building_leaves_the_weights_as_they_were(weights):
     before = {name: value.clone() for name, value in weights.state.items()}
-    towers.build(weights, architecture(weights.state))
+    towers.build(weights)
     assert all(torch.equal(before[name], value) for name, value in weights.state.items())
 
 
 def test_the_last_block_is_computed_for_one_position_only(weights):
-    built, rows = towers.build(weights, architecture(weights.state)), []
+    built, rows = towers.build(weights), []
     for block in (built.visual.transformer.blocks[0], built.visual.transformer.blocks[-1]):
         block.mlp.c_fc.register_forward_hook(lambda part, given, out: rows.append(tuple(given[0].shape[:2])))
     with torch.inference_mode():
