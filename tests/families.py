@@ -22,8 +22,8 @@ from safetensors.torch import save_file
 
 HALF = (0.5, 0.5, 0.5)
 SQUASHED = {"mean": HALF, "std": HALF, "interpolation": "bicubic", "resize_mode": "squash"}
-TEXT = """a dog dog on the beach , a red car in the snow ; two people at a long table . ein Hund am Strand ; un perro en la
-playa ; une voiture rouge ; 海 辺 の 犬 ; собака на пляже ; photo of picture cat tree house 0 1 2 3 4 5 6 7 8 9"""
+TEXT = """a dog dog on the beach , a red car in the snow ; two people at a long table . ein Hund am Strand ; un perro en
+la playa ; une voiture rouge ; 海 辺 の 犬 ; собака на пляже ; photo of picture cat tree house 0 1 2 3 4 5 6 7 8 9"""
 WORDS = TEXT.split()
 
 
