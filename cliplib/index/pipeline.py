@@ -171,7 +171,7 @@ class Reader:
             known = self.known(digest, file.kind)
             with open_video(source) as video:
                 facts = self.companions.completed(file, asdict(video.facts))
-                for frame in () if known else video.sample(self.every_s):
+                for frame in () if known else video.sample(self.every_s, shortest=self.shortest):
                     if shared.stopped.is_set():
                         return
                     share = min(1.0, (frame.time_s + self.every_s) / max(facts["duration_s"], 1e-3))

@@ -85,7 +85,7 @@ def _encode(video, file, start_s, end_s, recipe, name):
 
 def _mux(av, video, file, start_s, end_s, recipe, name):
     size = recipe.size(video.facts.width, video.facts.height)
-    shown = _shown(video, start_s, end_s, recipe.most_fps)
+    shown = _shown(video, start_s, end_s, recipe.most_fps, min(size))
     first = next(shown, None)
     if first is None or start_s >= video.facts.duration_s:
         raise MediaError(name, "decode", f"no frame between {start_s:.2f} s and {end_s:.2f} s can be decoded")
@@ -109,7 +109,7 @@ def _mux(av, video, file, start_s, end_s, recipe, name):
             clip.mux(sound.encode(None))
 
 
-def _shown(video, start_s, end_s, most_fps) -> Iterator[tuple[float, Image.Image]]:
+def _shown(video, start_s, end_s, most_fps, shortest) -> Iterator[tuple[float, Image.Image]]:
     """What is on the screen from `start_s` to `end_s`, as (seconds after start_s, image), the first at 0."""
     on_screen = None
     with contextlib.suppress(MediaError):  # a damaged rest: what there is, is shown
@@ -120,10 +120,10 @@ def _shown(video, start_s, end_s, most_fps) -> Iterator[tuple[float, Image.Image
             if on_screen and after_s > 0:
                 if after_s < on_screen[0] + 0.75 / most_fps:
                     continue
-                yield on_screen[0], video.upright(on_screen[1])
+                yield on_screen[0], video.upright(on_screen[1], shortest)
             on_screen = after_s if on_screen and after_s > 0 else 0.0, shot.frame
     if on_screen:
-        yield on_screen[0], (last := video.upright(on_screen[1]))
+        yield on_screen[0], (last := video.upright(on_screen[1], shortest))
         if end_s - start_s - on_screen[0] > 2 * SHORTEST_S:
             yield end_s - start_s - SHORTEST_S, last
 

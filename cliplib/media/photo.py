@@ -24,6 +24,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from ..errors import MediaError
+from .colour import ADOBE, HLG, PQ, by_profile, from_hdr, from_primaries
 from .content import picture_format, stranger
 from .libtiff import heard
 from .metadata import PNG_DATES
@@ -46,6 +47,7 @@ STRIP_ROWS = 256
 THUMBNAIL_EDGE = 256  # pixels
 
 ORIENTATION, EXIF_IFD, GPS_IFD, XMP_TAG = 0x0112, 0x8769, 0x8825, 700
+COLOR_SPACE, INTEROPERABILITY = 0xA001, 0xA005  # sRGB or not, and by which rule of cameras (DCF): "R03" is Adobe RGB
 TURNS = {  # EXIF orientation -> what sets the picture upright; 5 to 8 swap its sides
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -109,9 +111,8 @@ def open_photo(source, shortest: int | None = None, decode: bool = True) -> Phot
                 image, size = image.crop(part), (part[2] - part[0], part[3] - part[1])
         tags, gps = _exif(image, data)
         facts = written_facts(tags, gps, *_texts(image))
-        image = _as_rgb(image) if decode else None
-        if image and shortest and (times := min(image.size) // (2 * shortest)) > 1:
-            image = image.reduce(times)
+        if decode:
+            image = _as_srgb(image, tags, shortest)
     except _Refusal as refusal:
         raise MediaError(name, refusal.stage, str(refusal)) from None
     except MemoryError:
@@ -120,9 +121,9 @@ def open_photo(source, shortest: int | None = None, decode: bool = True) -> Phot
         found = " ".join(str(error).split()) or type(error).__name__
         raise MediaError(name, "decode", f"{_blame(kind, found, UNSUPPORTED)}: {found}") from error
     if (orientation := tags.get(ORIENTATION)) in TURNS:
-        image = image and image.transpose(TURNS[orientation])
+        image = image.transpose(TURNS[orientation]) if decode else image
         size = size[::-1] if orientation >= 5 else size
-    return Photo(image, *size, facts)
+    return Photo(image if decode else None, *size, facts)
 
 
 def fitted(image: Image.Image, shortest: int) -> Image.Image:
@@ -243,6 +244,7 @@ def _exif(image, data):
     try:
         exif = image.getexif()
         tags, gps = {**exif.get_ifd(EXIF_IFD), **exif}, exif.get_ifd(GPS_IFD)
+        tags[INTEROPERABILITY] = exif.get_ifd(INTEROPERABILITY).get(1)
     except Exception:
         return {}, {}
     # HEIC has turns of its own (irot, imir), which the decoder applies; some early iPhones told the turn in EXIF alone.
@@ -263,6 +265,22 @@ def _texts(image):
         iptc = {}
     text = {name: value for name, value in info.items() if name in PNG_DATES} if image.format == "PNG" else {}
     return xmp.encode() if isinstance(xmp, str) else bytes(xmp), iptc or {}, text
+
+
+def _as_srgb(image, tags, shortest):
+    """A decoded picture as sRGB, reduced where that does no harm."""
+    profile, told = image.info.get("icc_profile"), image.info.get("nclx_profile") or {}
+    if image.mode == "CMYK":
+        image = by_profile(image, profile)
+    image = _as_rgb(image)
+    if shortest and (times := min(image.size) // (2 * shortest)) > 1:
+        image = image.reduce(times)
+    if profile:
+        return by_profile(image, profile)
+    if (transfer := told.get("transfer_characteristics")) in (PQ, HLG):  # of a camera's HIF
+        return from_hdr(np.asarray(image).astype(np.uint16) * 257, transfer, told.get("color_primaries"))
+    adobe = tags.get(COLOR_SPACE) == 2 or (tags.get(COLOR_SPACE) == 0xFFFF and tags.get(INTEROPERABILITY) == "R03")
+    return from_primaries(image, ADOBE if adobe else told.get("color_primaries"))
 
 
 def _as_rgb(image):

@@ -19,10 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from ..errors import MediaError
 from . import dates
+from .colour import HLG, PQ, from_hdr, from_primaries
 from .container import missing_bytes
 from .content import HEAD_BYTES, stranger, video_demuxer
 from .reading import RetryingFile
@@ -159,11 +161,14 @@ class Video:
             *self.size, self.duration_s, taken_at, dated, *(place or (None, None)), placed, metadata.get(CONTENT_ID)
         )
 
-    def sample(self, every_s: float = 1.0, start_s: float = 0.0, end_s: float | None = None) -> Iterator[Frame]:
+    def sample(
+        self, every_s: float = 1.0, start_s: float = 0.0, end_s: float | None = None, shortest: int | None = None
+    ) -> Iterator[Frame]:
         """Frames `every_s` seconds apart from `start_s` to `end_s` (None: the end), decoded in one forward pass.
 
         For each time `start_s + k * every_s` the first frame that begins at it, or at most half a frame earlier. No
-        frame is given twice, so times increase; where frames are rarer than `every_s`, there are fewer.
+        frame is given twice, so times increase; where frames are rarer than `every_s`, there are fewer. For `shortest`
+        see `upright`.
         Raises MediaError (stage "decode") after the last frame where a part could not be decoded, and ValueError.
         """
         if not (0 < every_s < math.inf and 0 <= start_s < math.inf):
@@ -176,7 +181,7 @@ class Video:
             if shot.time_s < max(0.0, next_s - half_s):
                 continue
             next_s = start_s + every_s * (math.floor((shot.time_s + half_s - start_s) / every_s) + 1)
-            yield Frame(shot.time_s, self.upright(shot.frame), shot.length_s)
+            yield Frame(shot.time_s, self.upright(shot.frame, shortest), shot.length_s)
 
     def shots(self, start_s: float = 0.0) -> Iterator[Shot]:
         """All frames from the key frame before `start_s` on, not made to images; MediaError as of `sample`."""
@@ -276,12 +281,24 @@ class Video:
         self._rewind()
         return end * float(stream.time_base) - self.zero_s
 
-    def upright(self, frame) -> Image.Image:
-        """The PIL RGB image that a player shows for a PyAV frame: pixels made square, turned upright."""
+    def upright(self, frame, shortest: int | None = None) -> Image.Image:
+        """The sRGB image that a player shows for a PyAV frame: pixels made square, turned upright, HDR as SDR.
+
+        An HDR frame that will be resized to `shortest` pixels is reduced before, to twice that.
+        """
         width, height = _square(frame, self.pixel_aspect)
-        rgb = self.reformatter.reformat(frame, width=width, height=height, format="rgb24")
-        plane = rgb.planes[0]  # as frame.to_image() does it, without its two further copies: 2 to 5 times faster
-        image = Image.frombytes("RGB", (width, height), memoryview(plane), "raw", "RGB", plane.line_size)
+        if frame.color_trc in (HLG, PQ):
+            times = max(1.0, min(width, height) / (2 * shortest)) if shortest else 1.0
+            width, height = round(width / times), round(height / times)
+            deep = self.reformatter.reformat(frame, width=width, height=height, format="rgb48le", interpolation="AREA")
+            image = from_hdr(
+                _rows(deep.planes[0], np.dtype("<u2"), width, height), frame.color_trc, frame.color_primaries
+            )
+        else:
+            rgb = self.reformatter.reformat(frame, width=width, height=height, format="rgb24")
+            plane = rgb.planes[0]  # as frame.to_image() does it, without its two further copies: 2 to 5 times faster
+            image = Image.frombytes("RGB", (width, height), memoryview(plane), "raw", "RGB", plane.line_size)
+            image = from_primaries(image, frame.color_primaries)
         return image if self.turn is None else image.transpose(self.turn)
 
     def _decode(self):
@@ -344,6 +361,12 @@ class Video:
 def _end(packet):
     """When what a packet holds ends, in ticks of its stream; 0 where it does not say."""
     return (packet.pts if packet.pts is not None else packet.dts or 0) + (packet.duration or 0)
+
+
+def _rows(plane, kind, width, height):
+    """The pixels of a PyAV plane of three channels, (height, width, 3)."""
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width * kind.itemsize]
+    return np.ascontiguousarray(rows).view(kind).reshape(height, width, 3)
 
 
 def _turn(frame):
