@@ -9,7 +9,7 @@ PORT ?= 8866
 LARGE := {"websocket_max_message_size": 200000000}
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-colab lint lab app screens evaluate videos thresholds realclip bench torture phone clean
+.PHONY: help setup demo test test-colab lint lab app screens page evaluate videos thresholds realclip bench torture phone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,10 @@ app:  ## search in the browser; FOLDER=~/Pictures for your own photos, MODEL=ViT
 	@$(PYTHON) .ci/setup.py run
 	@$(BIN)/python -m cliplib index "$$CLIPLIB_FOLDER" --model "$$CLIPLIB_MODEL"
 	@$(BIN)/python -m cliplib.widgets.server "$$CLIPLIB_FOLDER" --model "$$CLIPLIB_MODEL" --port $(PORT)
+
+page:  ## measure the search page in a browser: speed, memory, accessibility; write build/page.json
+	@$(PYTHON) .ci/setup.py lab test
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/page.py
 
 screens:  ## photograph the notebooks and the app in a real browser, write build/screens/
 	@$(PYTHON) .ci/setup.py lab test
