@@ -19,6 +19,8 @@ from . import plain
 if TYPE_CHECKING:
     import ipywidgets
 
+    from ..lab import Table
+
 
 def search_page(library: Library) -> ipywidgets.Widget:
     """The whole page, as `make app` serves it: photos and videos, the newest first until something is asked."""
@@ -52,6 +54,33 @@ def compose_box(library: Library, example: str | Mapping[str, float] = "") -> ip
     """
     words = {example: 1.0} if isinstance(example, str) else example
     return _page(library, lambda: plain.compose_box(library, example), terms=_words(words))
+
+
+def labelling_box(
+    library: Library, queries: list[str], mode: str = "text->image", judge: str = "", **sampling: int
+) -> ipywidgets.Widget:
+    """One picture after another to judge: see `labelling.Judging`, whose arguments these are."""
+    from .labelling import Judging, JudgingService, LabellingBox
+
+    if not page_can_load():
+        return LabellingBox(library, queries, mode, judge, **sampling)
+    from . import notebook
+
+    judging = Judging(library, queries, mode, judge, **sampling)
+    return notebook.Page(
+        JudgingService(judging).answer, lambda: LabellingBox(library, queries, mode, judge, **sampling), view="judge"
+    )
+
+
+def explorer(library: Library, table: Table) -> ipywidgets.Widget:
+    """A cutoff to move over the judged scores of a `lab.Table`, with what it accepts and rejects."""
+    from .explorer import Explorer, ExplorerService
+
+    if not page_can_load():
+        return Explorer(library, table)
+    from . import notebook
+
+    return notebook.Page(ExplorerService(library, table).answer, lambda: Explorer(library, table), view="cut")
 
 
 def _words(weights: Mapping[str, float]) -> list[dict]:

@@ -16,6 +16,7 @@ from ..display.style import STYLE
 from ..lab import Table
 from ..library import Library
 from ..search.results import Hit
+from .service import Answer, Service
 
 SHOWN = 6  # pictures on either side
 ALL = "all queries"
@@ -94,3 +95,42 @@ class Explorer(ipywidgets.VBox):
 
     def _thumbnail(self, hit: Hit) -> bytes | None:
         return self.library.store.thumbnail((hit.digest, hit.time_s))
+
+
+class ExplorerService(Service):
+    """The explorer for the page."""
+
+    def __init__(self, library: Library, table: Table):
+        super().__init__(library)
+        self._table = table
+        self.add("table", "cut")
+
+    def table(self, request: dict, buffers: list[bytes]) -> Answer:
+        """What can be chosen: the queries, and where the cutoff can stand."""
+        scores = self._table.judged.scores
+        low, high = float(np.floor(scores.min() * 100) / 100), float(np.ceil(scores.max() * 100) / 100)
+        start = float(np.clip(self.library.threshold(self._table.mode), low, high))
+        about = {"queries": list(self._table.queries), "range": [low, high], "cutoff": start}
+        return about | {"warning": self.library.engine.warning}, []
+
+    def cut(self, request: dict, buffers: list[bytes]) -> Answer:
+        """What `cutoff` accepts and rejects of one `query`, or of all (None)."""
+        query, cutoff = request.get("query"), float(request["cutoff"])
+        rates, accepted, rejected = cut(self._table, cutoff, query)
+        return {
+            "rates": [round(float(rate), 4) for rate in rates],
+            "plot": plot(self._table, cutoff, query),
+            "accepted": {"count": len(accepted), "tiles": self._nearest(accepted, cutoff)},
+            "rejected": {"count": len(rejected), "tiles": self._nearest(rejected, cutoff)},
+        }, []
+
+    def _nearest(self, rows: pd.DataFrame, cutoff: float) -> list[dict]:
+        scale, tiles = Scale.of(self._table.judged.scores, cutoff), []
+        for row in rows.head(SHOWN).itertuples():
+            time_s = None if np.isnan(row.time_s) else float(row.time_s)
+            record = self._of("image" if time_s is None else "frame").record(row.path)
+            record |= {} if time_s is None else {"time_s": time_s}
+            score = float(row.score)
+            said = {"relevant": bool(row.relevant), "query": str(row.query), "strength": scale.strength(score)}
+            tiles.append(record | said | {"score": score, "words": scale.words(score)})
+        return tiles

@@ -1,4 +1,4 @@
-"""The labelling box: one picture after another, yes or no, by click or by key. Only widgets of ipywidgets 7.7 and 8."""
+"""Labelling: one picture after another, yes or no, by click or by key, in the page or with plain widgets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..library import Library
 from ..search.moments import clock
 from ..search.results import Hit
 from .parts import errors_in, row, thumbnail_of
+from .service import Answer, Service
 
 KEYS = {"y": True, "j": True, "n": False, "f": False, "b": None}  # j and f lie under the fingers; b goes back
 
@@ -34,11 +35,17 @@ def tasks(
     return found
 
 
-class LabellingBox(ipywidgets.VBox):
-    """Shows the pictures of `tasks` one at a time, and keeps each answer as a judgement of `judge` at once.
+class Judging:
+    """The pictures of `tasks`, judged one at a time; each answer is kept as a judgement of `judge` at once.
 
-    What this judge has judged before is not shown again, so running the cell again goes on from there. `answer(True)`,
-    `answer(False)` and `back()` do what the buttons and the keys do. `sampling`: `top`, `below`, `seed` of `tasks`.
+    What this judge has judged before is not shown again, so whoever comes back goes on from there.
+
+    Args:
+        library: where the pictures are, and the judgements go.
+        queries: texts, or for "image->..." paths of photos.
+        mode: what the queries are made of, and what is judged.
+        judge: who judges.
+        sampling: `top`, `below`, `seed` of `tasks`.
     """
 
     def __init__(
@@ -49,9 +56,51 @@ class LabellingBox(ipywidgets.VBox):
         frame = library.judgements.frame()
         frame = frame[(frame["mode"] == mode) & (frame["judge"] == judge)]
         times = frame["time_s"].astype(object).where(frame["time_s"].notna(), None)
-        before = set(zip(frame["query"], frame["path"], times, strict=True))
-        self.done = [(query, hit.path, hit.time_s) in before for query, hit in self.tasks]
+        before = dict(zip(zip(frame["query"], frame["path"], times, strict=True), frame["relevant"], strict=True))
+        self.said = [before.get((query, hit.path, hit.time_s)) for query, hit in self.tasks]
         self.at = self._next(0)
+
+    @property
+    def done(self) -> int:
+        """How many are judged."""
+        return sum(one is not None for one in self.said)
+
+    def answer(self, relevant: bool) -> None:
+        """Keep the answer for the picture in hand, and go on to the next."""
+        if self.at is None:
+            return
+        query, hit = self.tasks[self.at]
+        self.library.judgements.add(self.mode, query, hit.path, relevant, time_s=hit.time_s, judge=self.judge)
+        self.said[self.at] = relevant
+        self.at = self._next(self.at)
+
+    def back(self) -> None:
+        """Take the picture before in hand once more; the new answer will replace the old one."""
+        at = len(self.tasks) if self.at is None else self.at
+        self.at = max(0, at - 1) if self.tasks else None
+
+    def summary(self) -> str:
+        """What was said, and where that leads, for the end."""
+        right = sum(bool(one) for one in self.said)
+        queries = len({query for query, _ in self.tasks})
+        return (
+            f"{right} right and {self.done - right} wrong for {queries} {'query' if queries == 1 else 'queries'}. They "
+            "are kept beside the index. Now run the cells below: they compare rules for the cutoff on what you said, "
+            "and keep the one you choose."
+        )
+
+    def _next(self, start: int) -> int | None:
+        """The first task from `start` on that is not judged; else the first of all; None when none is left."""
+        order = [*range(start, len(self.tasks)), *range(start)]
+        return next((at for at in order if self.said[at] is None), None)
+
+
+class LabellingBox(ipywidgets.VBox):
+    """`Judging` with plain widgets. `answer(True)`, `answer(False)` and `back()` do what the buttons and keys do."""
+
+    def __init__(self, library: Library, queries: list[str], mode: str = "text->image", judge: str = "", **sampling):
+        self.judging = Judging(library, queries, mode, judge, **sampling)
+        self.library, self.tasks = library, self.judging.tasks
         self.picture, self.said = ipywidgets.HTML(), ipywidgets.HTML()
         self.progress = ipywidgets.IntProgress(max=max(1, len(self.tasks)), layout=ipywidgets.Layout(width="100%"))
         self.yes = ipywidgets.Button(description="Yes (y)", icon="thumbs-up", button_style="success")
@@ -69,39 +118,38 @@ class LabellingBox(ipywidgets.VBox):
         self.add_class("cliplib-box")
         self.show()
 
+    @property
+    def at(self) -> int | None:
+        """Which of the tasks is in hand; None when all are judged."""
+        return self.judging.at
+
     def answer(self, relevant: bool) -> None:
         """Keep the answer for the picture that is shown, and go on to the next."""
-        if self.at is None:
-            return
-        query, hit = self.tasks[self.at]
         with errors_in(self.said):
-            self.library.judgements.add(self.mode, query, hit.path, relevant, time_s=hit.time_s, judge=self.judge)
-            self.done[self.at] = True
-            self.at = self._next(self.at)
+            self.judging.answer(relevant)
             self.show()
 
     def back(self) -> None:
         """Show the picture before once more; the new answer will replace the old one."""
-        at = len(self.tasks) if self.at is None else self.at
-        if at > 0:
-            self.at = at - 1
-            self.show()
+        self.judging.back()
+        self.show()
 
     def show(self) -> None:
         """Draw the picture in hand and how far one has come."""
-        self.progress.value, self.said.value = sum(self.done), ""
+        self.progress.value, self.said.value = self.judging.done, ""
         over = self.at is None
         for button in (self.yes, self.no):
             button.disabled = over
-        count = f"{sum(self.done)} of {len(self.tasks)} judged"
+        count = f"{self.judging.done} of {len(self.tasks)} judged"
         if over:
-            self.picture.value = f'<div class="cliplib"><p><b>All done.</b> {count}.</p></div>'
+            end = f"<p><b>All done.</b> {count}: {escape(self.judging.summary())}</p>"
+            self.picture.value = f'<div class="cliplib">{end}</div>'
             return
         query, hit = self.tasks[self.at]
         when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
         picture = picture_html(self.library.store.thumbnail((hit.digest, hit.time_s)), hit.path + when)
         asks = f"Is this <b>{escape(query)}</b>?"
-        if self.mode.startswith("image->"):
+        if self.judging.mode.startswith("image->"):
             asks = picture_html(thumbnail_of(self.library, query), query)
             asks += f"Does this show the same as <b>{escape(query)}</b>?"
         self.picture.value = (
@@ -118,7 +166,41 @@ class LabellingBox(ipywidgets.VBox):
         if key in KEYS:
             self.back() if KEYS[key] is None else self.answer(KEYS[key])
 
-    def _next(self, start: int) -> int | None:
-        """The first task from `start` on that is not judged; else the first of all; None when none is left."""
-        order = [*range(start, len(self.tasks)), *range(start)]
-        return next((at for at in order if not self.done[at]), None)
+
+class JudgingService(Service):
+    """`Judging` for the page: the pictures are those of a search page."""
+
+    def __init__(self, judging: Judging):
+        super().__init__(judging.library)
+        self._judging = judging
+        self.add("task", "answered", "before")
+
+    def task(self, request: dict, buffers: list[bytes]) -> Answer:
+        """The picture in hand, the one after it, and how far one has come."""
+        judging = self._judging
+        content = {"done": judging.done, "of": len(judging.tasks), "warning": self.library.engine.warning}
+        if judging.at is None:
+            return content | {"summary": judging.summary()}, []
+        query, _ = judging.tasks[judging.at]
+        photo = judging.mode.startswith("image->")
+        after = judging.tasks[judging.at + 1 : judging.at + 2]
+        return content | {
+            "query": query,
+            "query_tile": self._of("image").record(query) if photo else None,
+            "tile": self._shown(judging.tasks[judging.at][1]),
+            "next": [self._shown(hit) for _, hit in after],
+        }, []
+
+    def answered(self, request: dict, buffers: list[bytes]) -> Answer:
+        """Keep what was said of the picture in hand: `relevant`."""
+        self._judging.answer(bool(request["relevant"]))
+        return self.task(request, buffers)
+
+    def before(self, request: dict, buffers: list[bytes]) -> Answer:
+        """The picture before once more."""
+        self._judging.back()
+        return self.task(request, buffers)
+
+    def _shown(self, hit: Hit) -> dict:
+        facts = self._of("image" if hit.time_s is None else "frame")
+        return facts.record(hit.path, time_s=hit.time_s, digest=hit.digest)

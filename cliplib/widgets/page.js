@@ -168,7 +168,8 @@ export function kernelServer(model) {
 /** Draw a page into `el`. `options`: kind, terms, example, address (keep the query in the address bar), endless. */
 export function mount(el, server, options = {}) {
   const ours = "voila" in document.body.dataset || !document.querySelector("#jupyter-config-data"); // else a notebook's address
-  const view = new Page(server, { ...options, address: options.address && ours, endless: options.endless && ours });
+  const kind = { judge: Judge, cut: Cut }[options.view] ?? Page;
+  const view = new kind(server, { ...options, address: options.address && ours, endless: options.endless && ours });
   el.append(view.root);
   view.start();
   return () => { view.stop(); server.close(); el.replaceChildren(); };
@@ -1077,6 +1078,126 @@ class Lightbox {
   closed() {
     this.stage.replaceChildren(); // nothing plays on unseen
     this.page.list.children[this.at]?.querySelector(".open")?.focus();
+  }
+}
+
+// ---------------------------------------------------------------------------- judging, one picture after another
+
+class Judge {
+  constructor(server) {
+    this.server = server;
+    this.progress = h("progress", { "aria-label": "Judged" });
+    this.count = h("p", { class: "dim", role: "status", "aria-live": "polite" });
+    this.question = h("div", { class: "question" });
+    this.shown = h("div", { class: "shown" });
+    this.name = h("p", { class: "dim" });
+    this.notice = h("div", { class: "notice", role: "alert" });
+    this.warning = h("p", { class: "warning" });
+    this.yes = button("up", "", () => this.ask({ do: "answered", relevant: true }), { class: "act" }, "Yes (y)");
+    this.no = button("down", "", () => this.ask({ do: "answered", relevant: false }), { class: "act" }, "No (n)");
+    this.before = button("back", "", () => this.ask({ do: "before" }), { class: "act" }, "Back (b)");
+    this.root = h("section", {
+      class: "clip-page", lang: "en", tabindex: "0", "aria-label": "Judge pictures: y is yes, n is no, b goes back",
+      "data-lm-suppress-shortcuts": "true", onkeydown: (event) => this.key(event),
+    }, h("div", { class: "judge" }, this.progress, this.question, this.shown, this.name,
+      h("div", { class: "acts" }, this.yes, this.no, this.before), this.count, this.notice), this.warning);
+  }
+
+  start() { this.ask({ do: "task" }); }
+
+  stop() {}
+
+  key(event) {
+    const does = { y: this.yes, j: this.yes, n: this.no, f: this.no, b: this.before }[event.key];
+    if (!does || event.ctrlKey || event.metaKey || does.disabled) return;
+    event.preventDefault();
+    does.click();
+  }
+
+  async ask(request) {
+    if (this.busy) return; // an answer is about the picture that is seen
+    this.busy = true;
+    try {
+      this.show((await this.server.ask(request)).content);
+      fill(this.notice);
+    } catch (error) { fill(this.notice, h("p", {}, error.message)); } finally { this.busy = false; }
+  }
+
+  async show({ done, of, query, query_tile: asked, tile, next, summary, warning }) {
+    [this.progress.max, this.progress.value] = [Math.max(1, of), done];
+    this.warning.textContent = warning;
+    this.count.textContent = `${done} of ${of} judged`;
+    this.yes.disabled = this.no.disabled = !tile;
+    if (!tile) {
+      fill(this.question, h("h2", { class: "heading" }, "All done."));
+      fill(this.shown, h("p", {}, summary));
+      this.name.textContent = "";
+      return;
+    }
+    const picture = h("img", { alt: tile.name }), of_query = asked && h("img", { alt: "" });
+    fill(this.question, of_query, h("span", {}, asked ? "Does this show the same as " : "Is this ", h("b", {}, query), "?"));
+    fill(this.shown, picture);
+    this.name.textContent = tile.path + (tile.time_s === null ? "" : ` at ${clock(tile.time_s)}`);
+    if (of_query) of_query.src = await this.server.thumb(asked);
+    picture.src = await this.server.thumb(tile);
+    next.forEach((one) => this.server.thumb(one)); // is there when its turn comes
+  }
+}
+
+// -------------------------------------------------------------------------------------- a cutoff over judged scores
+
+class Cut {
+  constructor(server) {
+    this.server = server;
+    this.cutoff = h("input", { type: "range", step: "0.005", class: "long", "aria-label": "Cutoff", oninput: () => this.move() });
+    this.read = h("span", { class: "num read" });
+    this.query = h("select", { "aria-label": "Query", onchange: () => this.move() });
+    this.rates = h("p", { role: "status", "aria-live": "polite" });
+    this.plot = h("div", { class: "plot" });
+    this.sides = h("div", { class: "sides" });
+    this.notice = h("div", { class: "notice", role: "alert" });
+    this.warning = h("p", { class: "warning" });
+    this.root = h("section", { class: "clip-page", lang: "en", "aria-label": "Try cutoffs", "data-lm-suppress-shortcuts": "true" },
+      h("div", { class: "bar filters" }, this.query, h("span", { class: "slide" }, h("span", {}, "Cutoff"), this.cutoff, this.read)),
+      this.plot, this.rates, this.sides, this.notice, this.warning);
+  }
+
+  async start() {
+    try {
+      const { content } = await this.server.ask({ do: "table" });
+      [this.cutoff.min, this.cutoff.max] = content.range.map(String);
+      this.cutoff.value = String(content.cutoff);
+      this.warning.textContent = content.warning;
+      fill(this.query, h("option", { value: "" }, "all queries"), content.queries.map((query) => h("option", { value: query }, query)));
+      await this.move();
+    } catch (error) { fill(this.notice, h("p", {}, error.message)); }
+  }
+
+  stop() {}
+
+  /** Show what the cutoff does; while one answer is awaited, only the last move counts. */
+  async move() {
+    this.read.textContent = Number(this.cutoff.value).toFixed(2);
+    if (this.asking) { this.again = true; return; }
+    this.asking = true;
+    try {
+      const { content } = await this.server.ask({ do: "cut", cutoff: Number(this.cutoff.value), query: this.query.value || null });
+      const [precision, recall, f1] = content.rates;
+      this.rates.textContent = `Precision ${precision.toFixed(2)}, recall ${recall.toFixed(2)}, F1 ${f1.toFixed(2)}; nearest to the cutoff:`;
+      this.plot.innerHTML = content.plot; // drawn by histogram_svg, its words escaped
+      fill(this.sides, this.side("accepted", content.accepted), this.side("rejected", content.rejected));
+    } catch (error) { fill(this.notice, h("p", {}, error.message)); } finally { this.asking = false; }
+    if (this.again) { this.again = false; this.move(); }
+  }
+
+  side(name, { count: number, tiles }) {
+    return h("div", {}, h("h3", {}, `${name}: ${number.toLocaleString("en")}`), h("ul", { class: "tiles" }, tiles.map((tile) => {
+      const picture = h("img", { alt: tile.name });
+      this.server.thumb(tile).then((url) => { if (url) picture.src = url; });
+      const ratio = Math.min(2.4, Math.max(0.6, (tile.width || 4) / (tile.height || 3)));
+      return h("li", { class: "tile", style: `--r:${ratio.toFixed(3)}`, title: tile.path }, h("div", { class: "shot" }, picture),
+        h("div", { class: "cap" }, h("div", {}, tile.relevant ? "✓ relevant" : "✗ irrelevant", ` ${tile.score.toFixed(2)}`), h("div", { class: "dim" }, tile.query)));
+    })));
   }
 }
 

@@ -36,6 +36,7 @@ from . import records
 from .records import Facts
 
 KEPT = 24  # questions whose scores are kept
+KEPT_THUMBS = 4_000  # small pictures, about 40 MB
 LARGE_EDGE = 1_600  # pixels of a picture in the lightbox
 NEAREST = 6  # tiles that are shown where nothing passes
 PAGE = 48  # tiles of one answer
@@ -56,14 +57,15 @@ class Service:
         self._lock = threading.RLock()  # one question at a time: the model uses every core for each
         self._scores: OrderedDict[str, Scores] = OrderedDict()
         self._uploads: OrderedDict[str, tuple[str, Image.Image]] = OrderedDict()
+        self._thumbs: dict[tuple[str, float | None], bytes] = {}
         self._facts: dict[str, Facts] = {}
-        self._do: dict[str, Callable[[dict, list[bytes]], Answer]] = {
-            name: getattr(self, name)
-            for name in (
-                *("about", "ask", "names", "thumbs", "picture", "clip", "file", "judge", "upload", "uploaded"),
-                *("facts", "stack", "export", "copy", "save_clip"),
-            )
-        }
+        self._do: dict[str, Callable[[dict, list[bytes]], Answer]] = {}
+        self.add("about", "ask", "names", "thumbs", "picture", "clip", "file", "judge", "upload", "uploaded")
+        self.add("facts", "stack", "export", "copy", "save_clip")
+
+    def add(self, *names: str) -> None:
+        """Let pages ask for what these methods answer."""
+        self._do |= {name: getattr(self, name) for name in names}
 
     def answer(self, request: dict[str, Any], buffers: list[bytes] = []) -> Answer:  # noqa: B006 (never changed)
         """What a request asks for; {"error": a sentence} where it cannot be had."""
@@ -231,9 +233,17 @@ class Service:
 
     def thumbs(self, request: dict, buffers: list[bytes]) -> Answer:
         """The small JPEGs of `keys`, pairs of a digest and a time; those there are, `found` says which."""
-        keys = [(digest, time_s) for digest, time_s in request["keys"]]
-        jpegs = [self.library.store.thumbnail(key) for key in keys]
+        jpegs = [self._thumb((digest, time_s)) for digest, time_s in request["keys"]]
         return {"found": [jpeg is not None for jpeg in jpegs]}, [jpeg for jpeg in jpegs if jpeg]
+
+    def _thumb(self, key: tuple[str, float | None]) -> bytes | None:
+        """A small JPEG, from memory where a page has shown it before: reading one from its file takes 4 ms."""
+        jpeg = self._thumbs.pop(key, None) or self.library.store.thumbnail(key)
+        if jpeg:
+            self._thumbs[key] = jpeg
+            while len(self._thumbs) > KEPT_THUMBS:
+                self._thumbs.pop(next(iter(self._thumbs)), None)
+        return jpeg
 
     def picture(self, request: dict, buffers: list[bytes]) -> Answer:
         """A large JPEG of the photo at `path`, from the original."""

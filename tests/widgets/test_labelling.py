@@ -8,8 +8,8 @@ import cliplib
 from cliplib import lab
 from cliplib.calibrate.judgements import Judgements
 from cliplib.models.clip_encoder import ClipEncoder
-from cliplib.widgets.explorer import ALL, Explorer, cut, plot
-from cliplib.widgets.labelling import LabellingBox, tasks
+from cliplib.widgets.explorer import ALL, Explorer, ExplorerService, cut, plot
+from cliplib.widgets.labelling import Judging, JudgingService, LabellingBox, tasks
 from tests.libraries import draw_picture, draw_video
 
 TEXT = "text->image"
@@ -163,3 +163,39 @@ class TestExplorer:
         drawn = plot(table, 0.0)
         assert 0 < drawn.count('class="other"') < drawn.count("<rect") and "<line" in drawn
         assert "6 relevant scores above, 10 irrelevant below" in drawn
+
+
+class TestInThePage:
+    """The same, asked by the page: what its services answer."""
+
+    def test_pictures_are_judged_one_after_another_and_the_end_leads_on(self, library):
+        service = JudgingService(Judging(library, ["a dog"], judge="Ada", top=2, below=0))
+        first, _ = service.answer({"do": "task"})
+        assert first["query"] == "a dog" and (first["done"], first["of"]) == (0, 2) and len(first["next"]) == 1
+        second, _ = service.answer({"do": "answered", "relevant": True})
+        assert second["tile"]["path"] == first["next"][0]["path"]
+        assert service.answer({"do": "before"})[0]["tile"] == first["tile"]
+        service.answer({"do": "answered", "relevant": False})
+        end, _ = service.answer({"do": "answered", "relevant": True})
+        assert (
+            "tile" not in end
+            and "1 right and 1 wrong for 1 query" in end["summary"]
+            and "cells below" in end["summary"]
+        )
+        assert [relevant for *_, relevant in answers(library)] == [False, True]
+
+    def test_a_photo_that_asks_is_shown(self, library):
+        service = JudgingService(Judging(library, [str(library.root / "p0.jpg")], "image->image", top=1, below=0))
+        assert service.answer({"do": "task"})[0]["query_tile"]["path"] == "p0.jpg"
+
+    def test_a_cutoff_moves_pictures_and_encodes_nothing(self, library, table, monkeypatch):
+        service = ExplorerService(library, table)
+        about, _ = service.answer({"do": "table"})
+        assert about["queries"] == QUERIES and about["range"][0] <= about["cutoff"] <= about["range"][1]
+        monkeypatch.setattr(ClipEncoder, "encode_texts", lambda *_: pytest.fail("encoded"))
+        low, _ = service.answer({"do": "cut", "cutoff": about["range"][0], "query": "a cat"})
+        assert (low["accepted"]["count"], low["rejected"]["count"]) == (8, 0) and low["rates"][0] == pytest.approx(
+            3 / 8
+        )
+        high, _ = service.answer({"do": "cut", "cutoff": about["range"][1]})
+        assert high["rejected"]["count"] == 16 and len(high["rejected"]["tiles"]) == 6 and "<svg" in high["plot"]

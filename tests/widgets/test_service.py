@@ -6,7 +6,7 @@ from PIL import Image
 
 import cliplib
 from cliplib.calibrate.judgements import Judgements
-from cliplib.models.encoder import Encoder
+from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.widgets.service import LARGE_EDGE, Service
 from tests.libraries import draw_picture, draw_video, picture
 
@@ -64,7 +64,7 @@ class TestAsking:
 
     def test_settings_and_pages_encode_nothing(self, service, monkeypatch):
         ask(service)
-        monkeypatch.setattr(Encoder, "encode_texts", lambda *_: pytest.fail("encoded"))
+        monkeypatch.setattr(ClipEncoder, "encode_texts", lambda *_: pytest.fail("encoded"))
         assert set(paths(ask(service, filters={"folder": "trips"}))) == {"trips/copy.png", "trips/Screenshot_1.png"}
         assert "trips/Screenshot_1.png" not in paths(ask(service, filters={"screenshots": False}))
         assert ask(service, filters={"until": "1999-01-01"})["tiles"] == []
@@ -93,14 +93,14 @@ class TestAsking:
         assert content["composed"] and paths(content) == [hit.path for hit in wanted]
 
     def test_without_a_question_the_newest_come_first_and_nothing_is_encoded(self, service, monkeypatch):
-        monkeypatch.setattr(Encoder, "encode_texts", lambda *_: pytest.fail("encoded"))
+        monkeypatch.setattr(ClipEncoder, "encode_texts", lambda *_: pytest.fail("encoded"))
         content = ask(service, [])
         days = [tile["taken_at"] for tile in content["tiles"]]
         assert content["browsing"] and len(days) == 6 and days == sorted(days, reverse=True)
         assert paths(ask(service, [], kind="frame")) == ["v.mp4"]
 
     def test_a_photo_of_the_library_asks_by_its_stored_embedding(self, service, monkeypatch):
-        monkeypatch.setattr(Encoder, "encode_images", lambda *_: pytest.fail("encoded"))
+        monkeypatch.setattr(ClipEncoder, "encode_images", lambda *_: pytest.fail("encoded"))
         content = ask(service, [{"kind": "photo", "value": "p0.jpg"}])
         assert paths(content)[0] == "trips/copy.png" and "p0.jpg" not in paths(content)
 
