@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from ..errors import printable
 
+MOST_NAMED = 6  # suffixes
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -17,13 +19,57 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Holdings:
+    """What an index holds: `photos` and `frames` are its rows, of which so many are only `written`, on their way to Drive
+    or on a disk that goes with the session. `outlook` says so in words; `cache` is where it lies.
+    """
+
+    cache: str = ""
+    photos: int = 0
+    frames: int = 0
+    written: int = 0
+    outlook: str = ""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What lies in the folder beside the photos and videos that are indexed.
+
+    Attributes:
+        sidecars: JSON files that tell when and where a photo or video was taken.
+        motion_clips: Short videos that belong to a Live Photo and are no items of their own.
+        not_read: Counts of files of kinds that are not read, by suffix; media first, then by count.
+    """
+
+    sidecars: int = 0
+    motion_clips: int = 0
+    not_read: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        words = []
+        if self.sidecars or self.motion_clips:
+            words += [f"{self.sidecars:,} sidecars matched; {self.motion_clips:,} clips are part of their photos"]
+        return "; ".join(words + [told for told in [unread_words(self.not_read)] if told])
+
+
+def unread_words(counts: dict[str, int]) -> str:
+    """How many files are of kinds that are not read, by suffix, in words; "" for none."""
+    if not counts:
+        return ""
+    named = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in [*counts.items()][:MOST_NAMED]]
+    rest = sum([*counts.values()][MOST_NAMED:])
+    named += [f"{rest:,} others"] if rest else []
+    return f"{sum(counts.values()):,} files of kinds that are not read: {', '.join(named)}"
+
+
+@dataclass(frozen=True)
 class IndexReport:
     """What an index run did. Counts are of files: seen = indexed + unchanged + len(skipped).
 
     `indexed` files are new or changed; `encoded` of them went through the model (a copy of a known file does not);
-    `moved` of the unchanged only have another path; `removed` files are gone. `problems` says what was wrong with the
-    cache, and who else is writing it. Of the rows in the index (`photos` + `frames`) so many are only `written`, on
-    their way to Drive or on a disk that goes with the session; the others are `confirmed`. `outlook` says so in words.
+    `moved` of the unchanged only have another path; `removed` files are gone. `warning` is what the model says of
+    itself, and `problems` what was wrong with the cache, and who else is writing it. `holds` says what the index holds
+    now, `found` what else is in the folder.
     """
 
     indexed: int
@@ -32,21 +78,11 @@ class IndexReport:
     skipped: list[Skipped]
     encoded: int = 0
     moved: int = 0
-    photos: int = 0  # in the index now
-    frames: int = 0
     seconds: float = 0.0
-    cache: str = ""
-    banner: str = ""
+    warning: str = ""
     problems: list[str] = field(default_factory=list)
-    written: int = 0
-    outlook: str = ""
-    sidecars: int = 0  # JSON files that tell when and where a photo or video was taken
-    motion_clips: int = 0  # short videos that belong to a Live Photo and are no items of their own
-
-    @property
-    def confirmed(self) -> int:
-        """Rows that would be left if this machine ended now."""
-        return self.photos + self.frames - self.written
+    holds: Holdings = field(default_factory=Holdings)
+    found: Beside = field(default_factory=Beside)
 
     @property
     def seen(self) -> int:
@@ -54,11 +90,49 @@ class IndexReport:
         return self.indexed + self.unchanged + len(self.skipped)
 
     @property
-    def beside(self) -> str:
-        """What was found beside the photos and videos, in words; "" where there was nothing."""
-        if not self.sidecars and not self.motion_clips:
-            return ""
-        return f"{self.sidecars:,} sidecars matched; {self.motion_clips:,} clips are part of their photos"
+    def photos(self) -> int:
+        """Photos in the index now."""
+        return self.holds.photos
+
+    @property
+    def frames(self) -> int:
+        """Frames of videos in the index now."""
+        return self.holds.frames
+
+    @property
+    def cache(self) -> str:
+        """Where the index lies."""
+        return self.holds.cache
+
+    @property
+    def written(self) -> int:
+        """Rows that are only written."""
+        return self.holds.written
+
+    @property
+    def confirmed(self) -> int:
+        """Rows that would be left if this machine ended now."""
+        return self.photos + self.frames - self.written
+
+    @property
+    def outlook(self) -> str:
+        """In words, what would be left if this machine ended now."""
+        return self.holds.outlook
+
+    @property
+    def sidecars(self) -> int:
+        """JSON files that tell when and where a photo or video was taken."""
+        return self.found.sidecars
+
+    @property
+    def motion_clips(self) -> int:
+        """Short videos that are part of a Live Photo."""
+        return self.found.motion_clips
+
+    @property
+    def not_read(self) -> dict[str, int]:
+        """Counts of files of kinds that are not read, by suffix."""
+        return self.found.not_read
 
     def __str__(self) -> str:
         lines = [
@@ -66,10 +140,10 @@ class IndexReport:
             f"{self.removed} removed. {self.encoded} encoded in {self.seconds:.1f} s.",
             f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
         ]
-        lines += [f"{text}." for text in (self.outlook, self.beside) if text]
+        lines += [printable(f"{text}.") for text in (self.outlook, str(self.found)) if text]
         lines += [printable(f"  skipped {item.path}: {item.reason}") for item in self.skipped]
         lines += [printable(f"  note: {text}") for text in self.problems]
-        return "\n".join([*filter(None, [self.banner]), *lines])
+        return "\n".join([*filter(None, [self.warning]), *lines])
 
     __repr__ = __str__
 

@@ -28,7 +28,7 @@ from .journal import Journal
 from .pipeline import Finished, Reader, Sample
 from .plan import EVERY_S, Plan, moving_part, plan, versions
 from .presence import Presence
-from .report import IndexReport, Skipped
+from .report import Beside, Holdings, IndexReport, Skipped
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
@@ -124,11 +124,8 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, s
         skipped=skipped,
         encoded=counts["encoded"],
         moved=counts["moved"],
-        photos=store.rows.num_rows - frames,
-        frames=frames,
         seconds=seconds,
-        cache=str(store.folder),
-        banner=run.encoder.warning,
+        warning=run.encoder.warning,
         problems=[
             *store.problems,
             *run.presence.others,
@@ -136,10 +133,8 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, s
             *_undated(store.rows),
             *rows_.said_of_provisional(store.rows),
         ],
-        written=written,
-        outlook=outlook,
-        sidecars=len(set(companions.sidecars.values())),
-        motion_clips=sum(f["stage"] == "motion" for _, f in failures),
+        holds=Holdings(str(store.folder), store.rows.num_rows - frames, frames, written, outlook),
+        found=Beside(len(set(companions.sidecars.values())), sum(f["stage"] == "motion" for _, f in failures)),
     )
 
 

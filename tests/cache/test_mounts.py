@@ -13,7 +13,7 @@ from cliplib.cache import durable, mounts
 from cliplib.cache.store import Store
 from cliplib.display.html import report_html
 from cliplib.errors import CacheError
-from cliplib.index.report import IndexReport
+from cliplib.index.report import Holdings, IndexReport
 from cliplib.index.update import update
 from tests import colab as stand_ins
 from tests.libraries import draw_picture
@@ -108,13 +108,13 @@ class TestReport:
         assert report.outlook == "All 1 rows are confirmed on this computer's disk"
 
     def test_the_sentence_is_escaped_in_html(self):
-        report = IndexReport(0, 0, 0, [], outlook="on <b>Drive</b>")
+        report = IndexReport(0, 0, 0, [], holds=Holdings(outlook="on <b>Drive</b>"))
         assert "on &lt;b&gt;Drive&lt;/b&gt;" in report_html(report)
 
     def test_the_command_line_gives_both_figures(self, tmp_path, monkeypatch):
         from cliplib import __main__, library
 
-        report = IndexReport(2, 0, 0, [], photos=2, written=1, outlook="one is under way")
+        report = IndexReport(2, 0, 0, [], holds=Holdings(photos=2, written=1, outlook="one is under way"))
         monkeypatch.setattr(library.Library, "index", lambda self, **_: report)
         answer, words, _ = __main__.run(parser().parse_args(["index", str(tmp_path), "--model", "tiny"]))
         assert (answer["confirmed"], answer["written"], answer["outlook"]) == (1, 1, "one is under way")

@@ -10,7 +10,7 @@ from cliplib.cache import rows as rows_
 from cliplib.display.html import hits_html, player_html, plot_html, save_html, scores_html, tile_html
 from cliplib.display.scale import Scale
 from cliplib.display.style import STYLE
-from cliplib.index.report import IndexReport, Skipped
+from cliplib.index.report import Holdings, IndexReport, Skipped
 from cliplib.search.mode import Mode
 from cliplib.search.moments import Moment
 from cliplib.search.results import Cutoff, Hit, Hits, Scores
@@ -50,7 +50,9 @@ class TestNames:
             lambda: scores_html(scores_of([0.5], paths=[NASTY])),
             lambda: player_html(Moment(NASTY, 0, 1, 0, 0.3)),
             lambda: Moment(NASTY, 0, 1, 0, 0.3)._repr_html_(),
-            lambda: IndexReport(0, 0, 0, [Skipped(NASTY, NASTY, NASTY)], cache=NASTY, problems=[NASTY])._repr_html_(),
+            lambda: IndexReport(
+                0, 0, 0, [Skipped(NASTY, NASTY, NASTY)], holds=Holdings(NASTY), problems=[NASTY]
+            )._repr_html_(),
             lambda: tile_html(Hit("a.jpg", 0.1), None, link=f"https://{NASTY}"),
         ],
     )
