@@ -1,6 +1,6 @@
 """Train the tiny model: a real CLIP, from scratch, on pictures of the drawn world. Half an hour on two idle CPU cores.
 
-    python data/train_tiny.py                    # writes data/tiny-clip.safetensors
+    python data/train_tiny.py                    # writes cliplib/models/tiny-clip.safetensors
     python data/train_tiny.py --resume           # goes on from the last checkpoint under build/
 
 From a notebook: `lesson.Exam(config).train()`, as in notebooks/11_train_a_tiny_clip.
@@ -30,7 +30,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from world import SHORT_QUERIES, truth_matrix
 
 HERE = Path(__file__).resolve().parent
-MODEL_FILE = HERE / "tiny-clip.safetensors"
+MODEL_FILE = HERE.parent / "cliplib" / "models" / "tiny-clip.safetensors"
 BUILD_DIR = HERE.parent / "build"
 BANNER = "The tiny model knows only the drawn world it was trained on; it understands nothing of your own photos."
 

@@ -21,6 +21,8 @@ from PIL import Image, ImageOps
 from sample_truth import queries, stretches
 from world import Query, Scene, Thing, is_true
 
+from cliplib.models.weights import TINY
+
 DATA = Path(__file__).resolve().parent.parent / "data"
 CAT = Thing("cat", "black", "small", "middle")
 CAR = Thing("car", "red", "big", "middle")
@@ -252,7 +254,7 @@ def test_some_sample_photos_are_stored_turned_and_most_have_a_date():
 
 
 def test_the_tiny_model_is_small_and_says_what_it_is():
-    path = DATA / "tiny-clip.safetensors"
+    path = TINY
     assert path.stat().st_size < 12e6
     with safetensors.safe_open(path, "pt") as file:
         about = file.metadata()
@@ -263,7 +265,7 @@ def test_the_tiny_model_is_small_and_says_what_it_is():
 
 def test_the_tiny_model_loads_strictly_into_openai_clip():
     model = train_tiny.build_model(train_tiny.Config())
-    model.load_state_dict(safetensors.torch.load_file(DATA / "tiny-clip.safetensors"), strict=True)
+    model.load_state_dict(safetensors.torch.load_file(TINY), strict=True)
     assert sum(parameter.numel() for parameter in model.parameters()) < 6e6
 
 

@@ -20,8 +20,8 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Holdings:
-    """What an index holds: `photos` and `frames` are its rows, of which so many are only `written`, on their way to Drive
-    or on a disk that goes with the session. `outlook` says so in words; `cache` is where it lies.
+    """What an index holds: `photos` and `frames` are its rows, of which so many are only `written`, on their way to
+    Drive or on a disk that goes with the session. `outlook` says so in words; `cache` is where it lies.
     """
 
     cache: str = ""

@@ -26,7 +26,7 @@ from .preprocessing import Preprocessing
 
 ACTIVATIONS = ("quickgelu", "gelu")
 LOCAL = "local-dir:"
-TINY = Path(__file__).resolve().parents[2] / "data" / "tiny-clip.safetensors"
+TINY = Path(__file__).with_name("tiny-clip.safetensors")  # made by data/train_tiny.py
 HUB_REPOS = {  # the same weights under the same parameter names, as listed in open_clip's pretrained.py
     "RN50": "timm/resnet50_clip.openai",
     "RN101": "timm/resnet101_clip.openai",
@@ -280,7 +280,7 @@ def _locate(model: str | Path) -> tuple[Path, Facts | None]:
         return _in_folder(openclip.from_hub(str(model))), None
     if model == "tiny":
         if not TINY.is_file():
-            raise ModelError(f'model="tiny" is read from {TINY}, which is not there; clone the whole repository')
+            raise ModelError(f'model="tiny" is read from {TINY}, which is not there; install cliplib anew')
         return TINY, None
     path = Path(str(model).removeprefix(LOCAL)).expanduser()
     if path.is_file():
