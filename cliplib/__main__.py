@@ -105,7 +105,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         names = ("indexed", "unchanged", "removed", "encoded", "moved", "confirmed", "written", "outlook")
         counts = {name: getattr(report, name) for name in names}
         skipped = [{"path": s.path, "stage": s.stage, "reason": s.reason} for s in report.skipped]
-        return counts | {"skipped": skipped, "problems": report.problems}, str(report), 0
+        beside = {"not_read": report.not_read, "left_out": report.found.left_out}
+        return counts | {"skipped": skipped, "problems": report.problems} | beside, str(report), 0
     query = image(arguments.query) if arguments.command == "similar" else arguments.query
     scores = library.score(query, "frame" if arguments.command == "videos" else "image")
     scores = scores.only(arguments.within, arguments.since, arguments.until)

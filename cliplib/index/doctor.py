@@ -16,6 +16,7 @@ from ..media.files import Listing, find_media
 from ..media.reading import digest_of
 from .companions import Companions
 from .plan import failed_as_it_is, plan
+from .report import by_suffix, told_of_unread
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Finding:
     new: list[str] = field(default_factory=list)  # in the folder, not indexed
     failed: list[str] = field(default_factory=list)  # in the folder; could not be read, or not to their ends
     again: list[str] = field(default_factory=list)  # those of them that other versions of the decoders may read
+    not_read: dict[str, int] = field(default_factory=dict)  # counts of files of kinds that are not read, by suffix
+    left_out: dict[str, str] = field(default_factory=dict)  # paths that are left out, and why
     unreadable: str = ""  # why this cliplib cannot read the cache at all, which may be sound all the same
 
     @property
@@ -60,6 +63,7 @@ class Finding:
             if paths := getattr(self, name):
                 listed = ", ".join(map(printable, paths[:5]))
                 lines.append(f"{len(paths)} {name}: {listed}{' ...' if len(paths) > 5 else ''}")
+        lines += map(printable, told_of_unread(self.not_read, self.left_out))
         return "\n  ".join([*lines, self.advice])
 
 
@@ -115,6 +119,8 @@ def _examine(folder: Path, root: Path, listing: Listing, by_content: bool) -> Fi
         new=sorted(path for path in todo if path not in digests and path not in again),
         failed=sorted([*known, *again]),
         again=again,
+        not_read=by_suffix(listing.not_read),
+        left_out=listing.left_out,
     )
 
 

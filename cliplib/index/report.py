@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ..errors import printable
@@ -38,28 +39,40 @@ class Beside:
     Attributes:
         sidecars: JSON files that tell when and where a photo or video was taken.
         motion_clips: Short videos that belong to a Live Photo and are no items of their own.
-        not_read: Counts of files of kinds that are not read, by suffix; media first, then by count.
+        not_read: Counts of files of kinds that are not read, by suffix; photos and videos first, then by count.
+        left_out: Folders and files that are left out by their names, or by a rule: {path: name, or where the rule is}.
     """
 
     sidecars: int = 0
     motion_clips: int = 0
     not_read: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         words = []
         if self.sidecars or self.motion_clips:
             words += [f"{self.sidecars:,} sidecars matched; {self.motion_clips:,} clips are part of their photos"]
-        return "; ".join(words + [told for told in [unread_words(self.not_read)] if told])
+        return "; ".join([*words, *told_of_unread(self.not_read, self.left_out)])
 
 
-def unread_words(counts: dict[str, int]) -> str:
-    """How many files are of kinds that are not read, by suffix, in words; "" for none."""
-    if not counts:
-        return ""
-    named = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in [*counts.items()][:MOST_NAMED]]
-    rest = sum([*counts.values()][MOST_NAMED:])
-    named += [f"{rest:,} others"] if rest else []
-    return f"{sum(counts.values()):,} files of kinds that are not read: {', '.join(named)}"
+def by_suffix(not_read: dict[tuple[str, str], int]) -> dict[str, int]:
+    """A listing's counts of files that are not read, by suffix alone: photos and videos first, then by count."""
+    order = sorted(not_read.items(), key=lambda entry: (entry[0][1] == "other", -entry[1], entry[0]))
+    return {suffix: count for (suffix, _), count in order}
+
+
+def told_of_unread(not_read: dict[str, int], left_out: dict[str, str]) -> list[str]:
+    """Sentences on the files of kinds that are not read, and on what is left out; none for none."""
+    told = []
+    if not_read:
+        named = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in [*not_read.items()][:MOST_NAMED]]
+        rest = sum([*not_read.values()][MOST_NAMED:])
+        named += [f"{rest:,} others"] if rest else []
+        told.append(f"{sum(not_read.values()):,} files of kinds that are not read: {', '.join(named)}")
+    if left_out:
+        why = Counter(left_out.values()).most_common(MOST_NAMED)
+        told.append(f"{len(left_out):,} left out: {', '.join(f'{count:,} {name}' for name, count in why)}")
+    return told
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from .journal import Journal
 from .pipeline import Finished, Reader, Sample
 from .plan import EVERY_S, Plan, moving_part, plan, versions
 from .presence import Presence
-from .report import Beside, Holdings, IndexReport, Skipped
+from .report import Beside, Holdings, IndexReport, Skipped, by_suffix
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
@@ -134,7 +134,12 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, s
             *rows_.said_of_provisional(store.rows),
         ],
         holds=Holdings(str(store.folder), store.rows.num_rows - frames, frames, written, outlook),
-        found=Beside(len(set(companions.sidecars.values())), sum(f["stage"] == "motion" for _, f in failures)),
+        found=Beside(
+            sidecars=len(set(companions.sidecars.values())),
+            motion_clips=sum(f["stage"] == "motion" for _, f in failures),
+            not_read=by_suffix(listing.not_read),
+            left_out=listing.left_out,
+        ),
     )
 
 

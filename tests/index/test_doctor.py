@@ -73,6 +73,17 @@ def test_known_failures_are_not_new_until_they_change(library):
     assert library.check()[0].new == ["bad.jpg"]
 
 
+def test_kinds_that_are_not_read_are_counted_and_named(library):
+    for name in ("a.psd", "b.PSD", "c.tgz", "words.txt", "nameless"):
+        (library.root / name).write_bytes(b"words")
+    told = "5 files of kinds that are not read: 2 .psd, 1 .tgz, 1 without a suffix, 1 .txt"
+    report = library.index(progress=False)
+    assert told in str(report) and told in report._repr_html_()
+    assert report.not_read == {".psd": 2, ".tgz": 1, "": 1, ".txt": 1}
+    (finding,) = library.check()
+    assert told in str(finding) and finding.advice == "nothing to do"
+
+
 def test_a_failure_of_other_versions_is_worth_another_run(library, monkeypatch):
     (library.root / "bad.jpg").write_bytes(b"")
     library.index(progress=False)
