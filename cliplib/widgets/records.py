@@ -122,10 +122,13 @@ def clip_span(tile: dict[str, Any]) -> list[float]:
 
 
 def newest(scores: Scores, facts: Facts) -> list[dict[str, Any]]:
-    """Every file that the filters let through, each content once: newest first, those without a date last."""
-    kept = scores.rows.select(["path", "taken_at", "digest"]).filter(pa.array(np.isfinite(scores.values)))
+    """Every file that the filters let through, each content once: newest first, those without a date
+    of their own last."""
+    kept = scores.rows.select(["path", "taken_at", "taken_from", "digest"]).filter(pa.array(np.isfinite(scores.values)))
+    copied = pc.fill_null(pc.equal(kept["taken_from"], "mtime"), True)  # the time of a copy, not of the picture
     tiles, seen = [], set()
-    order = pc.sort_indices(kept["taken_at"], sort_keys=[("", "descending")])
+    kept = kept.append_column("copied", copied)
+    order = pc.sort_indices(kept, sort_keys=[("copied", "ascending"), ("taken_at", "descending")])
     for row in kept.take(order).to_pylist():
         if row["digest"] in seen or len(tiles) >= MOST:
             continue
