@@ -177,6 +177,7 @@ class Reader:
                     share = min(1.0, (frame.time_s + self.every_s) / max(facts["duration_s"], 1e-3))
                     own = {"time_s": frame.time_s, "every_s": self.every_s, "frame_s": frame.length_s}
                     yield self._sample(file, digest, frame.image, own, share)
+                facts["duration_s"] = video.facts.duration_s
             yield Finished(file, digest, facts=facts)
         except Exception as error:
             yield Finished(file, digest, _as_media_error(file, error), facts)

@@ -153,7 +153,7 @@ class Video:
 
     @property
     def facts(self) -> VideoFacts:
-        """The facts; a duration that a frame has been seen beyond is corrected."""
+        """The facts; the duration is better known after all frames have been seen."""
         metadata = self.container.metadata
         taken_at, place = _taken_at(metadata), _place(metadata)
         dated, placed = "container" if taken_at else None, "container" if place else None
@@ -325,6 +325,8 @@ class Video:
                 if time_s > self.duration_s:
                     self.duration_s = shown_s
                 yield Shot(time_s, length_s, length_s, frame)
+        if jumped_s:  # several recordings, of which the headers knew the clock of one
+            self.duration_s = shown_s
         self._complain(shown_s, reached_s, damaged_at_s)
 
     def _packets(self):

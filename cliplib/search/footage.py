@@ -74,13 +74,14 @@ def refined(
         score: n such frames to their scores, float (n,).
     """
 
-    def dense(from_s: float, to_s: float) -> tuple[list[float], np.ndarray]:
-        times_s, pixels = [], []
+    def dense(from_s: float, to_s: float) -> tuple[list[float], np.ndarray, list[float]]:
+        times_s, pixels, lengths_s = [], [], []
         with contextlib.suppress(MediaError):  # damaged further on: what there is, is looked at
             for frame in opened.sample(FINE_S, from_s, to_s):
                 times_s.append(frame.time_s)
                 pixels.append(prepare(frame.image))
-        return times_s, score(pixels)
+                lengths_s.append(frame.length_s)
+        return times_s, score(pixels), lengths_s
 
     (first_s, last_s), (before_s, after_s) = stretch.inside_s, stretch.outside_s
     start_s, end_s = stretch.start_s, stretch.end_s
@@ -88,12 +89,12 @@ def refined(
         with open_video(video) as opened:
             if before_s is not None:
                 start_s = step_s(*dense(before_s, first_s)) or start_s
-            times_s, values = dense(last_s, end_s if after_s is None else after_s)
+            times_s, values, lengths_s = dense(last_s, end_s if after_s is None else after_s)
     except MediaError as error:
         warnings.warn(f"the edges in {video.name} stay as they are: {error.reason}", stacklevel=4)
         return stretch
     if after_s is not None or (len(values) and values[-1] < threshold - LEAVE_BELOW):
-        end_s = step_s(times_s, values) or end_s
+        end_s = step_s(times_s, values, lengths_s) or end_s
     return replace(stretch, start_s=start_s, end_s=end_s)
 
 

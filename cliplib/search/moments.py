@@ -164,23 +164,28 @@ class Stretch:
 
 
 def stretches(
-    times_s, scores, threshold: float, *, duration_s: float, every_s: float, gap_s: float | None = None
+    times_s, scores, threshold: float, *, duration_s: float, every_s: float, gap_s: float | None = None, lengths_s=None
 ) -> list[Stretch]:
     """The stretches of one video, in order, none overlapping.
 
     times_s, scores: (n,), the sampled frames in order of time; a NaN score is under every threshold. A stretch is a run
     of samples of at least `threshold - LEAVE_BELOW`, one of them at least `threshold`. Its edges lie at the midpoints
     between its own samples and their neighbours; where the video begins, at the first sample; where it ends, at
-    `duration_s`, but no more than `every_s` after the last sample. Stretches with `gap_s` or less between their edges
-    become one (None: what one missed sample leaves).
+    `duration_s`, but no more than `every_s` after the last sample. A frame that stands longer (`lengths_s`, (n,), NaN
+    where that is not known), as in slides, lasts until the next one begins, the last until the end. Stretches with
+    `gap_s` or less between their edges become one (None: what one missed sample leaves).
     """
     times_s, scores = np.asarray(times_s, float), np.asarray(scores, float)
     if gap_s is not None and not 0 <= gap_s < float("inf"):
         raise QueryError(f"gap_s is {gap_s!r}: give the seconds of the longest hole in a moment, 0 or more")
     gap_s = ONE_MISSED * every_s if gap_s is None else gap_s
     last_s = max(times_s[-1], min(duration_s, times_s[-1] + every_s)) if len(times_s) else 0.0
-    middles = (times_s[1:] + times_s[:-1]) / 2
-    edges = np.concatenate([times_s[:1], middles, [last_s]])  # sample i stands for edges[i] to edges[i + 1]
+    stood_s = times_s + (0.0 if lengths_s is None else np.nan_to_num(np.asarray(lengths_s, float)))
+    if len(times_s):
+        last_s = max(last_s, float(stood_s[-1]))
+    edges = np.concatenate(
+        [times_s[:1], _between(times_s, stood_s), [last_s]]
+    )  # sample i stands for edges[i] to edges[i + 1]
     runs: list[list[int]] = []  # [first sample, one past the last]
     for first, end in _runs(scores >= threshold - LEAVE_BELOW):
         if np.nanmax(scores[first:end]) < threshold:
@@ -199,6 +204,12 @@ def stretches(
     return found
 
 
+def _between(times_s: np.ndarray, stood_s: np.ndarray) -> np.ndarray:
+    """Where each two neighbours meet, (n - 1,): midway, or where the first, which stood so long, ended."""
+    middles = (times_s[1:] + times_s[:-1]) / 2
+    return np.maximum(middles, np.minimum(stood_s[:-1], times_s[1:]))
+
+
 def _runs(holds: np.ndarray) -> np.ndarray:
     """Where `holds`, bool (n,), stays true: int (m, 2), the first position and one past the last."""
     steps = np.diff(np.concatenate([[False], holds, [False]]).astype(np.int8))
@@ -206,7 +217,7 @@ def _runs(holds: np.ndarray) -> np.ndarray:
 
 
 def best_stretches(
-    videos, contents, times_s, scores, duration_s, every_s, k: int, threshold: float, gap_s: float | None = None
+    videos, contents, times_s, scores, duration_s, every_s, k: int, threshold: float, gap_s=None, lengths_s=None
 ) -> list[tuple[int, Stretch]]:
     """The best `k` stretches over all videos by the score of their peaks: pairs of a row of the video and the stretch.
 
@@ -221,13 +232,15 @@ def best_stretches(
             continue
         known.add(contents[first])
         facts = {"duration_s": float(duration_s[first]), "every_s": float(every_s[first]), "gap_s": gap_s}
+        facts["lengths_s"] = None if lengths_s is None else lengths_s[rows]
         found += [(int(first), one) for one in stretches(times_s[rows], scores[rows], threshold, **facts)]
     best = top_k(np.array([stretch.score for _, stretch in found]), k, threshold)
     return [found[i] for i in best]
 
 
-def step_s(times_s, scores) -> float | None:
-    """Where scores (n,) at times_s (n,) step from one level to another: the midpoint between two samples, in seconds.
+def step_s(times_s, scores, lengths_s=None) -> float | None:
+    """Where scores (n,) at times_s (n,) step from one level to another: the midpoint between two samples, in seconds,
+    or the end of the first where it stood longer (`lengths_s`, (n,)).
 
     The step is where two constants fit the scores best (least squares), so that one odd frame moves it little. None for
     fewer than two samples.
@@ -237,7 +250,8 @@ def step_s(times_s, scores) -> float | None:
         return None
     misfit = [scores[:i].var() * i + scores[i:].var() * (len(scores) - i) for i in range(1, len(scores))]
     first = int(np.argmin(misfit))
-    return float(times_s[first] + times_s[first + 1]) / 2
+    stood_s = times_s + (0.0 if lengths_s is None else np.asarray(lengths_s, float))
+    return float(_between(times_s, stood_s)[first])
 
 
 def clock(seconds: float) -> str:

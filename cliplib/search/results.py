@@ -242,7 +242,8 @@ class Scores:
         threshold = self.threshold if threshold is None else cosine(threshold)
         videos, contents = (pd.factorize(self.rows[name].to_pandas())[0] for name in ("path", "digest"))
         times_s, *facts = (self.rows[name].to_numpy() for name in ("time_s", "duration_s", "every_s"))
-        best = best_stretches(videos, contents, times_s, self.values, *facts, k, threshold, gap_s)
+        lengths_s = self.rows["frame_s"].to_numpy().astype(float)
+        best = best_stretches(videos, contents, times_s, self.values, *facts, k, threshold, gap_s, lengths_s)
         found = []
         for row, one in best:
             path, digest = (self.rows[name][row].as_py() for name in ("path", "digest"))

@@ -80,7 +80,7 @@ class TestPhotos:
         wide = in_space(muted(), icc(*ADOBE))
         exif = Image.Exif()
         exif.get_ifd(0x8769)[0xA001] = 2
-        assert apart(open_photo(saved(wide, "PNG", exif=exif)).image, muted()) < 2
+        assert apart(open_photo(saved(wide, "PNG", exif=exif.tobytes())).image, muted()) < 2
         assert apart(open_photo(saved(wide, "PNG")).image, wide) == 0
 
     def test_srgb_and_profiles_that_do_not_fit_change_nothing(self):

@@ -134,6 +134,44 @@ class TestTimes:
             for start_s, times in ((0.0, [0, 1, 2, 3]), (0.0, [0, 1, 2, 3]), (1.4, [1.4, 2.4, 3.4])):
                 assert [frame.time_s for frame in opened.sample(start_s=start_s)] == pytest.approx(times, abs=1e-3)
 
+    @pytest.mark.parametrize("container", ["mp4", "mkv", "mov"])
+    def test_a_frame_stands_until_the_next_begins_and_the_last_until_the_end(self, container):
+        data = made(container, [0, 2, 2.04, 7], sound_s=12)
+        with open_video(data) as opened:
+            lengths = [(frame.time_s, frame.length_s) for frame in opened.sample()]
+        assert [time_s for time_s, _ in lengths] == pytest.approx([0, 2, 7], abs=1e-3)
+        assert [length_s for _, length_s in lengths] == pytest.approx([2, 0.04, 5], abs=0.1)
+
+    def test_streams_one_after_the_other_go_on_where_the_first_ended(self):
+        one, other = made("mpegts", steady(3), sound_s=3), made("mpegts", steady(2, start_s=900), sound_s=0)
+        for data in (one + other, other + one, one + made("mpegts", steady(2))):
+            with open_video(data) as opened:
+                times = [frame.time_s for frame in opened.sample(0.5)]
+                assert opened.facts.duration_s == pytest.approx(5, abs=0.1)
+            assert np.diff(times) == pytest.approx(0.5, abs=0.05) and len(times) in (10, 11)
+
+    def test_camcorders_write_packets_of_192_bytes(self):
+        plain = made("mpegts", steady(3))
+        packets = b"".join(bytes([0, 1, 2, 3]) + plain[at : at + 188] for at in range(0, len(plain), 188))
+        assert sampled(packets) == pytest.approx([0, 1, 2], abs=0.05)
+
+    def test_the_default_stream_is_shown_and_not_the_first(self):
+        buffer = io.BytesIO()
+        with av.open(buffer, "w", format="matroska") as output:
+            streams = [output.add_stream("libx264", rate=5) for _ in range(2)]
+            for stream, width in zip(streams, (32, 64), strict=True):
+                stream.width, stream.height, stream.pix_fmt = width, 32, "yuv420p"
+            streams[0].disposition, streams[1].disposition = 0, av.stream.Disposition.default
+            for number in range(10):
+                for stream in streams:
+                    frame = av.VideoFrame.from_image(Image.new("RGB", (stream.width, 32)))
+                    frame.pts, frame.time_base = number, Fraction(1, 5)
+                    output.mux(stream.encode(frame))
+            for stream in streams:
+                output.mux(stream.encode(None))
+        with open_video(buffer.getvalue()) as opened:
+            assert (opened.facts.width, len(list(opened.sample()))) == (64, 2)
+
     def test_the_frame_is_the_one_of_its_time(self):
         with open_video(made("mp4", steady(4))) as opened:
             levels = {round(frame.time_s, 2): np.asarray(frame.image).mean() for frame in opened.sample(0.6)}

@@ -37,6 +37,17 @@ class TestStretches:
     def test_a_video_that_could_not_be_decoded_to_its_end_ends_one_interval_after_the_last_sample(self):
         assert found([0, 0, 0.4], duration_s=100) == [(1.5, 3.0, 2)]
 
+    def test_a_frame_that_stands_lasts_until_the_next_begins_and_the_last_until_the_end(self):
+        slides = {"times_s": [0, 10, 40], "duration_s": 60, "lengths_s": [10, 30, 20]}
+        assert found([0, 0.4, 0], **slides) == [(10, 40, 10)]
+        assert found([0, 0, 0.4], **slides) == [(40, 60, 40)]
+        assert found([0.4, 0, 0], **slides) == [(0, 10, 0)]
+
+    def test_ordinary_frames_and_lengths_that_are_not_known_change_nothing(self):
+        scores = [0, 0, 0.4, 0, 0.4]
+        for lengths_s in ([0.04] * 5, [np.nan] * 5):
+            assert found(scores, lengths_s=lengths_s, gap_s=0) == found(scores, gap_s=0)
+
     def test_lasts_while_scores_stay_a_little_under_the_threshold(self):
         assert found([0, 0.285, 0.31, 0.285, 0.27, 0]) == [(0.5, 3.5, 2)]
 
@@ -106,6 +117,10 @@ class TestStep:
 
     def test_one_odd_frame_does_not_move_it(self):
         assert step_s([0, 1, 2, 3, 4, 5, 6], [0.1, 0.3, 0.1, 0.1, 0.5, 0.4, 0.5]) == 3.5
+
+    def test_lies_where_a_frame_that_stood_ended(self):
+        assert step_s([0, 10, 40], [0.1, 0.5, 0.5], [10, 30, 1]) == 10
+        assert step_s([0, 10, 40], [0.1, 0.1, 0.5], [10, 30, 1]) == 40
 
     def test_needs_two_frames(self):
         assert step_s([1], [0.5]) is None
