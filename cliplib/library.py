@@ -228,8 +228,9 @@ class Library:
 
     def check(self, by_content: bool = False) -> list[doctor.Finding]:
         """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""
-        own = self._read_only is None or any(self.cache.glob("*/manifest*.json"))
-        return doctor.check(self.root, self.cache if own else self._read_only, by_content)
+        beside = self._read_only
+        cache = self.cache if beside is None or any(self.cache.glob("*/manifest*.json")) else beside
+        return doctor.check(self.root, cache, by_content)
 
     # the three questions; each takes a composed query, too: 2 * cliplib.text("a dog") + cliplib.image("pool.jpg")
 
@@ -336,7 +337,8 @@ class Library:
         opened = pack.Pack(file)
         options.setdefault("model", opened.model["name"])
         library = cls(opened.file.parent, cache=opened.folder, **options)
-        library.root, library.store = opened.root, opened
+        library.root = opened.root
+        library.store = opened  # type: ignore[assignment] # no Store: it refuses itself what would write
         library._refuse_other_model(opened.model, file)
         if opened.judgements:
             with tempfile.TemporaryDirectory() as folder:
