@@ -5,24 +5,24 @@ The pictures lie in build/screens/ for somebody to look at; nothing is compared.
 only these.
 """
 
+import itertools
+import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlencode
 
 from playwright.sync_api import expect
 
 from tests import servers
 
-WIDTHS = {"desktop": 1280, "phone": 400}
+WIDTHS = {"desktop": 1280, "phone": 390}
 LEAST, MOST = 900, 16_000  # pixels high; Chromium draws no taller picture
 SCREENS = servers.REPO / "build" / "screens"
-BOXES = {
-    "photos": "Photos by words",
-    "similar": "Photos like a photo",
-    "moments": "Moments in videos",
-    "compose": "More of this, less of that",
-}
+WORDS, MOMENT = "a red car", "a boat"
+SUM = json.dumps([{"kind": "text", "value": words, "weight": n} for words, n in (("a red car", 1), ("snow", -1))])
+DRAWN = "() => document.querySelector('.tile .open img[src]')?.complete && !document.querySelector('.clip-page.busy')"
 DARK = "() => jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
 
 
@@ -45,15 +45,48 @@ def main(wanted: list[str]) -> int:
 
 
 def photograph_app(home):
-    """Each box of the app."""
+    """The search page in its states, wide and narrow, light and dark."""
     home.mkdir()
     with servers.serving_app(home, "data/sample") as url, servers.chromium() as browser:
-        page = browser.new_page()
-        page.goto(url)
-        for name, label in BOXES.items():
-            page.get_by_role("button", name=label).click()
-            expect(page.locator(".cliplib-tile figure:visible").first).to_be_visible()
-            photograph(page, f"app_{name}", "#rendered_cells")
+        for scheme, (width_name, width) in itertools.product(("light", "dark"), WIDTHS.items()):
+            page = browser.new_page()
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": LEAST})
+            for state, query, reach in STATES:
+                page.goto(url + query)
+                page.wait_for_function(DRAWN)
+                reach(page)
+                page.screenshot(path=SCREENS / f"app_{state}_{width_name}_{scheme}.png")
+            with page.expect_download() as download:
+                page.get_by_role("button", name="Page (HTML)").click()
+            download.value.save_as(home / "found.html")
+            page.goto((home / "found.html").as_uri())
+            page.screenshot(path=SCREENS / f"export_{width_name}_{scheme}.png")
+            page.close()
+
+
+def open_first(page):
+    """Open the first picture large, and wait until it is there."""
+    page.locator(".tile .open").first.click()
+    page.locator("dialog[open] :is(.stage img:not(.small), .stage video[src])").wait_for()
+
+
+def play_first(page):
+    """Play the first video in its tile."""
+    page.locator(".tile .badge.play").first.click()
+    page.locator(".tile.playing").first.wait_for()
+
+
+STATES = (  # a name, what the address asks, what is done then
+    ("newest", "", lambda page: None),
+    ("photos", f"?{urlencode({'q': WORDS})}", lambda page: None),
+    ("lightbox", f"?{urlencode({'q': WORDS})}", open_first),
+    ("videos", f"?{urlencode({'q': MOMENT, 'kind': 'frame'})}", play_first),
+    ("moment", f"?{urlencode({'q': MOMENT, 'kind': 'frame'})}", open_first),
+    ("compose", f"?{urlencode({'terms': SUM})}", lambda page: None),
+    ("nothing", f"?{urlencode({'q': 'blorp fizz'})}", lambda page: page.get_by_role("button", name="Filters").click()),
+    ("keep", f"?{urlencode({'q': WORDS})}", lambda page: page.get_by_role("button", name="Keep").click()),
+)
 
 
 def photograph_notebooks(home, names):

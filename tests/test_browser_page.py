@@ -5,143 +5,34 @@ Needs Chromium (Debian: apt install chromium) and the extras `test` and `lab`; s
 
 import json
 import re
-import shutil
-from urllib.parse import urlsplit
 
 import pytest
 
 import cliplib
 from tests import axe, servers
 from tests.libraries import draw_picture
+from tests.pages import HOSTILE, PHONE, WIDE, World, expect, loaded, originals, serving, small_library
 
-expect = pytest.importorskip("playwright.sync_api").expect
 pytest.importorskip("anywidget")
 pytest.importorskip("jupyterlab")
 pytest.importorskip("voila")
 pytestmark = servers.IN_CHROMIUM
-HOSTILE = "<img src=x onerror=alert(1);window.hurt=1>.jpg"
-KERNEL_7 = servers.REPO / ".venv-colab" / "bin" / "python"  # ipywidgets 7.7.1, as in Colab; `make test-colab` makes it
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, repo):
-    """A library of drawn photos and two videos, with one photo whose name is an attack, indexed."""
-    folder = tmp_path_factory.mktemp("library")
-    for photo in (repo / "data" / "sample" / "hills").iterdir():
-        shutil.copy(photo, folder)
-    (folder / HOSTILE).write_bytes((folder / "IMG_0002.jpg").read_bytes() + b"\0")  # the same picture, yet no copy
-    for name in ("day_trip.mp4", "walk.mp4"):
-        shutil.copy(repo / "data" / "sample" / "videos" / name, folder)
-    report = cliplib.Library(folder, model="tiny").index(progress=False)
-    assert not report.skipped
-    return folder
-
-
-def originals(folder):
-    """The files of a library, without its index: when each was last written."""
-    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
-
-
-def serving(where, home, folder, repo):
-    """A server of the page: the app, or the app's notebook in JupyterLab (with ipywidgets 8, or 7) or under Voilà."""
-    if where == "app":
-        return servers.serving_app(home, folder)
-    (home / "notebooks").mkdir()
-    notebook = home / "notebooks" / "app.ipynb"
-    shutil.copy(repo / "notebooks" / "app.ipynb", notebook)
-    asks = {"CLIPLIB_FOLDER": folder, "CLIPLIB_MODEL": "tiny"}
-    if where.endswith("7"):
-        if not KERNEL_7.is_file():
-            pytest.skip("no .venv-colab with ipywidgets 7: make test-colab makes it")
-        servers.add_kernel(home, "python3", KERNEL_7)
-    if where.startswith("voila"):
-        return servers.serving_voila(home, notebook, **asks)
-    return servers.serving_lab(home, home / "notebooks", **asks)
+def folder(tmp_path_factory):
+    return small_library(tmp_path_factory.mktemp("library"))
 
 
 @pytest.fixture(scope="module", params=["app", "lab"])
-def world(request, tmp_path_factory, folder, repo):
+def world(request, tmp_path_factory, folder):
     """The page, open in a browser."""
     home = tmp_path_factory.mktemp(request.param)
-    with serving(request.param, home, folder, repo) as url, servers.chromium(viewport=WIDE) as browser:
+    with serving(request.param, home, folder) as url, servers.chromium(viewport=WIDE) as browser:
         browser.grant_permissions(["clipboard-read", "clipboard-write"])
         world = World(browser.new_page(), url, home, request.param)
         world.before = originals(folder)
         yield world
-
-
-class World:
-    """A search page."""
-
-    def __init__(self, page, url, home, name):
-        self.page, self.url, self.log, self.name = page, url, home / "encodings.txt", name
-        self.dialogs, self.hosts, self.errors = [], set(), []
-        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
-        page.on("requestfinished", lambda request: self.hosts.add(urlsplit(request.url).hostname))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        if name.startswith("lab"):
-            servers.run_notebook(page, f"{url}app.ipynb")
-        else:
-            page.goto(url)
-        expect(self.tiles.first).to_be_visible()
-
-    @property
-    def root(self):
-        return self.page.locator(".clip-page")
-
-    @property
-    def tiles(self):
-        return self.page.locator(".clip-page .tile:visible")
-
-    @property
-    def heading(self):
-        return self.page.locator(".clip-page .head .heading")
-
-    @property
-    def box(self):
-        return self.page.locator(".clip-page dialog[open]")
-
-    def ask(self, words, kind="Photos"):
-        """Begin anew: no filter and no term but these words, typed with Enter."""
-        self.page.keyboard.press("Escape")
-        self.root.get_by_role("button", name=kind, exact=True).click()
-        self.settled()
-        while (chips := self.root.locator(".chips button, .term .bare")).count():
-            chips.first.click()
-            self.settled()
-        line = self.root.get_by_label("Words to search for")
-        line.fill(words)
-        line.press("Enter")
-        expect(self.heading).to_contain_text(words)
-        self.settled()
-
-    def settled(self):
-        """Wait until what was asked is answered."""
-        expect(self.root).not_to_have_class(re.compile("busy"))
-
-    def everything(self):
-        """Move the cutoff to its left end: every photo passes."""
-        self.root.get_by_role("slider", name="Cutoff").press("Home")
-        expect(self.root.get_by_text(re.compile("^cutoff "))).to_be_visible()
-        self.settled()
-
-    def path(self, number=0):
-        return self.tiles.nth(number).get_attribute("title")
-
-    def open(self, number=0):
-        self.tiles.nth(number).locator(".open").click()
-        expect(self.box).to_be_visible()
-
-    def encodings(self):
-        """How many texts and pictures have been encoded until now."""
-        return len(self.log.read_text().splitlines())
-
-
-def loaded(picture):
-    """Whether an image has been drawn with pixels of its own."""
-    expect(picture).to_have_attribute("src", re.compile("."))
-    return picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") > 50
 
 
 def test_the_newest_photos_stand_there_before_anything_is_asked(world):
@@ -500,32 +391,3 @@ def test_no_other_computer_is_asked_and_nothing_went_wrong(world):
     assert {host for host in world.hosts if host} == {"localhost"}
     if world.name == "app":
         assert world.errors == []
-
-
-@pytest.mark.parametrize("where", ["voila", "voila7", "lab7"])
-def test_the_same_page_elsewhere(where, tmp_path, folder, repo):
-    """Under Voilà, and with the ipywidgets that Colab has: tiles, a filter, the large picture, a video, the address."""
-    with serving(where, tmp_path, folder, repo) as url, servers.chromium(viewport=WIDE) as browser:
-        world = World(browser.new_page(), url, tmp_path, where)
-        world.ask("a boat", "Videos")
-        world.tiles.first.locator(".shot").hover()
-        expect(world.tiles.first).to_have_class(re.compile("playing"))
-        world.ask("a tree")
-        world.everything()
-        world.open()
-        assert loaded(world.box.locator(".stage img:not(.small)"))
-        assert ("q=a+tree" in world.page.url) == where.startswith("voila")
-        assert {host for host in world.hosts if host} == {"localhost"} and world.errors == []
-
-
-def test_where_the_module_cannot_load_the_plain_box_is_a_click_away(tmp_path, folder, repo):
-    with serving("lab", tmp_path, folder, repo) as url, servers.chromium(viewport=WIDE) as browser:
-        page = browser.new_page()
-        page.route("**/anywidget/**", lambda route: route.abort())
-        servers.run_notebook(page, f"{url}app.ipynb")
-        page.get_by_role("button", name="Show the plain box").click()
-        line = page.get_by_placeholder("what should the photo show?")
-        line.fill("a tree")
-        line.press("Enter")
-        expect(page.locator(".cliplib-tile figure").first).to_be_visible()
-        assert page.locator(".clip-page").count() == 0

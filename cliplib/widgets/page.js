@@ -243,7 +243,7 @@ class Page {
       onpaste: (event) => this.pasted(event),
     }, this.form, this.names, this.bar, this.filterBox, this.chips, this.notice, this.said,
       h("div", { class: "head" }, h("div", {}, this.heading, this.sub), this.offers),
-      this.list, this.more, this.keepBox, this.warning);
+      this.keepBox, this.list, this.more, this.warning);
     this.box = new Lightbox(this);
     this.root.append(this.box.dialog);
     this.put({});

@@ -148,7 +148,7 @@ class Service:
     def _found(self, kind: str, request: dict) -> tuple[list[dict], dict]:
         query, names = self._query(request["terms"])
         scores = self._scored(query, kind, request)
-        whole = query.plain is None or bool(request.get("yes") or request.get("no"))
+        whole = _whole(query, request)
         cutoff = request.get("cutoff")
         own = -1.0 if whole else scores.threshold
         cutoff = own if cutoff is None else float(cutoff)
@@ -346,7 +346,10 @@ class Service:
             hits = scores.top(records.MOST, -1, distinct=request["kind"] == "image")
         wanted = {(one["path"], one.get("time_s")) for one in request["tiles"]}
         chosen = tuple(hit for hit in hits if (hit.path, hit.time_s) in wanted)
-        return replace(hits, query=names or hits.query, hits=chosen)
+        cutoff = request.get("cutoff")
+        if cutoff is None:
+            cutoff = -1.0 if _whole(query, request) else scores.threshold
+        return replace(hits, query=names or hits.query, hits=chosen, threshold=float(cutoff))
 
     def _judged(self, scores: Scores, query: Query) -> list[list]:
         """[path, time_s, thumb] of what was judged for this query before, by whoever gave thumbs in a page."""
@@ -399,6 +402,11 @@ class Service:
 def large_picture(file) -> bytes:
     """A JPEG of the picture in `file`, upright, within `LARGE_EDGE` pixels. Raises MediaError."""
     return thumbnail(open_photo(file, LARGE_EDGE).image, LARGE_EDGE)
+
+
+def _whole(query: Query, request: dict) -> bool:
+    """Whether all pictures are shown, best first: sums and refined queries have no cutoff that was made for them."""
+    return query.plain is None or bool(request.get("yes") or request.get("no"))
 
 
 def _filters(request: dict) -> dict:
