@@ -9,7 +9,7 @@ PORT ?= 8866
 LARGE := {"websocket_max_message_size": 200000000}
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-colab lint lab app screens page evaluate videos thresholds realclip bench torture phone clean
+.PHONY: help setup demo test test-colab lint lab app screens page evaluate videos thresholds realclip bench encoders torture phone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,10 @@ bench:  ## measure speed beside bare operations, open_clip and the paper's way, 
 	@$(BIN)/python tests/benchmarks/cached_search.py
 	@$(BIN)/python tests/benchmarks/bench.py $(BENCH)
 	@$(BIN)/python tests/benchmarks/boxes.py
+
+encoders:  ## every family of models with random weights against its own package; write build/encoders.json
+	@$(PYTHON) .ci/setup.py open_clip test
+	@PYTHONPATH=. $(BIN)/python tests/encoders.py $(FAMILIES)
 
 torture:  ## kill, starve, damage and race the index on purpose, write build/torture.json
 	@$(PYTHON) .ci/setup.py test

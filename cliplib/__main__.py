@@ -21,6 +21,12 @@ CALL = re.compile(r"\b(?:library\.)?index\((?P<options>[^()]*)\)")
 MODEL = re.compile(r"\bmodel=(?P<quote>['\"])(?P<name>.+?)(?P=quote)")
 FLAGS = {"confirm_removals=True": "--confirm-removals", "retry_failed=True": "--retry-failed"}
 DEFAULT_MODEL = "ViT-B/32"
+OPTIONS = {  # of a model, as `models.load` takes them
+    "architecture": "what a checkpoint holds or was fine-tuned from, where it does not tell: ViT-B/32, ViT-H-14 ...",
+    "activation": "quickgelu or gelu, where a checkpoint does not tell",
+    "device": "cpu, cuda, mps or gpu (default: a GPU where there is one)",
+    "precision": "of the products for pictures: fp32, bf16 or fp16 (default: what is fastest here)",
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,8 +35,10 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--model",
         default=DEFAULT_MODEL,
-        help=f'an openai/CLIP name, "tiny", or a checkpoint (default {DEFAULT_MODEL})',
+        help=f"an openai/CLIP name, tiny, open_clip:..., hf-hub:..., or a checkpoint (default {DEFAULT_MODEL})",
     )
+    for name, words in OPTIONS.items():
+        common.add_argument(f"--{name}", help=words)
     common.add_argument("--json", action="store_true", help="one JSON object on standard output")
     asking = argparse.ArgumentParser(add_help=False)
     asking.add_argument("-k", type=int, default=5, help="how many results at most (default 5)")
@@ -86,12 +94,12 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
     if arguments.command == "selftest":
         from .models.selftest import selftest
 
-        result = selftest(arguments.model)
+        result = selftest(arguments.model, device=arguments.device)
         return result, "\n".join(f"{key}: {value}" for key, value in result.items()), 0 if result["passed"] else 1
     from .library import Library
     from .search.query import image
 
-    library = Library(arguments.folder, model=arguments.model)
+    library = Library(arguments.folder, model=arguments.model, **{name: getattr(arguments, name) for name in OPTIONS})
     if arguments.command == "check":
         findings = library.check(by_content=arguments.content)
         answer = {

@@ -32,6 +32,8 @@ from .search.results import Cutoff, Hit, Hits, Scores, Tags
 # What `index` and `index_in_background` take alike.
 OPTIONS = ("every_s", "confirm_removals", "motion_clips", "retry_failed", "first_pass")
 
+CHECKPOINTS = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")  # how a model's name ends that is a file
+
 
 class Library:
     """A folder of photos and videos that can be searched by meaning.
@@ -74,18 +76,27 @@ class Library:
             raise LibraryError(f"embeddings is {embeddings!r}: it can be {', '.join(map(repr, PRECISIONS))}, or None")
         self._embeddings = embeddings
         self._cache = absolute(cache, "a cache is a folder, a text or a path") if cache else None
+        self._made_with: tuple[dict, str | Path] | None = None  # the model of a file that was opened, not loaded yet
         self._engine: SearchEngine | None = None
         self._indexing: Indexing | None = None
 
     @cached_property
     def encoder(self) -> models.Encoder:
-        """The model, loaded on first use."""
-        return models.load(self.model, **self._encoder_options)
+        """The model, loaded on first use. CacheError where it is not the one that made the file that was opened."""
+        encoder = models.load(self.model, **self._encoder_options)
+        if self._made_with:
+            _refuse_other_model(encoder, *self._made_with)
+        return encoder
+
+    @property
+    def _about(self) -> dict:
+        """What is said of the model: by itself, or by the file that was opened, as long as it is not loaded."""
+        return self._made_with[0] if self._made_with else self.encoder.about
 
     @cached_property
     def store(self) -> Store:
         """The cache of this folder for this model."""
-        return Store(self.folder, self.encoder.about, self._embeddings)
+        return Store(self.folder, self._about, self._embeddings)
 
     @property
     def folder(self) -> Path:
@@ -97,7 +108,7 @@ class Library:
 
     @property
     def _name(self) -> str:
-        return folder_name(self.encoder.about["name"], self.encoder.model_id)
+        return folder_name(self._about["name"], self._about["model_id"])
 
     @cached_property
     def judgements(self) -> Judgements:
@@ -108,7 +119,7 @@ class Library:
     @cached_property
     def profiles(self) -> Profiles:
         """The calibrated cutoffs of this folder and model."""
-        return Profiles(self._by_hand / self._name, self.encoder.about)
+        return Profiles(self._by_hand / self._name, self._about)
 
     @cached_property
     def cache(self) -> Path:
@@ -335,11 +346,10 @@ class Library:
     def open_pack(cls, file: str | Path, **options) -> "Library":
         """A library from a pack, read-only where it lies. CacheError when it is no sound pack, or of another model."""
         opened = pack.Pack(file)
-        options.setdefault("model", opened.model["name"])
-        library = cls(opened.file.parent, cache=opened.folder, **options)
+        library = cls(opened.file.parent, cache=opened.folder, **_with_model(options, opened.model, file))
         library.root = opened.root
         library.store = opened  # type: ignore[assignment] # no Store: it refuses itself what would write
-        library._refuse_other_model(opened.model, file)
+        library._expect(opened.model, file, named="model" not in options)
         if opened.judgements:
             with tempfile.TemporaryDirectory() as folder:
                 judged = Path(folder) / "judgements.csv"
@@ -357,23 +367,49 @@ class Library:
         now).
         """
         loaded = snapshot.load(file)
-        options.setdefault("model", loaded.model["name"])
-        options.setdefault("cache", tempfile.mkdtemp(prefix="cliplib-"))
-        library = cls(Path(file).expanduser().parent if root is None else root, **options)
-        library._refuse_other_model(loaded.model, file)
+        folder = Path(file).expanduser().parent if root is None else root
+        given = {"cache": tempfile.mkdtemp(prefix="cliplib-"), **_with_model(options, loaded.model, file)}
+        library = cls(folder, **given)
+        library._expect(loaded.model, file, named="model" not in options)
         library.profiles.add(loaded.profiles)
         library.store.checkpoint(loaded.rows, loaded.thumbs, set(), library.store.failures)
         return library
 
-    def _refuse_other_model(self, about: dict, file: str | Path) -> None:
-        """Raise CacheError where this library's model is not the one that made `file`."""
-        encoder = self.encoder
-        if encoder.model_id != about["model_id"]:
-            raise CacheError(
-                f"{file} was made with {about['name']!r} ({about['model_id'][:12]}), but {encoder.name!r} "
-                f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or "
-                "index again"
-            )
+    def _expect(self, about: dict, file: str | Path, named: bool) -> None:
+        """Raise CacheError where this library's model is not the one that made `file`; of one that was only `named`
+        there, and may have to be downloaded, not before it is used.
+        """
+        if named and self.model != "tiny" and not os.path.exists(os.path.expanduser(self.model)):
+            self._made_with = about, file
+        else:
+            _refuse_other_model(self.encoder, about, file)
+
+
+def _with_model(options: dict, about: dict, file: str | Path) -> dict:
+    """The options of a library for a file that was made with a model, and what `models.load` must be told of that.
+
+    Raises:
+        CacheError: It was made with a checkpoint that is not where it was.
+    """
+    told = {name: about[name] for name in ("activation", "architecture") if about.get(name)}
+    name = about["name"]
+    is_path = os.path.isabs(os.path.expanduser(name)) or Path(name).suffix in CHECKPOINTS
+    if "model" not in options and is_path and not os.path.exists(os.path.expanduser(name)):
+        raise CacheError(
+            f"{file} was made with the checkpoint {name!r} ({about['model_id'][:12]}), which is not there: give the "
+            f"path where it lies now, as model={Path(name).name!r}"
+        )
+    return {"model": name, **told, **options}
+
+
+def _refuse_other_model(encoder: models.Encoder, about: dict, file: str | Path) -> None:
+    """Raise CacheError where an encoder is not the one that made `file`."""
+    if encoder.model_id != about["model_id"]:
+        raise CacheError(
+            f"{file} was made with {about['name']!r} ({about['model_id'][:12]}), but {encoder.name!r} "
+            f"is {encoder.model_id[:12]}: their embeddings cannot be compared. Load it with the first model, or "
+            "index again"
+        )
 
 
 def absolute(path: object, what: str) -> Path:

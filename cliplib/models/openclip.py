@@ -38,6 +38,7 @@ UNUSED = {  # keys of a configuration that do not change an embedding: training,
     "output_tokens",
     "init_logit_bias",
     "init_logit_scale",
+    "quick_gelu",  # is part of the identity by itself
 }
 PROBES = (  # texts that tell tokenizers apart
     "a photo of a dog",
