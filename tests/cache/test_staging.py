@@ -56,7 +56,8 @@ class TestStage:
         (source / "p0.jpg.json").write_bytes(b"{}")
         report = stage(source, tmp_path / "local", progress=False)
         assert report.copied == 8 and report.problems == []
-        assert find_media(tmp_path / "local") == find_media(source)
+        here, there = find_media(tmp_path / "local"), find_media(source)
+        assert (here.files, here.jsons) == (there.files, there.jsons) and here.problems == there.problems == []
         assert stage(source, tmp_path / "local", progress=False).unchanged == 8
 
     def test_a_second_time_only_what_changed(self, source, tmp_path):
