@@ -87,6 +87,23 @@ def reliability(frame):
     return figure
 
 
+def intervals(frame):
+    """How many of the intervals hold the true F1 and recall, by the number of judged queries."""
+    figure, axes = panels(2)
+    for axis, name in zip(axes, ("coverage_f1", "coverage_recall"), strict=True):
+        for design, rows in frame.groupby("design", sort=False):
+            axis.plot(rows["queries"], rows[name], marker="o", label=design)
+        axis.axhspan(0.90, 0.99, alpha=0.15)
+        axis.set(xlabel="judged queries", ylabel=name, ylim=(0.5, 1.01))
+    axes[0].legend(fontsize=8)
+    return figure
+
+
+def promises(frame):
+    """The reliability diagram of the words under a hit, in simulated studies."""
+    return reliability(frame.assign(mode="15 clicks a query"))
+
+
 def _intervals(frame, by, value, low, high, label):
     groups = list(frame.groupby(by, sort=False))
     across = min(3, len(groups))
@@ -102,4 +119,4 @@ def _intervals(frame, by, value, low, high, label):
     return figure
 
 
-FIGURES = {one.__name__: one for one in (rules, labelling, growth, shift, reliability)}
+FIGURES = {one.__name__: one for one in (rules, labelling, growth, shift, reliability, intervals, promises)}

@@ -1,46 +1,115 @@
-"""Do the intervals hold what they promise? Simulated queries with a known truth, so that each interval can be checked.
+"""Do the intervals hold what they promise? Simulated studies with a known truth, so that each interval can be checked.
 
-A query's scores are normal: irrelevant pictures around 0.22, relevant ones around 0.38, both moved by a shift of the
-query's own. The true value is the mean F1, over a large population of queries, at the very cutoff that the rule takes
+A library of 1,000 pictures; a query has 6 relevant ones in the median (lognormal). Scores are like the real CLIP's:
+irrelevant pictures N(0.20, 0.02), relevant ones N(0.27, 0.025), all of a query's moved by a shift of its own, N(0,
+0.015). A study judges a number of queries, every picture of them ("all") or the 15 that `sampling.sample` chooses
+("clicked"). The true value is the mean, over a large population of queries, at the very cutoff that the rule takes
 from the study: what somebody who uses it will get.
 """
 
 import numpy as np
+import pandas as pd
 
-from cliplib.calibrate.evaluation import held_out, interval
-from cliplib.calibrate.rules import RULES, Judged, counts, rates
+from cliplib.calibrate.evaluation import MEASURES, held_out, interval
+from cliplib.calibrate.odds import odds_curve, reader
+from cliplib.calibrate.rules import RULES, Judged, rates
+from cliplib.calibrate.sampling import sample
 
-PICTURES, QUERIES = 100, 60
-POPULATION = 10_000
-GRID = np.linspace(-0.1, 0.8, 361)
-CHECKED = ("paper", "best F1", "noise floor")
-
-
-def simulated(random, queries=QUERIES):
-    """A `Judged` of `queries` simulated queries over PICTURES pictures each."""
-    shift = random.normal(0, 0.03, (queries, 1))
-    relevant = np.arange(PICTURES) < 1 + random.poisson(3, (queries, 1))
-    scores = np.where(relevant, 0.38, 0.22) + shift + random.normal(0, 0.045, (queries, PICTURES))
-    noise = (0.18 + random.normal(0, 0.045, (QUERIES, PICTURES))).max(1)
-    return Judged(scores.ravel(), relevant.ravel(), np.repeat(np.arange(queries), PICTURES), noise=noise)
+PICTURES = 1000
+MEDIAN_RELEVANT, SPREAD_RELEVANT = 6, 0.8  # of the lognormal
+IRRELEVANT, RELEVANT, SHIFT = (0.20, 0.02), (0.27, 0.025), 0.015
+GRID = np.linspace(0.10, 0.45, 351)
+QUERIES = (5, 10, 20, 40)
+DESIGNS = ("all", "clicked")
+NOISE = 60
 
 
-def true_curve(random):
-    """The mean F1 over a large population at each cutoff of GRID."""
-    parts = [simulated(random, 1000) for _ in range(POPULATION // 1000)]
-    return np.mean(
-        [rates(*counts(part, np.broadcast_to(GRID, (1000, len(GRID)))))[2].mean(0) for part in parts], axis=0
-    )
+def simulated(random, queries):
+    """Scores and truth of `queries` simulated queries, each sorted by falling score: float and bool (q, PICTURES)."""
+    size = np.exp(random.normal(np.log(MEDIAN_RELEVANT), SPREAD_RELEVANT, queries)).round().clip(1, PICTURES)
+    relevant = np.arange(PICTURES) < size[:, None]
+    mean, deviation = (np.where(relevant, of, other) for of, other in zip(RELEVANT, IRRELEVANT, strict=True))
+    scores = mean + random.normal(0, SHIFT, (queries, 1)) + deviation * random.standard_normal(relevant.shape)
+    order = np.argsort(-scores, axis=1)
+    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(relevant, order, axis=1)
 
 
-def coverage(seed, repeats=400):
-    """{rule: the share of `repeats` simulated studies whose 95 % interval of the held-out F1 holds the true value}."""
-    random = np.random.default_rng(seed)
-    curve, inside = true_curve(random), dict.fromkeys(CHECKED, 0)
+def study(random, queries, design):
+    """A simulated `Judged` of some queries, by the design "all" or "clicked"."""
+    scores, relevant = simulated(random, queries)
+    noise = (IRRELEVANT[0] + random.normal(0, SHIFT, NOISE)) + IRRELEVANT[1] * random.gumbel(3.24, 0.3, NOISE)
+    if design == "all":
+        return Judged(scores.ravel(), relevant.ravel(), np.repeat(np.arange(queries), PICTURES), noise=noise)
+    samples = [sample(of, seed=int(random.integers(2**31))) for of in scores]
+    return Judged.of_samples(scores, samples, [of[one.rows] for of, one in zip(relevant, samples, strict=True)], noise)
+
+
+def population(seed=0, thousands=20):
+    """The mean precision, recall and F1 of many thousand queries at each cutoff of GRID: float (c, 3)."""
+    random, total = np.random.default_rng(seed), 0.0
+    for _ in range(thousands):
+        scores, relevant = simulated(random, 1000)
+        accepted = np.array([np.searchsorted(-of, -GRID, side="right") for of in scores])
+        found = np.take_along_axis(np.pad(relevant.cumsum(1), ((0, 0), (1, 0))), accepted, axis=1)
+        total = total + np.stack(rates(found, accepted - found, relevant.sum(1, keepdims=True) - found), 2).mean(0)
+    return total / thousands
+
+
+def cell(truth, seed, repeats, queries, design, name="best F1"):
+    """How a rule's intervals do over `repeats` studies of one design and size: the figures of build/thresholds.json.
+
+    coverage_*: the share of intervals that hold the true value, of those that are told. bias_*: the mean of the
+    estimate less the true value. width_f1: the median. untold: the share of studies that are too few to tell.
+    """
+    random, rule = np.random.default_rng([seed, queries, design == "all"]), RULES[name]
+    inside, wrong, width = [], [], []
     for number in range(repeats):
-        study = simulated(random)
-        for name in CHECKED:
-            true = np.interp(RULES[name].fit(study), GRID, curve)
-            low, high = interval(held_out(study, RULES[name], seed=number)[:, 2], seed=number)
-            inside[name] += low <= true <= high
-    return {name: count / repeats for name, count in inside.items()}
+        judged = study(random, queries, design)
+        values = held_out(judged, rule, seed=number)
+        cutoff = rule.fit(judged)
+        true = np.array([np.interp(cutoff, GRID, of) for of in truth.T])
+        ends = np.array([interval(of) for of in values.T])
+        inside.append((ends[:, 0] <= true) & (true <= ends[:, 1]))
+        wrong.append(values.mean(0) - true)
+        width.append(ends[2, 1] - ends[2, 0])
+    row = {"design": design, "queries": queries, "rule": name, "studies": repeats}
+    told = ~np.isnan(width)
+    if told.any():
+        shares = np.array(inside)[told].mean(0)
+        row |= {f"coverage_{of}": float(share) for of, share in zip(MEASURES, shares, strict=True)}
+        row["width_f1"] = float(np.median(np.array(width)[told]))
+    row |= {f"bias_{of}": float(mean) for of, mean in zip(MEASURES, np.mean(wrong, axis=0), strict=True)}
+    return {**row, "untold": float(1 - told.mean())}
+
+
+def odds_error(seed, repeats, queries=40, design="clicked", shown=5):
+    """The calibration error of the words under a hit: what they promise, less what is found, on hits of new queries.
+
+    Each study calibrates; hits are what a search then shows of other queries: the best `shown` that reach its cutoff.
+    The error is the mean over tenths of promised shares, weighted by hits, of |promised - found| (Naeini and others
+    2015). The mean over studies, and one table over all of them for the reliability diagram: promised, found, hits.
+    """
+    random, errors, pairs = np.random.default_rng(seed), [], []
+    scores, relevant = simulated(random, 500)
+    for _ in range(repeats):
+        judged = study(random, queries, design)
+        cutoff, read = RULES["best F1"].fit(judged), reader(odds_curve(judged))
+        promised = [
+            (odds(score), right)
+            for of, truth in zip(scores, relevant, strict=True)
+            for odds in [read(of)]
+            for score, right in zip(of[:shown], truth[:shown], strict=True)
+            if score >= cutoff
+        ]
+        told = np.array([(odds.share, right) for odds, right in promised if odds])
+        errors.append(calibration(told)["weighted"].sum())
+        pairs.append(told)
+    return float(np.mean(errors)), calibration(np.concatenate(pairs))
+
+
+def calibration(told):
+    """Promised and found shares by tenths of what was promised, from float (n, 2); weighted: the gap times its hits."""
+    tenth = np.minimum((10 * told[:, 0]).astype(int), 9)
+    rows = [(*told[tenth == one].mean(0), (tenth == one).sum()) for one in np.unique(tenth)]
+    frame = pd.DataFrame(rows, columns=["promised", "found", "hits"])
+    return frame.assign(weighted=(frame["promised"] - frame["found"]).abs() * frame["hits"] / len(told))

@@ -11,8 +11,8 @@ from captions import Writer
 from drawing import draw, near_duplicate
 from world import SHORT_QUERIES, changed, random_scene, truth_matrix
 
+from cliplib.calibrate.lab import noise_pictures
 from cliplib.calibrate.rules import Judged
-from cliplib.lab import noise_pictures
 from cliplib.search.query import nonsense
 
 NEAR_DUPLICATES = 2  # of each scene that a picture asks for, besides one redrawing

@@ -27,8 +27,8 @@ MAY_IMPORT = {
     "library": {"models", "cache", "index", "search", "export", "calibrate"},
     "drive": {"media", "cache"},
     "cluster": {"media", "models", "cache", "index", "search", "library"},
-    "lab": {"library", "calibrate", "search", "cache"},
-    "widgets": {"library", "lab", "calibrate", "display", "search", "media"},
+    "lab": {"calibrate"},
+    "widgets": {"library", "calibrate", "display", "search", "media"},
     "lessons": {"library", "export", "widgets", "drive", "models", "media"},
 }
 # What a function may import when it is called, besides: an answer is only drawn, or written to a file, where somebody

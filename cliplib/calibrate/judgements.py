@@ -1,8 +1,13 @@
-"""Judgements: who said that which picture answers which query. A small table beside the index.
+"""Judgements: who said that which picture answers which query, and how that picture came to be judged. A small table
+beside the index.
 
 Judgements are about pictures, not about a model, so one folder holds those of all models. Every `Judgements` object
 writes files of its own, each replaced whole (see `durable`), and reading folds them all: an append could be torn, and
 on a mounted Drive two appends can lose each other, but two writers who never share a file lose nothing.
+
+A picture may be judged because it was among the best of a ranking ("top"), because it was drawn with a known
+probability ("sampled", see `sampling`), or because somebody saw it and gave a thumb ("free"). Only the first two can
+stand for pictures that nobody judged, so that is kept with each judgement. Older ones do not say it.
 
     .cliplib/judgements/judgements-<day>-<id>.json     a list of rows
                         salt                           what pseudonyms in exports are made with
@@ -15,6 +20,7 @@ import json
 import math
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -23,15 +29,22 @@ from typing import TYPE_CHECKING
 
 from ..cache.durable import write_durably
 from ..errors import CacheError, JudgementError
-from . import pooling
+from . import exchange
+from .exchange import UNSURE
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-COLUMNS = ("mode", "query", "path", "time_s", "relevant", "judge", "date")
+SAID_COLUMNS = ("mode", "query", "path", "time_s", "relevant", "judge", "date")
+PROVENANCE = ("origin", "probability", "ranking", "model_id", "library")
+COLUMNS = SAID_COLUMNS + PROVENANCE
+ORIGINS = ("top", "sampled", "free")
 MODES = ("text->image", "image->image", "text->video", "image->video")
-SAID = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
+# What a cell may say; the later words are what spreadsheets in other languages make of TRUE and FALSE.
+YES = ("1", "true", "yes", "y", "ja", "oui", "si", "sí", "wahr", "vrai", "verdadero", "vero")
+NO = ("0", "false", "no", "n", "nein", "non", "falsch", "faux", "falso")
+SAID = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False), UNSURE: UNSURE}
 BY_CONTENT = "digest:"  # how an export names a picture without its path
 FULL = 500  # rows; a file of more is left alone, so that one more judgement never rewrites a large one
 
@@ -60,14 +73,41 @@ class Judgements:
         self.problems: list[str] = []
 
     def add(
-        self, mode: str, query: str, path: str, relevant: bool, time_s: float | None = None, judge: str = ""
+        self,
+        mode: str,
+        query: str,
+        path: str,
+        relevant: bool | str,
+        time_s: float | None = None,
+        judge: str = "",
+        *,
+        origin: str = "free",
+        probability: float | None = None,
+        ranking: str = "",
+        model_id: str = "",
+        library: str = "",
     ) -> None:
         """Say whether the picture at `path` answers `query`; of what one judge says twice, the last word counts.
 
-        `time_s`: of a sampled frame, in seconds; None for a photo. `query` is a text, or for "image->..." the path of
-        a photo of the library. Raises JudgementError for what cannot be right, CacheError when the disk refuses.
+        Args:
+            mode: "text->image", "image->image", "text->video" or "image->video".
+            query: a text, or for "image->..." the path of a photo of the library.
+            path: the picture, as the index names it.
+            relevant: whether it answers the query, or "unsure": then it counts for neither, and an earlier word of this
+                judge is taken back.
+            time_s: of a sampled frame, in seconds; None for a photo.
+            judge: who says so.
+            origin: how the picture came to be judged: "top", "sampled" or "free".
+            probability: how likely it was to be chosen, over 0 and at most 1; needed for "top" (1) and "sampled".
+            ranking: what it was chosen from: "cosine" or "match".
+            model_id: the model whose ranking that was.
+            library: the hash of the pictures it was chosen from, see `lab.library_hash`.
+
+        Raises:
+            JudgementError: for what cannot be right.
+            CacheError: when the disk refuses.
         """
-        row = (mode, query, path, time_s, relevant, judge, None)
+        row = (mode, query, path, time_s, relevant, judge, None, origin, probability, ranking, model_id, library)
         self._write([self._checked(dict(zip(COLUMNS, row, strict=True)))])
 
     def take_back(self, mode: str, query: str, path: str, time_s: float | None = None, judge: str = "") -> None:
@@ -80,39 +120,39 @@ class Judgements:
             JudgementError: for what cannot be right.
             CacheError: when the disk refuses.
         """
-        row = (mode, query, path, time_s, True, judge, None)
-        *said, _, judge, date = self._checked(dict(zip(COLUMNS, row, strict=True)))
-        self._write([[*said, None, judge, date]])
+        row = self._checked(dict(zip(SAID_COLUMNS, (mode, query, path, time_s, True, judge, None), strict=True)))
+        row[SAID_COLUMNS.index("relevant")] = None
+        self._write([row])
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self, unsure: bool = False) -> pd.DataFrame:
         """The last word of each judge on each (mode, query, path, time_s): a DataFrame with `COLUMNS`, oldest first.
 
-        `relevant` is bool, `time_s` NaN for a photo, `date` ISO 8601 in UTC. `problems` names files that were damaged.
+        `relevant` is bool, `time_s` NaN for a photo, `date` ISO 8601 in UTC; the columns of `PROVENANCE` are empty, and
+        `probability` NaN, where it was not kept. With `unsure` the pictures that a judge was unsure of are among them,
+        and `relevant` is then True, False or "unsure". `problems` names files that were damaged.
         """
         import pandas as pd
 
         rows, self.problems = [], []
         for file in sorted(self.folder.glob("judgements-*.json")):
             try:
-                rows += [
-                    (mode, query, path, math.nan if time_s is None else float(time_s), relevant, judge, date)
-                    for mode, query, path, time_s, relevant, judge, date in json.loads(file.read_bytes())
-                ]
+                rows += [_read(row) for row in json.loads(file.read_bytes())]
             except (OSError, ValueError, TypeError):
                 self.problems.append(f"{file.name} is damaged and was passed over")
-        frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"time_s": float})
-        frame = frame.sort_values("date", kind="stable")
-        frame = frame.drop_duplicates(["mode", "query", "path", "time_s", "judge"], keep="last")
-        return frame.dropna(subset="relevant").astype({"relevant": bool}).reset_index(drop=True)
+        frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"time_s": float, "probability": float})
+        frame = frame.astype({"relevant": object}).sort_values("date", kind="stable")
+        frame = frame.drop_duplicates(["mode", "query", "path", "time_s", "judge"], keep="last", ignore_index=True)
+        frame = frame[frame["relevant"].notna()].reset_index(drop=True)  # those taken back are none
+        return frame if unsure else frame[frame["relevant"] != UNSURE].reset_index(drop=True).astype({"relevant": bool})
 
     def save(self, file: str | Path, names: bool = False) -> Path:
-        """Write `frame()` as CSV, for `merge` elsewhere.
+        """Write every judgement as CSV in UTF-8, for `merge` elsewhere; a spreadsheet opens it.
 
         It carries no names: a judge is a pseudonym (the same in every export of this library, not to be guessed), and
         a picture "digest:<its content's>", which finds the same picture in a library that keeps it elsewhere. With
         `names` both are written as they are. Texts of queries always are: read them before you share the file.
         """
-        frame = self.frame()
+        frame = self.frame(unsure=True)
         if not names:
             digests = self._known()[1]
             paths, queries = (
@@ -120,18 +160,18 @@ class Judgements:
             )
             queries = frame["query"].where(frame["mode"].str.startswith("text->"), queries)
             frame = frame.assign(path=paths, query=queries, judge=frame["judge"].map(self._pseudonym))
-        return pooling.write(frame, file)
+        return exchange.write(frame, file)
 
     def merge(self, file: str | Path | pd.DataFrame) -> Merged:
         """Take over a CSV that `save` wrote, or that a person did with the columns mode, query, path, relevant and, as
-        needed, time_s, judge, date; or such a DataFrame. `relevant` is yes or no.
+        needed, time_s, judge, date and those of `PROVENANCE`; or such a DataFrame. `relevant` is yes, no or unsure.
 
         A row that cannot be right (an unknown picture, no yes or no, ...) is left out and named in the answer. Where
         the same judge says both yes and no, the later date counts, and of equal dates the later row. JudgementError
         when the columns are not those of judgements.
         """
-        name, records = pooling.read(file)
-        mine = {self._pseudonym(judge): judge for judge in set(self.frame()["judge"])}
+        name, records = exchange.read(file)
+        mine = {self._pseudonym(judge): judge for judge in set(self.frame(unsure=True)["judge"])}
         good, refused = [], []
         for number, record in enumerate(records, start=2):  # a spreadsheet shows the heading as row 1
             try:
@@ -150,9 +190,11 @@ class Judgements:
         mode, query = known_mode(record.get("mode")), record.get("query")
         if not isinstance(query, str) or not query.strip():
             raise JudgementError(f"query is {query!r}: give the words that were searched, or the path of a photo")
-        said = SAID.get(str(record.get("relevant")).strip().lower().removesuffix(".0"))
-        if said is None:
-            raise JudgementError(f"relevant is {record.get('relevant')!r}: it can be yes or no (or true, false, 1, 0)")
+        word = str(record.get("relevant")).strip().lower().removesuffix(".0")
+        if word not in SAID:
+            raise JudgementError(
+                f"relevant is {record.get('relevant')!r}: it can be yes or no (or true, false, 1, 0), or unsure"
+            )
         path = self._path(record.get("path"), "picture")
         if mode.startswith("image->"):
             query = self._path(query, "query")
@@ -160,7 +202,7 @@ class Judgements:
                 raise JudgementError(f"{path} is the query itself: judge the other pictures")
         time_s = self._time(mode, path, record.get("time_s"))
         judge = record["judge"] if isinstance(record.get("judge"), str) else ""
-        return [mode, query, path, time_s, said, judge, _date(record.get("date"))]
+        return [mode, query, path, time_s, SAID[word], judge, _date(record.get("date")), *_provenance(record)]
 
     def _path(self, path, what: str) -> str:
         """The path in the index of a path or "digest:..."."""
@@ -179,14 +221,14 @@ class Judgements:
             what, found = ("video", "photos") if of_photos else ("photo", "video frames")
             raise JudgementError(f"{path} is a {what}, and {mode} finds {found}")
         if of_photos:
-            if time_s is None or time_s == "" or (isinstance(time_s, float) and math.isnan(time_s)):
+            if _is_empty(time_s):
                 return None
             raise JudgementError(f"{path} is a photo: time_s must be None, not {time_s!r}")
-        try:
-            nearest = min(sampled, key=lambda other: abs(other - float(time_s)))
-        except (TypeError, ValueError):
-            raise JudgementError(f"time_s is {time_s!r}: give the seconds of a sampled frame of {path}") from None
-        if not abs(nearest - float(time_s)) < 0.001:
+        wanted = _number(time_s)
+        if wanted is None:
+            raise JudgementError(f"time_s is {time_s!r}: give the seconds of a sampled frame of {path}")
+        nearest = min(sampled, key=lambda other: abs(other - wanted))
+        if not abs(nearest - wanted) < 0.001:
             raise JudgementError(f"{path} has no sampled frame at {time_s} s; the nearest is at {nearest:.3f} s")
         return nearest
 
@@ -242,16 +284,61 @@ def known_mode(mode) -> str:
     return mode
 
 
+def _read(row: list) -> tuple:
+    """A stored row in the order of `COLUMNS`; an older one has no provenance. ValueError for another length."""
+    if len(row) == len(SAID_COLUMNS):
+        row = [*row, "", None, "", "", ""]
+    mode, query, path, time_s, relevant, judge, date, origin, probability, *source = row
+    ranking, model_id, library = source
+    said = relevant if relevant in (None, UNSURE) else bool(relevant)
+    seconds, chance = (math.nan if value is None else float(value) for value in (time_s, probability))
+    return mode, query, path, seconds, said, judge, date, origin, chance, ranking, model_id, library
+
+
+def _provenance(record: dict) -> list:
+    """How a picture came to be judged, in the order of `PROVENANCE`; JudgementError when that cannot be right."""
+    origin, *source = (
+        "" if _is_empty(cell) else str(cell) for cell in map(record.get, (PROVENANCE[0], *PROVENANCE[2:]))
+    )
+    if origin not in ("", *ORIGINS):
+        raise JudgementError(f"origin is {origin!r}: it can be {', '.join(ORIGINS)}, or nothing where it is not known")
+    if origin not in ("top", "sampled"):
+        return [origin, None, *source]
+    probability = _number(record.get("probability"))
+    if probability is None or not 0 < probability <= 1:
+        given = record.get("probability")
+        raise JudgementError(f"probability is {given!r}: how likely a {origin} picture was chosen is over 0, at most 1")
+    return [origin, probability, *source]
+
+
+def _is_empty(cell) -> bool:
+    return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _number(cell) -> float | None:
+    """A number, with a decimal comma too, as spreadsheets of many countries write it; None for anything else."""
+    try:
+        return float(cell.strip().replace(",", ".") if isinstance(cell, str) else cell)
+    except (TypeError, ValueError):
+        return None
+
+
 def _date(date) -> str:
-    """ISO 8601 in UTC, to the microsecond, so that dates sort as text; now for none."""
-    said = "" if date is None else str(date)
+    """ISO 8601 in UTC, to the microsecond, so that dates sort as text; now for none.
+
+    A date without a zone is of this computer's. Besides ISO, "1.3.2026" and "1.3.2026 10:00" are read, where the day
+    comes first everywhere; "3/4/2026" is March in one country and April in another, and refused.
+    """
+    said = "" if date is None else str(date).strip()
     if said in ("", "nan", "NaT", "<NA>"):
         return _now()
-    try:
-        when = datetime.fromisoformat(said.replace("Z", "+00:00"))
-        return when.astimezone(timezone.utc).isoformat(timespec="microseconds")
-    except (ValueError, OverflowError):
-        raise JudgementError(f"date is {date!r}: give ISO 8601, such as 2026-03-01T10:00:00+00:00") from None
+    for form in ("", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S"):
+        with suppress(ValueError, OverflowError):
+            when = datetime.strptime(said, form) if form else datetime.fromisoformat(said.replace("Z", "+00:00"))
+            return when.astimezone(timezone.utc).isoformat(timespec="microseconds")
+    raise JudgementError(
+        f"date is {date!r}: give ISO 8601, such as 2026-03-01 or 2026-03-01T10:00:00+00:00, or 1.3.2026 10:00"
+    )
 
 
 def _now() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 
 from ..cache.durable import write_durably
 from ..errors import CacheError
+from ..search.results import Odds
 from .judgements import MODES
+from .odds import NONE, Curve, reader
 
 FORMAT = 1
 
@@ -20,8 +23,9 @@ class Profile:
     """What calibrating gave for a mode such as "text->image": `threshold`, a cosine, by `rule` from `source`.
 
     `model` is what the scores came from: `model_id`, `name` and `preprocessing`. `queries` and `judgements` count what
-    it was taken from; `library` is the hash of the pictures; `seed` and `versions` are for repeating it. `curve` is the
-    expected precision: rising cosines and, beside them, the share of pictures at that score that are relevant.
+    it was taken from; `library` is the hash of the pictures; `seed` and `versions` are for repeating it. `odds` is what
+    `odds.odds_curve` gave: standings, the share of pictures there that are right, and the two ends of its interval.
+    `curve` is what earlier versions kept in its place: rising cosines, and the share at each.
     """
 
     mode: str
@@ -36,9 +40,16 @@ class Profile:
     versions: dict[str, str] = field(default_factory=dict)
     date: str = ""
     curve: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    odds: Curve = NONE
+
+    def odds_of(self, values: np.ndarray) -> Callable[[float], Odds | None]:
+        """How many pictures are right at a score, for a query with these scores, float (n,): see `odds.reader`."""
+        if self.odds[0]:
+            return reader(self.odds)(values)
+        return lambda score: None if (share := self.expected(score)) is None else Odds(share, share, share)
 
     def expected(self, score: float) -> float | None:
-        """The share of pictures with this cosine that are relevant, 0 to 1; None when it was not measured."""
+        """The share of pictures with this cosine that are relevant by `curve`, 0 to 1; None when it has none."""
         scores, shares = self.curve
         return float(np.interp(score, scores, shares)) if len(scores) else None
 
@@ -125,8 +136,12 @@ def _profile(body: dict) -> Profile:
     facts = {name: value for name, value in body.items() if name != "format"}
     if body["format"] != FORMAT:
         raise ValueError("its format is not known here")
-    profile = Profile(**facts | {"curve": tuple(tuple(map(float, numbers)) for numbers in facts["curve"])})
+    lines = {
+        name: tuple(tuple(map(float, line)) for line in facts[name]) for name in ("curve", "odds") if name in facts
+    }
+    profile = Profile(**facts | lines)
     sound = profile.mode in MODES and -1 <= profile.threshold <= 1 and isinstance(profile.model, dict)
-    if not sound or len({len(side) for side in profile.curve}) > 1:
+    even = len({len(line) for line in profile.curve}) == 1 and len({len(line) for line in profile.odds}) == 1
+    if not sound or not even or len(profile.odds) != len(NONE):
         raise ValueError(f"it gives {profile.threshold!r} for {profile.mode!r}")
     return profile

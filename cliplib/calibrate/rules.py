@@ -1,12 +1,13 @@
 """Rules that take a cutoff from judged scores: arrays in, numbers out.
 
 A rule is a function of `Judged` that gives one number, beside the source it comes from. Most numbers are cosines; those
-of the two per-query rules say where to cut the scores of each query.
+of the per-query rules say where to cut the scores of each query. Where only a sample was judged, a rule works on what
+is to be expected of the rest (see `relevance`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,17 +15,32 @@ import numpy as np
 
 from ..errors import JudgementError
 from ..search import ranking
+from .relevance import TEMPER, Expectation, Relevance, Rest, standings
+from .sampling import Sample
 
 COLUMNS = {"scores": float, "relevant": bool, "query": np.int64, "weight": float}
+TRIED = 200  # cutoffs that are compared at most where only a sample was judged
 
 
 @dataclass(frozen=True)
 class Judged:
-    """n judged scores of q queries.
+    """n judged scores of q queries, and the scores that nobody judged.
 
-    scores: float (n,), cosines. relevant: bool (n,). query: int (n,), 0 to q - 1. weight: float (n,), how many pictures
-    each stands for (None: itself alone), see `lab.weights`. noise: float (m,), the best score that each of m nonsense
-    queries reached over the whole library. JudgementError when the lengths differ or a score is not finite.
+    Args:
+        scores: float (n,), cosines.
+        relevant: bool (n,).
+        query: int (n,), 0 to q - 1.
+        weight: float (n,), one over the probability with which each was chosen to be judged, see `sampling`; None: all
+            were judged.
+        noise: float (m,), the best score that each of m nonsense queries reached over the whole library.
+        rest: the unjudged pictures; None where there are none, or nothing but the weights is known of them: then each
+            judged picture of weight w stands for w - 1 unjudged ones with its score.
+        borrowed: the pictures were chosen by another ranking than that of `scores`; then nothing but the weights says
+            what the unjudged ones are.
+        model: the fitted `Relevance`; None: fitted when first needed.
+
+    Raises:
+        JudgementError: when the lengths differ, a score is not finite, or a weight is under 1.
     """
 
     scores: np.ndarray
@@ -32,6 +48,9 @@ class Judged:
     query: np.ndarray
     weight: np.ndarray | None = None
     noise: np.ndarray = ()
+    rest: Rest | None = None
+    borrowed: bool = False
+    model: Relevance | None = None
 
     def __post_init__(self):
         if self.weight is None:
@@ -43,6 +62,33 @@ class Judged:
             raise JudgementError(f"one entry for each judgement is needed in each column, got {lengths}")
         if not np.isfinite(self.scores).all():
             raise JudgementError(f"{int((~np.isfinite(self.scores)).sum())} scores are not finite: leave them out")
+        if not (self.weight >= 1).all():
+            raise JudgementError("a weight is one over a probability, and at least 1: leave out what has none")
+
+    @classmethod
+    def of_samples(
+        cls,
+        scores: Sequence[np.ndarray],
+        samples: Sequence[Sample],
+        relevant: Sequence[np.ndarray],
+        noise: np.ndarray = (),
+    ) -> Judged:
+        """The judgements of q queries, each of which was sampled from all its scores.
+
+        Args:
+            scores: for each query those of every picture, float (n,).
+            samples: for each query what `sampling.sample` gave.
+            relevant: for each query the answers for the sample's rows, in their order, bool.
+            noise: as above.
+        """
+        known = [np.asarray(of, float)[one.rows] for of, one in zip(scores, samples, strict=True)]
+        rest = [
+            Rest.of(np.delete(of, one.rows), number)
+            for number, (of, one) in enumerate(zip(scores, samples, strict=True))
+        ]
+        number = np.repeat(np.arange(len(samples)), [len(one) for one in samples])
+        weight = 1 / np.concatenate([one.probability for one in samples])
+        return cls(np.concatenate(known), np.concatenate(relevant), number, weight, noise, Rest.joined(rest))
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -58,10 +104,41 @@ class Judged:
         order = np.lexsort((-self.scores, self.query))
         return np.split(order, np.searchsorted(self.query[order], self.queries)[1:])
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every picture of every query was judged."""
+        return bool((self.weight == 1).all()) and (self.rest is None or not len(self.rest.scores))
+
+    @cached_property
+    def expectation(self) -> Expectation | None:
+        """What to expect of the unjudged pictures; None where there are none."""
+        if self.is_whole:
+            return None
+        alone = self.rest is None
+        own = Rest(self.scores, self.query, self.weight if alone else np.ones(len(self)))
+        every = own if alone else Rest.joined([own, self.rest])
+        standing = standings(every.scores, every.query, every.count, by_query=not alone)
+        judged, unjudged = standing[: len(self)], standing[len(self) :]
+        rest = self.rest
+        if alone or self.borrowed:
+            rest, unjudged = Rest(self.scores, self.query, self.weight - 1), judged
+        model = self.model or Relevance.fit(judged, self.relevant, self.query, self.weight**TEMPER)
+        if self.borrowed and not self.model:
+            model = model.balanced(judged, self.relevant, self.query, self.weight - 1)
+        order = np.lexsort((-rest.scores, rest.query))
+        rest = Rest(*(getattr(rest, name)[order] for name in Rest.__dataclass_fields__))
+        ranked = [(self.scores[rows], np.concatenate([[0], np.cumsum(self.relevant[rows])])) for rows in self.ranked]
+        return Expectation(self.queries, ranked, rest, unjudged[order], judged, model)
+
     def of(self, queries) -> Judged:
-        """The judgements of some of the queries."""
+        """The judgements of some of the queries; what all of them say of the unjudged pictures is kept."""
         keep = np.isin(self.query, queries)
-        return replace(self, **{name: getattr(self, name)[keep] for name in COLUMNS})
+        columns = {name: getattr(self, name)[keep] for name in COLUMNS}
+        if self.is_whole:
+            return replace(self, **columns)
+        rest = None if self.rest is None else self.rest.of_queries(queries)
+        model = self.expectation.model.of(self.queries[np.isin(self.queries, queries)])
+        return replace(self, **columns, rest=rest, model=model)
 
     def need(self, *classes: bool) -> None:
         """JudgementError unless there are relevant (True), irrelevant (False) judgements, as asked."""
@@ -73,29 +150,93 @@ class Judged:
                     f"more pictures, also {'of queries that have a match' if wanted else 'poor matches'}"
                 )
 
+    def need_whole(self, rule: str, what: str) -> None:
+        """JudgementError unless every picture was judged, for a `rule` of which `what` depends on those that were."""
+        if not self.is_whole:
+            raise JudgementError(
+                f"{rule} needs every picture judged: of a sample, {what} depends on which pictures were chosen. Take "
+                "another rule, or judge them all"
+            )
+
+    @cached_property
+    def every_score(self) -> tuple[np.ndarray, np.ndarray]:
+        """The scores of all pictures, judged or not, and their queries: float and int (n + m,)."""
+        rest = self.expectation.rest if self.expectation else Rest(*np.empty((3, 0)))
+        return np.concatenate([self.scores, rest.scores]), np.concatenate([self.query, rest.query])
+
+    @cached_property
+    def pictures(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every picture, judged or not: its score, how likely it is relevant (0 or 1 where judged), how many it stands
+        for: three of float (n + m,).
+        """
+        found = [(self.scores, self.relevant.astype(float), np.ones(len(self)))]
+        if self.expectation:
+            found.append((self.expectation.rest.scores, self.expectation.shares(), self.expectation.rest.count))
+        scores, share, count = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return scores, share, count
+
+    def both_ways(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`pictures` as scikit-learn takes them, each once as relevant and once as not: relevant, scores, weight."""
+        scores, share, count = self.pictures
+        relevant = np.repeat([True, False], len(scores))
+        weight = np.concatenate([count * share, count * (1 - share)])
+        kept = weight > 0
+        return relevant[kept], np.tile(scores, 2)[kept], weight[kept]
+
+    @cached_property
+    def best(self) -> np.ndarray:
+        """The best score of each query, judged or not: float (q,)."""
+        best = np.array([self.scores[rows[0]] for rows in self.ranked])
+        if self.rest is not None and len(self.rest.scores):
+            np.maximum.at(best, np.searchsorted(self.queries, self.rest.query), self.rest.scores)
+        return best
+
+    def rates(self, cutoffs: np.ndarray) -> np.ndarray:
+        """Precision, recall and F1 of each query, those to be expected where only a sample was judged.
+
+        Args:
+            cutoffs: float (c,), the same for all queries, or (q, c).
+
+        Returns:
+            float (q, c, 3).
+        """
+        cutoffs = np.broadcast_to(np.asarray(cutoffs, float), (len(self.queries), np.shape(cutoffs)[-1]))
+        if self.expectation:
+            return self.expectation.rates(cutoffs)
+        return np.stack(rates(*counts(self, cutoffs)), axis=-1)
+
+    def values(self, cutoffs: np.ndarray) -> np.ndarray:
+        """`rates` of each query at its own cutoff, float (q,), for means and intervals: float (q, 3).
+
+        Where only a sample was judged, each has on top what the query moved the model by: the mean is the same, and
+        the variance holds the model's own uncertainty. Single values may leave 0 to 1.
+        """
+        if self.expectation:
+            return self.expectation.values(np.broadcast_to(cutoffs, len(self.queries)))
+        return self.rates(np.broadcast_to(cutoffs, len(self.queries))[:, None])[:, 0]
+
 
 @dataclass(frozen=True)
 class Rule:
     """A rule: `fit(judged)` gives its number; `source` says where it comes from, `meaning` what it does.
 
-    `at(scores, number)` turns the number into a cosine for the scores (m,) of one query; None when the number is one.
+    `at(judged, number)` turns the number into a cosine for each query, float (q,); None when the number is one.
     """
 
     fit: Callable[[Judged], float]
     source: str
     meaning: str
-    at: Callable[[np.ndarray, float], float] | None = None
+    at: Callable[[Judged, float], np.ndarray] | None = None
 
     def cutoffs(self, judged: Judged, number: float) -> np.ndarray:
         """The cosine at which each of `judged.queries` is cut: float (q,)."""
-        if self.at is None:
-            return np.full(len(judged.queries), number)
-        return np.array([self.at(judged.scores[rows], number) for rows in judged.ranked])
+        return np.full(len(judged.queries), number) if self.at is None else self.at(judged, number)
 
 
 def lowest_relevant(judged: Judged) -> float:
     """The mean over queries of the lowest score among their relevant pictures; queries without any do not count."""
     judged.need(True)
+    judged.need_whole("the paper's rule", "the lowest relevant score")
     found = [judged.scores[rows][judged.relevant[rows]] for rows in judged.ranked]
     return float(np.mean([scores[-1] for scores in found if len(scores)]))
 
@@ -103,13 +244,12 @@ def lowest_relevant(judged: Judged) -> float:
 def best_f1(judged: Judged) -> float:
     """The cutoff with the highest mean over queries of F1; of several the highest.
 
-    F1 can only be highest where a relevant picture is the last to be accepted, so only their scores are tried. The
-    cutoff lies halfway to the next lower score.
+    The cutoffs that are tried lie halfway from a relevant picture's score to the next lower score: F1 can only be
+    highest where a relevant picture is the last to be accepted.
     """
     judged.need(True)
-    tried = np.unique(judged.scores[judged.relevant])[::-1]
-    f1 = rates(*counts(judged, np.broadcast_to(tried, (len(judged.queries), len(tried)))))[2]
-    return _below(judged, tried[int(f1.mean(0).argmax())])
+    tried = _tried(judged, judged.every_score[0], judged.scores)
+    return float(tried[judged.rates(tried)[:, :, 2].mean(0).argmax()])
 
 
 def noise_floor(judged: Judged) -> float:
@@ -130,7 +270,8 @@ def recall_at_precision(judged: Judged, precision: float = 0.9) -> float:
     from sklearn.metrics import precision_recall_curve
 
     judged.need(True)
-    reached, _, cutoffs = precision_recall_curve(judged.relevant, judged.scores, sample_weight=judged.weight)
+    relevant, scores, weight = judged.both_ways()
+    reached, _, cutoffs = precision_recall_curve(relevant, scores, sample_weight=weight)
     enough = np.flatnonzero(reached[:-1] >= precision)
     if not len(enough):
         raise JudgementError(
@@ -147,41 +288,81 @@ def youden(judged: Judged) -> float:
     from sklearn.metrics import roc_curve
 
     judged.need(True, False)
-    false, true, cutoffs = roc_curve(judged.relevant, judged.scores, sample_weight=judged.weight)
+    relevant, scores, weight = judged.both_ways()
+    false, true, cutoffs = roc_curve(relevant, scores, sample_weight=weight)
     return _below(judged, cutoffs[1:][int((true - false)[1:].argmax())])  # the first accepts nothing
 
 
 def percentile_of_irrelevant(judged: Judged, percent: float = 99.0) -> float:
     """The score that `percent` of the irrelevant pictures do not pass."""
     judged.need(False)
-    scores, weight = judged.scores[~judged.relevant], judged.weight[~judged.relevant]
+    scores, share, count = judged.pictures
+    irrelevant = share < 1
+    scores, weight = scores[irrelevant], (count * (1 - share))[irrelevant]
     order = np.argsort(scores)
     reached = np.cumsum(weight[order]) >= weight.sum() * percent / 100 * (1 - 1e-12)
     return float(np.nextafter(scores[order][int(reached.argmax())], np.inf))
 
 
-def share_of_best(judged: Judged) -> float:
-    """The share of each query's best score with the highest mean F1. A best score of 0 or less is accepted alone."""
-    best = np.empty(len(judged))
+def miss_at_most(judged: Judged, miss: float = 0.2) -> float:
+    """The highest cutoff at which a new query is to be expected to miss at most `miss` of its relevant pictures.
+
+    Conformal risk control, with the share that is missed as the loss. What holds is the mean over queries like the
+    judged ones, not each query; and where only a sample was judged, as far as the estimate of recall holds.
+    JudgementError when there are too few queries for any cutoff to promise that.
+    """
+    judged.need(True)
+    q = len(judged.queries)
+    if 1 / (q + 1) > miss:
+        raise JudgementError(
+            f"{q} judged queries cannot promise to miss at most {miss:.0%}: judge at least {int(np.ceil(1 / miss)) - 1}"
+        )
+    tried = _tried(judged, judged.every_score[0], judged.scores)
+    risk = (q / (q + 1)) * (1 - judged.rates(tried)[:, :, 1].mean(0)) + 1 / (q + 1)
+    kept = np.flatnonzero(risk <= miss + 1e-12)
+    return float(tried[kept[0]] if len(kept) else judged.every_score[0].min())
+
+
+def share_of_best(judged: Judged, floor: float = -np.inf) -> float:
+    """The share of each query's best score with the highest mean F1; `floor`: no query is cut below that."""
+    judged.need(True)
+    best = np.maximum(judged.best, 1e-12)
+    scores, query = judged.every_score
+    shares = np.minimum(scores / best[np.searchsorted(judged.queries, query)], 1.0)
+    tried = _tried(judged, shares, shares[: len(judged)])
+    cutoffs = np.maximum(np.stack([at_share(judged, share) for share in tried], axis=1), floor)
+    return float(tried[judged.rates(cutoffs)[:, :, 2].mean(0).argmax()])
+
+
+def at_share(judged: Judged, share: float) -> np.ndarray:
+    """Where `share_of_best` cuts each query: float (q,). A best score of 0 or less is accepted alone."""
+    return np.where(judged.best > 0, share * judged.best, judged.best)
+
+
+def share_above_floor(judged: Judged) -> float:
+    """`share_of_best`, where nothing under the noise floor is accepted: a query that finds only noise shows nothing."""
+    return share_of_best(judged, noise_floor(judged))
+
+
+def at_share_above_floor(judged: Judged, share: float) -> np.ndarray:
+    """Where `share_above_floor` cuts each query: float (q,)."""
+    return np.maximum(at_share(judged, share), noise_floor(judged))
+
+
+def largest_gap(judged: Judged) -> float:
+    """It has no number: `at_largest_gap` cuts each query on its own. JudgementError when only a sample was judged."""
+    judged.need_whole("the largest gap", "the gap")
+    return 0.0
+
+
+def at_largest_gap(judged: Judged, _: float = 0.0) -> np.ndarray:
+    """The middle of the largest gap between neighbouring scores of each query: float (q,); of equal gaps the first."""
+    found = []
     for rows in judged.ranked:
-        best[rows] = judged.scores[rows[0]]
-    shares = np.divide(judged.scores, best, out=(judged.scores >= best).astype(float), where=best > 0)
-    return best_f1(replace(judged, scores=shares))
-
-
-def at_share(scores: np.ndarray, share: float) -> float:
-    """Where `share_of_best` cuts the scores (m,) of one query."""
-    best = float(scores.max())
-    return share * best if best > 0 else best
-
-
-def at_largest_gap(scores: np.ndarray, _: float = 0.0) -> float:
-    """The middle of the largest gap between neighbouring scores (m,) of one query; of equal gaps the highest."""
-    ranked = np.sort(scores)[::-1]
-    if len(ranked) < 2:
-        return float(ranked[0])
-    first = int((ranked[:-1] - ranked[1:]).argmax())
-    return float((ranked[first] + ranked[first + 1]) / 2)
+        ranked = judged.scores[rows]
+        first = int((ranked[:-1] - ranked[1:]).argmax()) if len(ranked) > 1 else 0
+        found.append((ranked[first] + ranked[min(first + 1, len(ranked) - 1)]) / 2)
+    return np.array(found)
 
 
 RULES = {
@@ -199,11 +380,17 @@ RULES = {
     "99th percentile": Rule(
         percentile_of_irrelevant, "Neyman and Pearson 1933, a fixed false alarm rate", "above 99 % of the irrelevant"
     ),
+    "miss 20 %": Rule(
+        miss_at_most, "conformal risk control, Angelopoulos and others 2022", "on average misses at most 20 %"
+    ),
     "share of best": Rule(
         share_of_best, "min-p, as asked for in CLIPPyX issue 2", "a share of the query's own best score", at_share
     ),
+    "share above floor": Rule(
+        share_above_floor, "both of its parts", "a share of the best score, nothing under noise", at_share_above_floor
+    ),
     "largest gap": Rule(
-        lambda judged: 0.0, "practice, as in TIBCO Patterns' gap cutoff", "the query's own largest gap", at_largest_gap
+        largest_gap, "practice, as in TIBCO Patterns' gap cutoff", "the query's own largest gap", at_largest_gap
     ),
 }
 IN_FRONT = ("paper", "best F1", "noise floor")
@@ -212,18 +399,17 @@ IN_FRONT = ("paper", "best F1", "noise floor")
 def counts(judged: Judged, cutoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True positives, false positives and false negatives of each query at cutoffs (q,) or (q, c): three of that shape.
 
-    Accepted is a score of at least the cutoff. Counts are sums of weights.
+    Accepted is a score of at least the cutoff. Only judged pictures count, each for itself.
     """
     cutoffs = np.asarray(cutoffs, float)
     accepted, found, all_relevant = (np.zeros(cutoffs.shape) for _ in range(3))
     for number, rows in enumerate(judged.ranked):
-        scores, weight = judged.scores[rows], judged.weight[rows]
-        relevant = weight * judged.relevant[rows]
+        scores, relevant = judged.scores[rows], judged.relevant[rows]
         passing = np.searchsorted(-scores, -cutoffs[number], side="right")
-        accepted[number] = np.concatenate([[0.0], np.cumsum(weight)])[passing]
-        found[number] = np.concatenate([[0.0], np.cumsum(relevant)])[passing]
+        accepted[number] = passing
+        found[number] = np.concatenate([[0], np.cumsum(relevant)])[passing]
         all_relevant[number] = relevant.sum()
-    return found, np.maximum(accepted - found, 0), np.maximum(all_relevant - found, 0)
+    return found, accepted - found, all_relevant - found
 
 
 def rates(tp, fp, fn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -240,5 +426,19 @@ def rates(tp, fp, fn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _below(judged: Judged, score: float) -> float:
     """Halfway from `score` to the next lower one, or `score` itself when it is the lowest."""
-    lower = judged.scores[judged.scores < score]
-    return float((score + lower.max()) / 2 if len(lower) else score)
+    return float(_halfway(judged.every_score[0], np.array([score]))[0])
+
+
+def _tried(judged: Judged, scores: np.ndarray, of_judged: np.ndarray) -> np.ndarray:
+    """The cutoffs to compare: halfway below each score of a relevant picture, falling. Of a sample `TRIED` do."""
+    last = np.unique(of_judged[judged.relevant])[::-1]
+    if not judged.is_whole and len(last) > TRIED:
+        last = last[np.linspace(0, len(last) - 1, TRIED).round().astype(int)]
+    return _halfway(scores, last)
+
+
+def _halfway(scores: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """For each score of `last`, some of `scores`, halfway to the next lower one of them; the lowest of all itself."""
+    every = np.unique(scores)
+    at = np.searchsorted(every, last)
+    return np.where(at > 0, (every[at] + every[np.maximum(at - 1, 0)]) / 2, every[at])

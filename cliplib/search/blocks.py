@@ -85,7 +85,7 @@ def search(
     are among the best.
     """
     mode, encoder = Mode.of("text", kind), library.encoder
-    cutoff = library.cutoff(mode)
+    cutoff = Cutoff(library.cutoff(mode).value)  # a score is read against all others, which are not in memory
     threshold = cutoff.value if threshold is None else threshold
     top_k(np.empty(0, np.float32), k, threshold)  # a bad k is refused before anything is read
     parts, query, many = live_parts(library.folder, encoder.model_id), encoder.encode_texts(text)[0], 4 * k + 16

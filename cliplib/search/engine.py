@@ -114,7 +114,10 @@ class SearchEngine:
             raise LibraryError(f"the index of {self.root} is empty: run library.index() first")
         cutoff = self._cutoff(mode)
         if Query(terms).plain is None:  # the expected precision was measured on single queries
-            cutoff = replace(cutoff, expected=None)
+            cutoff = replace(cutoff, odds_of=None)
+        elif cutoff.odds_of:  # a score is read against all rows, also once a filter leaves some of them out
+            odds = cutoff.odds_of(values)
+            cutoff = replace(cutoff, odds_of=lambda _: odds)
         return Scores(name, mode, values, self.gallery(mode.row_kind)[0], cutoff, embedding, terms, self)
 
     def _understood(self, query: Query, texts: Iterator[np.ndarray]) -> tuple[Query, np.ndarray, set[str]]:

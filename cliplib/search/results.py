@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Protocol, overload
+from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 import numpy as np
 import pyarrow.compute as pc
@@ -52,16 +52,34 @@ class Engine(Videos, Protocol):
         """The stretch of a video with its edges where the scores step."""
 
 
+class Odds(NamedTuple):
+    """Of the pictures with a score, the share that is right, 0 to 1, and the two ends of its 95 % interval."""
+
+    share: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        low, high = round(10 * self.low), round(10 * self.high)
+        if low == high:
+            share = {0: "hardly any", 10: "nearly all"}.get(low, f"about {low} in 10")
+        else:
+            share = f"{low} to {high} in 10"
+        return f"{share} at this score are right"
+
+
 @dataclass(frozen=True)
 class Cutoff:
     """From which score on a row is found, unless a search says otherwise.
 
-    `value` is a cosine. `expected` gives the share of the pictures with a score that are right, 0 to 1, once the
-    library was calibrated for the mode; None before.
+    `value` is a cosine. Once the library was calibrated for the mode, `odds_of` gives of all scores of a query, float
+    (n,), a function from one of them to its `Odds`; None before.
     """
 
     value: float
-    expected: Callable[[float], float | None] | None = field(default=None, repr=False, compare=False)
+    odds_of: Callable[[np.ndarray], Callable[[float], Odds | None]] | None = field(
+        default=None, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,8 @@ class Hit:
     that a player's `currentTime` shows, None for a photo; `digest` names the content; `taken_at` is ISO 8601, local
     time. `alike` are the paths of the near-duplicates that were folded into it, the best first, one for each row: of a
     video that has many frames alike the path comes many times. `expected_precision` is the share of the pictures with
-    this score that are right, 0 to 1, once the library was calibrated; None before.
+    this score that are right, 0 to 1, once the library was calibrated, and `precision_range` its 95 % interval; None
+    before, and outside of what was judged.
     """
 
     path: str
@@ -84,6 +103,7 @@ class Hit:
     digest: str = field(default="", repr=False)
     alike: tuple[str, ...] = ()
     expected_precision: float | None = None
+    precision_range: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         when = "" if self.time_s is None else f"  at {clock(self.time_s)}"
@@ -92,12 +112,11 @@ class Hit:
 
     @property
     def odds(self) -> str:
-        """The expected precision in words, such as "about 8 in 10 at this score are right"; "" when it is not known."""
+        """The expected precision in words, such as "7 to 9 in 10 at this score are right"; "" when it is not known."""
         if self.expected_precision is None:
             return ""
-        tenths = round(10 * self.expected_precision)
-        share = {0: "hardly any", 10: "nearly all"}.get(tenths, f"about {tenths} in 10")
-        return f"{share} at this score are right"
+        share = self.expected_precision
+        return str(Odds(share, *(self.precision_range or (share, share))))
 
 
 @dataclass(frozen=True)
@@ -261,16 +280,18 @@ class Scores:
     def _hits(self, k: int, threshold: float, fold: float | None, distinct: bool) -> tuple[Hit, ...]:
         groups = grouped(self.rows, self.values, k, threshold, fold, distinct)
         columns = ["path", "time_s", "width", "height", "taken_at", "digest"]
-        expected = self.cutoff.expected or (lambda score: None)
+        odds_of = self.cutoff.odds_of(self.values) if self.cutoff.odds_of else lambda score: None
+        odds = [odds_of(float(self.values[group[0]])) for group in groups]
         picked = self.rows.select(columns).take(np.array([group[0] for group in groups], np.int64)).to_pylist()
         return tuple(
             Hit(
                 score=float(self.values[group[0]]),
-                expected_precision=expected(float(self.values[group[0]])),
+                expected_precision=right.share if right else None,
+                precision_range=(right.low, right.high) if right else None,
                 alike=tuple(self.rows["path"].take(group[1:]).to_pylist()) if len(group) > 1 else (),
                 **row,
             )
-            for group, row in zip(groups, picked, strict=True)
+            for group, row, right in zip(groups, picked, odds, strict=True)
         )
 
     def _row(self, hit: Hit | Moment) -> int:

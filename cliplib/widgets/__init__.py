@@ -19,7 +19,7 @@ from . import plain
 if TYPE_CHECKING:
     import ipywidgets
 
-    from ..lab import Table
+    from ..calibrate.lab import Table
 
 
 def search_page(library: Library) -> ipywidgets.Widget:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..calibrate.evaluation import at_cutoffs
+from ..calibrate.lab import Table
 from ..display.histogram import histogram_svg
 from ..display.html import page_html, tile_html
 from ..display.scale import Scale
 from ..display.style import STYLE
-from ..lab import Table
 from ..library import Library
 from ..search.results import Hit
 from .service import Answer, Service

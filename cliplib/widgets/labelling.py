@@ -1,37 +1,74 @@
-"""Labelling: one picture after another, yes or no, by click or by key, in the page or with plain widgets."""
+"""Labelling: one picture after another, yes, no or unsure, by click or by key, in the page or with plain widgets."""
 
 from __future__ import annotations
 
+import random
 from html import escape
+from typing import NamedTuple
 
 import ipywidgets
+import numpy as np
 
+from ..calibrate.evaluation import FEWEST
+from ..calibrate.judgements import UNSURE
+from ..calibrate.lab import library_hash, question, table, ten_more_clicks
+from ..calibrate.sampling import BELOW, TOP, sample
 from ..display.html import picture_html
 from ..display.style import STYLE
-from ..lab import candidates, question
+from ..errors import JudgementError
 from ..library import Library
 from ..search.moments import clock
 from ..search.results import Hit
 from .parts import errors_in, row, thumbnail_of
 from .service import Answer, Service
 
-KEYS = {"y": True, "j": True, "n": False, "f": False, "b": None}  # j and f lie under the fingers; b goes back
+# j and f lie under the fingers; b goes back.
+KEYS = {"y": True, "j": True, "n": False, "f": False, "u": UNSURE, "b": None}
+FORECAST_EVERY = 10  # answers
+
+
+class Task(NamedTuple):
+    """A picture to judge for a query, and how it came to be chosen: see `sampling`."""
+
+    query: str
+    hit: Hit
+    origin: str
+    probability: float
 
 
 def tasks(
-    library: Library, queries: list[str], mode: str = "text->image", top: int = 10, below: int = 5, seed: int = 0
-) -> list[tuple[str, Hit]]:
-    """What there is to judge: (query, picture) for the `candidates` of each query, the best first.
+    library: Library,
+    queries: list[str],
+    mode: str = "text->image",
+    top: int = TOP,
+    below: int = BELOW,
+    seed: int = 0,
+    shuffle: bool = True,
+) -> list[Task]:
+    """What there is to judge, query by query: a `sampling.sample` of each query's pictures.
 
-    The best first, so that a query left half-way has its top judged without a gap, see `lab.weights`.
+    Args:
+        library: where the pictures are.
+        queries: texts, or for "image->..." paths of photos.
+        mode: such as "text->image".
+        top: how many of the best pictures are judged of each query.
+        below: how many of the others.
+        seed: of the drawing; with another seed other pictures are drawn.
+        shuffle: in a random order, so that the order does not tell which picture the model holds for the best.
     """
     found = []
     for number, query in enumerate(queries):
         scores = library.score(*question(mode, query))
         query = str(scores.terms[0].value)  # of a photo its path in the index, however it was named
-        picked = candidates(scores.values, top, below, seed + number)
-        shown = scores.rows.select(["path", "time_s", "digest"]).take(picked).to_pylist()
-        found += [(query, Hit(score=float(scores.values[at]), **of)) for at, of in zip(picked, shown, strict=True)]
+        picked = sample(scores.values, top, below, seed + number)
+        shown = scores.rows.select(["path", "time_s", "digest"]).take(picked.rows).to_pylist()
+        of_query = [
+            Task(query, Hit(score=float(scores.values[at]), **of), origin, float(probability))
+            for at, of, origin, probability in zip(picked.rows, shown, picked.origins, picked.probability, strict=True)
+        ]
+        if shuffle:
+            random.Random(seed + number).shuffle(of_query)
+        found += of_query
     return found
 
 
@@ -45,7 +82,7 @@ class Judging:
         queries: texts, or for "image->..." paths of photos.
         mode: what the queries are made of, and what is judged.
         judge: who judges.
-        sampling: `top`, `below`, `seed` of `tasks`.
+        sampling: `top`, `below`, `seed` and `shuffle` of `tasks`.
     """
 
     def __init__(
@@ -53,24 +90,26 @@ class Judging:
     ):
         self.library, self.mode, self.judge = library, mode, judge
         self.tasks = tasks(library, queries, mode, **sampling)
-        frame = library.judgements.frame()
+        frame = library.judgements.frame(unsure=True)
         frame = frame[(frame["mode"] == mode) & (frame["judge"] == judge)]
         times = frame["time_s"].astype(object).where(frame["time_s"].notna(), None)
         before = dict(zip(zip(frame["query"], frame["path"], times, strict=True), frame["relevant"], strict=True))
-        self.said = [before.get((query, hit.path, hit.time_s)) for query, hit in self.tasks]
+        self.said = [before.get((task.query, task.hit.path, task.hit.time_s)) for task in self.tasks]
         self.at = self._next(0)
+        self._known = {"ranking": "cosine", "model_id": library.encoder.model_id, "library": library_hash(library)}
 
     @property
     def done(self) -> int:
         """How many are judged."""
         return sum(one is not None for one in self.said)
 
-    def answer(self, relevant: bool) -> None:
-        """Keep the answer for the picture in hand, and go on to the next."""
+    def answer(self, relevant: bool | str) -> None:
+        """Keep the answer for the picture in hand, True, False or "unsure", and go on to the next."""
         if self.at is None:
             return
-        query, hit = self.tasks[self.at]
-        self.library.judgements.add(self.mode, query, hit.path, relevant, time_s=hit.time_s, judge=self.judge)
+        query, hit, origin, probability = self.tasks[self.at]
+        how = {"origin": origin, "probability": probability, **self._known}
+        self.library.judgements.add(self.mode, query, hit.path, relevant, time_s=hit.time_s, judge=self.judge, **how)
         self.said[self.at] = relevant
         self.at = self._next(self.at)
 
@@ -81,13 +120,24 @@ class Judging:
 
     def summary(self) -> str:
         """What was said, and where that leads, for the end."""
-        right = sum(bool(one) for one in self.said)
-        queries = len({query for query, _ in self.tasks})
+        right, wrong, unsure = (sum(one == word for one in self.said) for word in (True, False, UNSURE))
+        queries = len({task.query for task in self.tasks})
         return (
-            f"{right} right and {self.done - right} wrong for {queries} {'query' if queries == 1 else 'queries'}. They "
-            "are kept beside the index. Now run the cells below: they compare rules for the cutoff on what you said, "
-            "and keep the one you choose."
+            f"{right} right and {wrong} wrong{f' ({unsure} unsure)' if unsure else ''} for {queries} "
+            f"{'query' if queries == 1 else 'queries'}. They are kept beside the index. "
+            "Now run the cells below: they compare rules for the cutoff on what you said, "
+            f"and keep the one you choose. {self.forecast()}"
         )
+
+    def forecast(self) -> str:
+        """What is known by now, and what ten more answers will buy, in words."""
+        try:
+            now, then = ten_more_clicks(table(self.library, self.mode, noise=0))
+        except JudgementError as error:
+            return str(error)
+        if np.isnan(now):
+            return f"It takes {FEWEST} judged queries to tell how good a cutoff is."
+        return f"The F1 of the best cutoff is known to ±{now:.2f}; ten more answers make it ±{then:.2f}."
 
     def _next(self, start: int) -> int | None:
         """The first task from `start` on that is not judged; else the first of all; None when none is left."""
@@ -105,15 +155,17 @@ class LabellingBox(ipywidgets.VBox):
         self.progress = ipywidgets.IntProgress(max=max(1, len(self.tasks)), layout=ipywidgets.Layout(width="100%"))
         self.yes = ipywidgets.Button(description="Yes (y)", icon="thumbs-up", button_style="success")
         self.no = ipywidgets.Button(description="No (n)", icon="thumbs-down", button_style="danger")
+        self.unsure = ipywidgets.Button(description="Unsure (u)", icon="question")
         self.before = ipywidgets.Button(description="Back (b)", icon="undo")
         self.entry = ipywidgets.Text(
-            placeholder="or click here and press y, n, b", layout=ipywidgets.Layout(width="20em")
+            placeholder="or click here and press y, n, u, b", layout=ipywidgets.Layout(width="20em")
         )
         self.yes.on_click(lambda _: self.answer(True))
         self.no.on_click(lambda _: self.answer(False))
+        self.unsure.on_click(lambda _: self.answer(UNSURE))
         self.before.on_click(lambda _: self.back())
         self.entry.observe(self._pressed, "value")
-        buttons = row(self.yes, self.no, self.before, self.entry)
+        buttons = row(self.yes, self.no, self.unsure, self.before, self.entry)
         super().__init__([ipywidgets.HTML(STYLE), self.progress, self.picture, buttons, self.said])
         self.add_class("cliplib-box")
         self.show()
@@ -123,11 +175,13 @@ class LabellingBox(ipywidgets.VBox):
         """Which of the tasks is in hand; None when all are judged."""
         return self.judging.at
 
-    def answer(self, relevant: bool) -> None:
-        """Keep the answer for the picture that is shown, and go on to the next."""
+    def answer(self, relevant: bool | str) -> None:
+        """Keep the answer for the picture that is shown, True, False or "unsure", and go on to the next."""
         with errors_in(self.said):
             self.judging.answer(relevant)
             self.show()
+            if self.at is not None and self.judging.done % FORECAST_EVERY == 0:
+                self.said.value = f"<small>{escape(self.judging.forecast())}</small>"
 
     def back(self) -> None:
         """Show the picture before once more; the new answer will replace the old one."""
@@ -138,14 +192,14 @@ class LabellingBox(ipywidgets.VBox):
         """Draw the picture in hand and how far one has come."""
         self.progress.value, self.said.value = self.judging.done, ""
         over = self.at is None
-        for button in (self.yes, self.no):
+        for button in (self.yes, self.no, self.unsure):
             button.disabled = over
         count = f"{self.judging.done} of {len(self.tasks)} judged"
         if over:
             end = f"<p><b>All done.</b> {count}: {escape(self.judging.summary())}</p>"
             self.picture.value = f'<div class="cliplib">{end}</div>'
             return
-        query, hit = self.tasks[self.at]
+        query, hit, *_ = self.tasks[self.at]
         when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
         picture = picture_html(self.library.store.thumbnail((hit.digest, hit.time_s)), hit.path + when)
         asks = f"Is this <b>{escape(query)}</b>?"
@@ -181,19 +235,19 @@ class JudgingService(Service):
         content = {"done": judging.done, "of": len(judging.tasks), "warning": self.library.engine.warning}
         if judging.at is None:
             return content | {"summary": judging.summary()}, []
-        query, _ = judging.tasks[judging.at]
+        query = judging.tasks[judging.at].query
         photo = judging.mode.startswith("image->")
         after = judging.tasks[judging.at + 1 : judging.at + 2]
         return content | {
             "query": query,
             "query_tile": self._of("image").record(query) if photo else None,
-            "tile": self._shown(judging.tasks[judging.at][1]),
-            "next": [self._shown(hit) for _, hit in after],
+            "tile": self._shown(judging.tasks[judging.at].hit),
+            "next": [self._shown(task.hit) for task in after],
         }, []
 
     def answered(self, request: dict, buffers: list[bytes]) -> Answer:
-        """Keep what was said of the picture in hand: `relevant`."""
-        self._judging.answer(bool(request["relevant"]))
+        """Keep what was said of the picture in hand: `relevant`, true, false or "unsure"."""
+        self._judging.answer(request["relevant"] if request["relevant"] == UNSURE else bool(request["relevant"]))
         return self.task(request, buffers)
 
     def before(self, request: dict, buffers: list[bytes]) -> Answer:

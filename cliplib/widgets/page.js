@@ -1095,12 +1095,13 @@ class Judge {
     this.warning = h("p", { class: "warning" });
     this.yes = button("up", "", () => this.ask({ do: "answered", relevant: true }), { class: "act" }, "Yes (y)");
     this.no = button("down", "", () => this.ask({ do: "answered", relevant: false }), { class: "act" }, "No (n)");
+    this.unsure = button("", "", () => this.ask({ do: "answered", relevant: "unsure" }), { class: "act" }, "Unsure (u)");
     this.before = button("back", "", () => this.ask({ do: "before" }), { class: "act" }, "Back (b)");
     this.root = h("section", {
-      class: "clip-page", lang: "en", tabindex: "0", "aria-label": "Judge pictures: y is yes, n is no, b goes back",
+      class: "clip-page", lang: "en", tabindex: "0", "aria-label": "Judge pictures: y is yes, n is no, u is unsure, b goes back",
       "data-lm-suppress-shortcuts": "true", onkeydown: (event) => this.key(event),
     }, h("div", { class: "judge" }, this.progress, this.question, this.shown, this.name,
-      h("div", { class: "acts" }, this.yes, this.no, this.before), this.count, this.notice), this.warning);
+      h("div", { class: "acts" }, this.yes, this.no, this.unsure, this.before), this.count, this.notice), this.warning);
   }
 
   start() { this.ask({ do: "task" }); }
@@ -1108,7 +1109,7 @@ class Judge {
   stop() {}
 
   key(event) {
-    const does = { y: this.yes, j: this.yes, n: this.no, f: this.no, b: this.before }[event.key];
+    const does = { y: this.yes, j: this.yes, n: this.no, f: this.no, u: this.unsure, b: this.before }[event.key];
     if (!does || event.ctrlKey || event.metaKey || does.disabled) return;
     event.preventDefault();
     does.click();
@@ -1127,7 +1128,7 @@ class Judge {
     [this.progress.max, this.progress.value] = [Math.max(1, of), done];
     this.warning.textContent = warning;
     this.count.textContent = `${done} of ${of} judged`;
-    this.yes.disabled = this.no.disabled = !tile;
+    this.yes.disabled = this.no.disabled = this.unsure.disabled = !tile;
     if (!tile) {
       fill(this.question, h("h2", { class: "heading" }, "All done."));
       fill(this.shown, h("p", {}, summary));

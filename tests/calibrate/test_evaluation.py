@@ -5,7 +5,6 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from cliplib.calibrate import evaluation
-from cliplib.calibrate.profiles import Profile
 from cliplib.calibrate.rules import RULES, Judged, Rule
 from cliplib.errors import JudgementError
 
@@ -41,15 +40,21 @@ class TestHeldOut:
         precision = evaluation.held_out(judged, Rule(lambda part: 0.5, "", ""))[:, 0]
         assert precision.tolist() == [0.5] * 7 + [1.0] + [0.5] * 2
 
-    def test_too_few_queries_are_said(self):
-        with pytest.raises(JudgementError, match="3 judged queries cannot be parted into 10"):
-            evaluation.held_out(study(3), RULES["paper"])
+    def test_a_single_query_leaves_none_to_fit_on(self):
+        with pytest.raises(JudgementError, match="1 judged query leaves none to fit a rule on"):
+            evaluation.held_out(study(1), RULES["paper"])
+        assert evaluation.held_out(study(3), RULES["paper"]).shape == (3, 3)  # parted into three
 
 
 class TestInterval:
-    def test_equal_values_have_no_width_and_one_value_no_interval(self):
-        assert evaluation.interval(np.full(9, 0.5)) == (0.5, 0.5)
-        assert evaluation.interval(np.array([0.4])) == (0.4, 0.4)
+    @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+    def test_equal_values_still_have_a_width(self, value):
+        low, high = evaluation.interval(np.full(9, value))
+        assert 0 <= low <= value <= high <= 1 and high - low > 0.05
+
+    def test_few_queries_are_too_few_to_tell(self):
+        assert np.isnan(evaluation.interval(np.array([0.4] * (evaluation.FEWEST - 1)))).all()
+        assert np.isfinite(evaluation.interval(np.array([0.4] * evaluation.FEWEST))).all()
 
     def test_it_is_as_wide_as_students_for_normal_values(self):
         from scipy.stats import t
@@ -57,15 +62,26 @@ class TestInterval:
         values = np.random.default_rng(0).normal(0.6, 0.2, 200)
         half = t.ppf(0.975, 199) * values.std(ddof=1) / np.sqrt(200)
         assert evaluation.interval(values) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.004)
+        assert evaluation.difference_interval(values) == pytest.approx((values.mean() - half, values.mean() + half))
+
+    @pytest.mark.parametrize("share", [0.9, 0.97])
+    def test_it_covers_the_truth_near_its_bounds(self, share):
+        # queries of which most are perfect and some are half right: Student's interval would end above 1
+        random = np.random.default_rng(3)
+        studies = [np.where(random.random(12) < share, 1.0, 0.5) for _ in range(400)]
+        ends = np.array([evaluation.interval(values) for values in studies])
+        true = share + 0.5 * (1 - share)
+        assert ((ends[:, 0] <= true) & (true <= ends[:, 1])).mean() >= 0.90 and (ends <= 1).all()
 
     def test_it_covers_the_truth_for_few_values(self):
         random = np.random.default_rng(1)
-        inside = [low <= 0 <= high for low, high in (evaluation.interval(random.normal(0, 1, 10)) for _ in range(300))]
-        assert 0.90 <= np.mean(inside) <= 0.99
+        ends = [evaluation.interval(random.beta(0.6, 0.9, 10)) for _ in range(400)]
+        assert 0.90 <= np.mean([low <= 0.4 <= high for low, high in ends]) <= 0.99
 
-    def test_the_same_seed_gives_the_same(self):
-        values = np.random.default_rng(2).random(30)
-        assert evaluation.interval(values, 5) == evaluation.interval(values, 5) != evaluation.interval(values, 6)
+    def test_it_is_wilsons_for_all_or_nothing_values(self):
+        # 30 of 100: Wilson's interval by hand is 0.2189 to 0.3959; Student's quantile is 1 % larger
+        values = np.array([1.0] * 30 + [0.0] * 70)
+        assert evaluation.interval(values) == pytest.approx((0.2189, 0.3959), abs=0.003)
 
 
 class TestRanking:
@@ -80,7 +96,7 @@ class TestRanking:
         found = evaluation.ranking(Judged([0.5, 0.4, 0.3], [0, 0, 1], [0, 0, 1]))
         assert np.isnan(found[0]).all() and found[1].tolist() == [1, 1]
         summary = evaluation.summary(found, ("average_precision", "recall_at_5"))
-        assert summary["average_precision"] == summary["average_precision_low"] == summary["recall_at_5_high"] == 1
+        assert summary["average_precision"] == summary["recall_at_5"] == 1
 
 
 class TestTables:
@@ -88,7 +104,7 @@ class TestTables:
         frame = evaluation.compare(study(), {"fixed": 0.25})
         assert frame["rule"].tolist() == [*RULES, "fixed"]
         good = frame.dropna(subset="f1")
-        assert len(good) == len(frame)
+        assert len(good) == len(frame) and (good["note"] == "").all()
         for name in evaluation.MEASURES:
             assert ((good[f"{name}_low"] <= good[name]) & (good[name] <= good[f"{name}_high"])).all()
         assert good.set_index("rule").loc["best F1", "f1"] > good.set_index("rule").loc["fixed", "f1"]
@@ -116,21 +132,49 @@ class TestTables:
         assert "noise floor" not in set(frame["rule"])  # no nonsense was scored
 
 
-class TestExpectedPrecision:
-    def test_by_hand(self):
-        # rising scores, labels 0 1 0 1 1: the pair 1, 0 breaks the order and becomes one half each
-        curve = evaluation.expected_precision(Judged([0.1, 0.2, 0.3, 0.4, 0.5], [0, 1, 0, 1, 1], [0] * 5))
-        profile = Profile("text->image", "", 0.3, {}, curve=curve)
-        assert [profile.expected(score) for score in (0.1, 0.2, 0.3, 0.4, 0.5)] == pytest.approx([0, 0.5, 0.5, 1, 1])
+class TestPaired:
+    def test_overlapping_intervals_can_hide_a_clear_difference(self):
+        # every query is 0.05 better by one rule, while queries differ by far more among themselves
+        hard = np.linspace(0.2, 0.9, 20)
+        f1 = {"first": hard, "second": hard + 0.05 + 0.01 * (-1.0) ** np.arange(20)}
+        first, second = (evaluation.interval(values) for values in f1.values())
+        assert first[1] > second[0]  # they overlap
+        (row,) = evaluation.paired(f1).to_dict("records")
+        assert (row["rule"], row["against"], row["verdict"]) == ("first", "second", "worse")
+        assert row["difference"] == pytest.approx(-0.05) and row["high"] < 0
 
-    def test_one_class_is_flat(self):
-        curve = evaluation.expected_precision(Judged([0.1, 0.2], [0, 0], [0, 0]))
-        assert set(curve[1]) == {0.0}
+    def test_p_is_that_of_students_paired_test(self):
+        from scipy.stats import ttest_rel
 
-    def test_it_is_right_on_other_queries(self):
-        scores, shares = evaluation.expected_precision(study(60, lift=0.1))
-        other = study(60, seed=9, lift=0.1)
-        promised = np.interp(other.scores, scores, shares)
-        for low, high in ((0.1, 0.3), (0.3, 0.7)):
-            inside = (promised >= low) & (promised < high)
-            assert promised[inside].mean() == pytest.approx(other.relevant[inside].mean(), abs=0.1)
+        random = np.random.default_rng(0)
+        f1 = {"a": random.random(15), "b": random.random(15)}
+        row = evaluation.paired(f1, against="a").iloc[0]
+        assert row["p"] == pytest.approx(ttest_rel(f1["a"], f1["b"]).pvalue) and row["p_holm"] == row["p"]
+
+    def test_holm_by_hand(self):
+        # in order .01 .02 .04 .04: times 4, 3, 2, 1 and never falling: .04 .06 .08 .08
+        assert evaluation.holm(np.array([0.04, 0.01, 0.02, 0.04])) == pytest.approx([0.08, 0.04, 0.06, 0.08])
+        assert evaluation.holm(np.array([0.6, 0.7])).tolist() == [1.0, 1.0]
+
+    def test_few_queries_have_no_verdict(self):
+        f1 = {"a": np.array([0.1, 0.2, 0.3]), "b": np.array([0.8, 0.9, 0.9])}
+        assert evaluation.paired(f1)["verdict"].tolist() == ["too few to tell"]
+
+    def test_power_by_hand(self):
+        # deviation 0.2 and difference 0.05: ((1.96 + 0.8416) * 4) squared is 125.6
+        change = np.array([0.2, -0.2] * 50) * np.sqrt(99 / 100)
+        assert evaluation.power(change) == 126
+        assert evaluation.power(change, difference=0.1) == 32
+
+    def test_the_winner_of_equals_reads_too_high_and_that_is_taken_off(self):
+        random, reads, corrected = np.random.default_rng(1), [], []
+        for seed in range(40):  # ten rules with a true mean of 0.5
+            found = evaluation.winner({str(rule): random.random(20) for rule in range(10)}, seed)
+            reads.append(found["f1"])
+            corrected.append(found["f1_corrected"])
+        assert np.mean(reads) > 0.57 and np.mean(corrected) == pytest.approx(0.5, abs=0.045)
+
+    def test_absent_queries_by_hand(self):
+        judged = Judged([0.5, 0.4, 0.3, 0.2], [1, 0, 0, 0], [0, 1, 2, 2])  # queries 1 and 2 have no answer
+        assert evaluation.shown_for_absent(judged, np.full(3, 0.35)) == 0.5
+        assert np.isnan(evaluation.shown_for_absent(judged.of([0]), np.full(1, 0.35)))

@@ -5,6 +5,7 @@ import pytest
 from sklearn import metrics
 
 from cliplib.calibrate import rules
+from cliplib.calibrate.relevance import Rest
 from cliplib.calibrate.rules import RULES, Judged, counts, rates
 from cliplib.errors import JudgementError
 
@@ -71,13 +72,35 @@ class TestRulesByHand:
         # scores over the best of their query:  A 1, B .8, c .6, d .2;  e 1, F .78, g .44;  h 1, i .6
         # accepting down to 1: F1 2/3, 0, 0;  to .8: 1, 0, 0;  to .78: 1, 2/3, 0, the best; the next lower is .6
         assert rules.share_of_best(table()) == pytest.approx((0.35 / 0.45 + 0.6) / 2)
-        assert rules.at_share(np.array([0.2, 0.5]), 0.8) == pytest.approx(0.4)
-        assert rules.at_share(np.array([-0.2, -0.1]), 0.8) == -0.1  # a best score under 0 is accepted alone
+        assert rules.at_share(Judged([0.2, 0.5], [0, 1], [0, 0]), 0.8) == pytest.approx([0.4])
+        assert rules.at_share(Judged([-0.2, -0.1], [0, 1], [0, 0]), 0.8) == [-0.1]  # a best under 0 is accepted alone
 
     def test_largest_gap(self):
-        assert rules.at_largest_gap(np.array(SCORES[:4])) == pytest.approx(0.20)  # between .30 and .10
-        assert rules.at_largest_gap(np.array([0.4, 0.3, 0.2])) == pytest.approx(0.35)  # equal gaps: the highest
-        assert rules.at_largest_gap(np.array([0.4])) == 0.4
+        assert rules.at_largest_gap(table())[0] == pytest.approx(0.20)  # between .30 and .10
+        assert rules.at_largest_gap(Judged([0.5, 0.25, 0.0], [1, 0, 0], [0] * 3)) == [0.375]  # equal gaps: the highest
+        assert rules.at_largest_gap(Judged([0.4], [1], [0])) == [0.4]
+
+    def test_share_above_the_floor_shows_nothing_for_what_finds_only_noise(self):
+        noisy = table(noise=[0.3] * 20)
+        share = rules.share_above_floor(noisy)
+        assert RULES["share above floor"].cutoffs(noisy, share)[2] > 0.30 > noisy.best[2]
+        assert (RULES["share above floor"].cutoffs(noisy, 0.9)[:2] == 0.9 * noisy.best[:2]).all()
+
+    def test_miss_at_most_by_hand(self):
+        # nine queries with one relevant picture at .9, .8 ... .1: accepting m of them misses 1 - m/9 on average, and
+        # (9/10)(1 - m/9) + 1/10 is at most 0.2 for m = 8: the cutoff lies below .2
+        scores = np.arange(9, 0, -1) / 10
+        judged = Judged(scores, [1] * 9, np.arange(9))
+        assert rules.miss_at_most(judged) == pytest.approx(0.15)
+        with pytest.raises(JudgementError, match="3 judged queries cannot promise .* judge at least 4"):
+            rules.miss_at_most(table())
+
+    def test_miss_at_most_keeps_its_promise_on_new_queries(self):
+        random = np.random.default_rng(0)
+        draw = lambda q: Judged(random.normal(0, 1, 3 * q), [1] * 3 * q, np.repeat(np.arange(q), 3))  # noqa: E731
+        other = draw(4000)
+        missed = [1 - other.rates(np.array([rules.miss_at_most(draw(12))]))[:, 0, 1].mean() for _ in range(200)]
+        assert 0.10 < np.mean(missed) <= 0.20
 
     def test_per_query_rules_cut_each_query_apart(self):
         assert RULES["share of best"].cutoffs(table(), 0.8).tolist() == pytest.approx([0.40, 0.36, 0.20])
@@ -127,10 +150,10 @@ class TestCounts:
         for _ in range(80):
             n = random.integers(1, 12)
             scores, relevant = random.integers(0, 5, n) / 5, random.random(n) < random.choice([0, 0.3, 1])
-            weight, cutoff = random.integers(1, 4, n), random.random()
-            ours = rates(*counts(Judged(scores, relevant, np.zeros(n), weight), np.array([cutoff])))
+            cutoff = random.random()
+            ours = rates(*counts(Judged(scores, relevant, np.zeros(n)), np.array([cutoff])))
             theirs = metrics.precision_recall_fscore_support(
-                relevant, scores >= cutoff, average="binary", zero_division=1.0, sample_weight=weight
+                relevant, scores >= cutoff, average="binary", zero_division=1.0
             )
             assert [float(rate[0]) for rate in ours] == pytest.approx(list(theirs[:3]))
 
@@ -145,12 +168,47 @@ class TestCounts:
             assert found == pytest.approx(rates(*counts(judged, everywhere))[2].mean(0)[reachable].max())
 
 
-class TestWeights:
-    def test_a_weight_of_two_is_the_judgement_twice(self):
-        twice = Judged(SCORES + SCORES[2:4], RELEVANT + RELEVANT[2:4], QUERY + QUERY[2:4])
-        heavy = table(weight=[1, 1, 2, 2, 1, 1, 1, 1, 1])
-        for name in ("paper", "best F1", "precision 0.9", "Youden", "99th percentile", "share of best"):
-            assert RULES[name].fit(heavy) == pytest.approx(RULES[name].fit(twice)), name
+class TestSampled:
+    """Of three queries some pictures were judged; the rest is known by its scores."""
+
+    def sampled(self):
+        rest = Rest(
+            np.array([0.12, 0.11, 0.05, 0.12, 0.10, 0.04, 0.10, 0.08]),
+            np.array([0] * 3 + [1] * 3 + [2] * 2),
+            np.ones(8),
+        )
+        return table(weight=[1, 1, 2, 2] + [1] * 5, rest=rest)
+
+    @pytest.mark.parametrize("name", ["paper", "largest gap"])
+    def test_rules_that_the_choice_of_pictures_decides_refuse(self, name):
+        with pytest.raises(JudgementError, match="needs every picture judged: of a sample, the .* depends on which"):
+            RULES[name].fit(self.sampled())
+
+    def test_the_others_can_be_fitted_and_cut_where_they_would_if_all_were_judged(self):
+        # the unjudged ones score far below: nothing is to be expected of them, so little moves
+        judged = self.sampled()
+        assert rules.best_f1(judged) == pytest.approx(0.325)
+        assert rules.youden(judged) == pytest.approx(0.325)
+        assert RULES["share of best"].fit(judged) == pytest.approx(rules.share_of_best(table()), abs=0.02)
+
+    def test_what_was_judged_is_a_fact_and_the_rest_lowers_recall_alone(self):
+        judged, cutoff = self.sampled(), np.array([0.35])
+        sampled, whole = judged.rates(cutoff)[:, 0], table().rates(cutoff)[:, 0]
+        assert sampled[:, 0] == pytest.approx(whole[:, 0])  # above the cutoff all are judged
+        assert (sampled[:2, 1] < whole[:2, 1]).all() and (sampled[:, 1] > 0.5).all()
+
+    def test_part_of_the_queries_keeps_what_all_of_them_say(self):
+        judged = self.sampled()
+        part = judged.of([1, 2])
+        assert part.rates(np.array([0.3])) == pytest.approx(judged.rates(np.array([0.3]))[1:])
+
+    def test_values_have_the_mean_of_the_rates(self):
+        judged = self.sampled()
+        assert judged.values(np.full(3, 0.3)).mean(0) == pytest.approx(judged.rates(np.array([0.3]))[:, 0].mean(0))
+
+    def test_a_weight_under_one_is_refused(self):
+        with pytest.raises(JudgementError, match="a weight is one over a probability"):
+            table(weight=[0.5] + [1] * 8)
 
 
 class TestChecks:

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("ipywidgets")
 
 import cliplib
-from cliplib import lab
+from cliplib.calibrate import lab
 from cliplib.calibrate.judgements import Judgements
 from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.widgets.explorer import ALL, Explorer, ExplorerService, cut, plot
@@ -41,17 +41,17 @@ def answers(library):
 
 class TestTasks:
     def test_the_top_comes_first_then_a_sample_from_below(self, library):
-        found = tasks(library, QUERIES, top=3, below=2)
-        assert [query for query, _ in found] == ["a dog"] * 5 + ["a cat"] * 5
+        found = tasks(library, QUERIES, top=3, below=2, shuffle=False)
+        assert [task.query for task in found] == ["a dog"] * 5 + ["a cat"] * 5
         ranked = library.score("a dog").to_frame()["path"].tolist()
-        assert [hit.path for _, hit in found[:3]] == ranked[:3]
-        assert {hit.path for _, hit in found[3:5]} < set(ranked[3:])
+        assert [task.hit.path for task in found[:3]] == ranked[:3]
+        assert {task.hit.path for task in found[3:5]} < set(ranked[3:])
 
     def test_the_query_picture_is_not_judged(self, library):
-        assert "p0.jpg" not in {hit.path for _, hit in tasks(library, ["p0.jpg"], "image->image", top=99)}
+        assert "p0.jpg" not in {task.hit.path for task in tasks(library, ["p0.jpg"], "image->image", top=99)}
 
     def test_a_photo_named_in_another_way_is_the_one_in_the_index(self, library):
-        (query, _), *_ = tasks(library, [library.root / "p0.jpg"], "image->image")
+        (query, *_), *_ = tasks(library, [library.root / "p0.jpg"], "image->image")
         assert query == "p0.jpg"
 
 

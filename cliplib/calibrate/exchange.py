@@ -1,5 +1,8 @@
-"""Judgements as CSV: how they leave a library and come into another. A spreadsheet opens the file, so no cell of it may
-be taken for a formula: one that begins like a formula gets an apostrophe, and loses it again on the way back.
+"""Judgements as CSV: how they leave a library and come into another.
+
+A spreadsheet opens the file, so it begins with a byte order mark, without which Excel takes "é" for two letters, and no
+cell of it may be taken for a formula: one that begins like one gets an apostrophe, and loses it again on the way back.
+A spreadsheet of a country with decimal commas saves with semicolons; that is read, too.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from ..places import expanded, target
 if TYPE_CHECKING:
     import pandas as pd
 
+UNSURE = "unsure"
 NEEDED = ("mode", "query", "path", "relevant")
-WORDS = ("query", "path", "judge")
+WORDS = ("query", "path", "judge", "ranking", "model_id", "library")
 
 
 def write(frame: pd.DataFrame, file: str | Path) -> Path:
@@ -25,9 +29,9 @@ def write(frame: pd.DataFrame, file: str | Path) -> Path:
         name: [f"'{cell}" if cell.lstrip().startswith((*FORMULA, "'")) else cell for cell in frame[name]]
         for name in WORDS
     }
-    said = ["yes" if relevant else "no" for relevant in frame["relevant"]]
+    said = frame["relevant"].map({True: "yes", False: "no", UNSURE: UNSURE})
     file = target(file)
-    frame.assign(**guarded, relevant=said).to_csv(file, index=False, lineterminator="\n")
+    frame.assign(**guarded, relevant=said).to_csv(file, index=False, lineterminator="\n", encoding="utf-8-sig")
     return file
 
 
@@ -42,15 +46,19 @@ def read(file: str | Path | pd.DataFrame) -> tuple[str, list[dict]]:
         name = Path(file).name
         try:
             with open(expanded(file), newline="", encoding="utf-8-sig") as lines:
-                reader = csv.DictReader(lines)
+                heading = lines.readline()
+                lines.seek(0)
+                reader = csv.DictReader(lines, delimiter=max(";,\t", key=heading.count))
                 records, columns = [_unguarded(record) for record in reader], reader.fieldnames or []
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise JudgementError(f"{file} cannot be read as a CSV file in UTF-8: {error}") from error
+            raise JudgementError(
+                f"{file} cannot be read as a CSV file in UTF-8: {error}. In a spreadsheet, save it as 'CSV UTF-8'"
+            ) from error
     missing = set(NEEDED) - set(columns)
     if missing:
         raise JudgementError(
             f"{name} has the columns {columns}, without {sorted(missing)}: judgements need mode, query, path and "
-            "relevant, and may have time_s, judge and date"
+            "relevant, and may have time_s, judge, date, origin, probability, ranking, model_id and library"
         )
     return name, records
 

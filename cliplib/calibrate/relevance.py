@@ -1,0 +1,278 @@
+"""How likely a picture that nobody judged is to be relevant, and what precision, recall and F1 to expect of that.
+
+Fifteen of a thousand pictures are judged for a query. A judged picture that stands for two hundred others says next to
+nothing about one query, so no query is taken alone: all of them together show how the share of relevant pictures falls
+with the score, and each query's own judgements how many relevant pictures it has.
+
+    P(relevant | z, query) = logistic(a + b (z - 3) + c (z - 3)² + u),    u of the query ~ N(0, s²)
+
+z is the score in robust deviations from the median of the query's own scores: a text that is close to every picture
+moves them all alike. The model is fitted by maximum likelihood (Gauss-Hermite quadrature over u). How a picture was
+chosen depends on its rank, and so on its score, which the model knows; the judgements are weighted a little besides
+(the inverse probability to the power `TEMPER`), so that the few from far down keep a say where the curve is another.
+Model-assisted estimation is as in Särndal, Swensson and Wretman (1992), influence values as in Huber (1967).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+NODES, MASS = np.polynomial.hermite_e.hermegauss(11)
+MASS = MASS / MASS.sum()
+UNIT, UNIT_MASS = (np.polynomial.legendre.leggauss(8)[0] + 1) / 2, np.polynomial.legendre.leggauss(8)[1] / 2
+TEMPER = 0.25
+PRIOR_MEAN = np.array([0.0, 1.0, 0.0, 0.0])  # a, b, c, log s: weak, so that a handful of judgements has an answer
+PRIOR_DEVIATION = np.array([3.0, 2.0, 0.5, 1.0])
+STEP = 1e-3  # for derivatives by differences
+EXACT, GROUPS = 100, 30  # unjudged pictures of a query that are kept one by one, and groups of like scores below them
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Pictures that nobody judged: scores float (m,), query int (m,), count float (m,), how many each row is."""
+
+    scores: np.ndarray
+    query: np.ndarray
+    count: np.ndarray
+
+    @classmethod
+    def of(cls, scores: np.ndarray, query: int) -> Rest:
+        """The unjudged pictures of one query, float (m,): the best `EXACT` one by one, the others in `GROUPS` groups of
+        neighbouring scores, so that a large library costs no more than a small one. NaN rows are left out.
+        """
+        ranked = -np.sort(-np.asarray(scores, float)[np.isfinite(scores)])
+        edges = np.linspace(EXACT, len(ranked), GROUPS + 1).astype(int) if len(ranked) > EXACT + GROUPS else []
+        parts = np.split(ranked, edges[:-1])[1:] if len(edges) else []
+        exact = ranked[:EXACT] if len(edges) else ranked
+        means, sizes = [part.mean() for part in parts], [len(part) for part in parts]
+        kept = np.concatenate([exact, means])
+        return cls(kept, np.full(len(kept), query), np.concatenate([np.ones(len(exact)), sizes]))
+
+    @classmethod
+    def joined(cls, parts: list[Rest]) -> Rest:
+        """Several as one."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+    def of_queries(self, queries: np.ndarray) -> Rest:
+        """Those of some queries."""
+        keep = np.isin(self.query, queries)
+        return Rest(self.scores[keep], self.query[keep], self.count[keep])
+
+
+def standings(scores: np.ndarray, query: np.ndarray, count: np.ndarray, by_query: bool = True) -> np.ndarray:
+    """Each score in robust deviations (1.4826 times the median absolute one) from its query's median: float (n,).
+
+    `by_query` False: from the mean of all, in standard deviations; for judgements that come without the other scores.
+    """
+    if not by_query:
+        centre = np.average(scores, weights=count)
+        return (scores - centre) / (np.sqrt(np.average((scores - centre) ** 2, weights=count)) or 1.0)
+    found = np.empty(len(scores))
+    for one in np.unique(query):
+        of = query == one
+        far = scores[of] - _median(scores[of], count[of])
+        found[of] = far / (1.4826 * _median(np.abs(far), count[of]) or far.std() or 1.0)
+    return found
+
+
+def _median(values: np.ndarray, count: np.ndarray) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(count[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """The fitted model, over q queries.
+
+    theta: float (4,), a, b, c and log s. queries: int (q,), sorted. posterior: float (q, 11), how likely each node of u
+    is for each query. moves: float (q, 4), what each query moved theta by, times q. nearby: [(theta, posterior)] with
+    each parameter a `STEP` more and less, from which the derivatives of any figure are taken.
+    """
+
+    theta: np.ndarray
+    queries: np.ndarray
+    posterior: np.ndarray
+    moves: np.ndarray
+    nearby: list[tuple[np.ndarray, np.ndarray]]
+
+    @classmethod
+    def fit(cls, standing: np.ndarray, relevant: np.ndarray, query: np.ndarray, weight: np.ndarray) -> Relevance:
+        """Fit the model to n judged pictures: standing float, relevant bool, query int, weight float, all (n,).
+
+        Only the proportions of the weights within a query count: together they are as many as its judgements.
+        """
+        from scipy.optimize import minimize
+
+        queries, number = np.unique(query, return_inverse=True)
+        share = np.bincount(number) / np.bincount(number, weight)
+        likelihood = _Likelihood(_features(standing), relevant, number, weight * share[number])
+        found = minimize(likelihood.loss, PRIOR_MEAN, jac=True, method="BFGS", options={"maxiter": 100, "gtol": 1e-3})
+        theta, steps = found.x, STEP * np.eye(4)
+        slopes = [(likelihood.loss(theta + step)[1] - likelihood.loss(theta - step)[1]) / (2 * STEP) for step in steps]
+        hessian = (np.array(slopes) + np.array(slopes).T) / 2
+        _, gradient, posterior = likelihood.at(theta)
+        moves = np.linalg.solve(hessian, gradient.T).T * len(queries)
+        nearby = [(theta + way, likelihood.at(theta + way)[2]) for step in steps for way in (step, -step)]
+        return cls(theta, queries, posterior, moves - moves.mean(0), nearby)
+
+    def balanced(self, standing: np.ndarray, relevant: np.ndarray, query: np.ndarray, weight: np.ndarray) -> Relevance:
+        """The same model with a and b moved so that by weight it expects as many relevant pictures as there are, and at
+        as high standings.
+
+        Sums by weight are right on average however the pictures were chosen (Horvitz and Thompson 1952), the model only
+        where their choice hangs on their standing alone.
+        """
+        number, sides = np.searchsorted(self.queries, query), _features(standing)[:, :2]
+        step = np.zeros(4)
+        for _ in range(50):
+            share = (chances(self.theta + step, standing) * self.posterior[number].T).sum(0)
+            hessian = (sides * (weight * share * (1 - share))[:, None]).T @ sides + 0.1 * np.eye(2)
+            move = np.linalg.solve(hessian, sides.T @ (weight * (relevant - share)) - 0.1 * step[:2])
+            step[:2] += np.clip(move, -1, 1)
+        nearby = [(theta + step, posterior) for theta, posterior in self.nearby]
+        return replace(self, theta=self.theta + step, nearby=nearby)
+
+    def of(self, queries: np.ndarray) -> Relevance:
+        """The same model for some of its queries."""
+        at = np.searchsorted(self.queries, queries)
+        nearby = [(theta, posterior[at]) for theta, posterior in self.nearby]
+        return replace(
+            self, queries=self.queries[at], posterior=self.posterior[at], moves=self.moves[at], nearby=nearby
+        )
+
+
+def _features(standing: np.ndarray) -> np.ndarray:
+    x = standing - 3.0
+    return np.stack([np.ones_like(x), x, x * x], axis=1)
+
+
+def chances(theta: np.ndarray, standing: np.ndarray) -> np.ndarray:
+    """How likely pictures are to be relevant, at each node of the query's u: float (11, n)."""
+    from scipy.special import expit
+
+    return expit(_features(standing) @ theta[:3] + np.exp(theta[3]) * NODES[:, None])
+
+
+class _Likelihood:
+    """The marginal likelihood of judged pictures; `features` float (n, 3), `number` of the query, 0 to q - 1."""
+
+    def __init__(self, features: np.ndarray, relevant: np.ndarray, number: np.ndarray, weight: np.ndarray):
+        order = np.argsort(number, kind="stable")
+        self.features, self.relevant, self.weight = features[order], relevant[order].astype(float), weight[order]
+        self.number = number[order]
+        self.starts = np.searchsorted(self.number, np.arange(self.number[-1] + 1))
+
+    def at(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """Its logarithm; each query's gradient, float (q, 4); each query's posterior over the nodes, float (q, 11)."""
+        from scipy.special import expit, log_expit
+
+        spread = np.exp(theta[3]) * NODES
+        logits = (self.features @ theta[:3])[:, None] + spread
+        signed = np.where(self.relevant[:, None] > 0, logits, -logits)
+        each = np.add.reduceat(self.weight[:, None] * log_expit(signed), self.starts) + np.log(MASS)
+        highest = each.max(1, keepdims=True)
+        posterior = np.exp(each - highest)
+        total = posterior.sum(1, keepdims=True)
+        posterior /= total
+        wrong = self.weight[:, None] * (self.relevant[:, None] - expit(logits)) * posterior[self.number]
+        slopes = np.column_stack([self.features * wrong.sum(1, keepdims=True), wrong @ spread])
+        return float((highest + np.log(total)).sum()), np.add.reduceat(slopes, self.starts), posterior
+
+    def loss(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """What is minimised, and its gradient, float (4,): less the logarithm, with the weak prior."""
+        value, gradient, _ = self.at(theta)
+        far = (theta - PRIOR_MEAN) / PRIOR_DEVIATION
+        return (far @ far) / 2 - value, far / PRIOR_DEVIATION - gradient.sum(0)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What to expect at any cutoff of q queries: what was judged of them, and a model of the rest.
+
+    ranked: for each query its judged scores, the best first, and how many relevant pictures are among the first of
+    them. rest: the unjudged ones, sorted by query and falling score; standing: float (m,), theirs. standing_of_judged:
+    float (n,), in the order of the judgements.
+    """
+
+    queries: np.ndarray
+    ranked: list[tuple[np.ndarray, np.ndarray]]
+    rest: Rest
+    standing: np.ndarray
+    standing_of_judged: np.ndarray
+    model: Relevance
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return np.searchsorted(self.rest.query, np.append(self.queries, self.queries[-1] + 1))
+
+    def shares(self) -> np.ndarray:
+        """How likely each picture of `rest` is to be relevant: float (m,)."""
+        number = np.searchsorted(self.queries, self.rest.query)
+        return (chances(self.model.theta, self.standing) * self.model.posterior[number].T).sum(0)
+
+    def rates(self, cutoffs: np.ndarray) -> np.ndarray:
+        """Expected precision, recall and F1 of each query at cutoffs, float (q, c): float (q, c, 3)."""
+        return self._rates(*self._accepted(cutoffs), self.model.theta, self.model.posterior)
+
+    def values(self, cutoffs: np.ndarray) -> np.ndarray:
+        """Precision, recall and F1 of each query at its cutoff, float (q,), with what it moved the model by: (q, 3).
+
+        Their mean is the estimate, and their variance over q its squared error, that of the model included.
+        """
+        accepted = self._accepted(np.asarray(cutoffs, float)[:, None])
+        own = self._rates(*accepted, self.model.theta, self.model.posterior)[:, 0]
+        sides = [self._rates(*accepted, theta, posterior)[:, 0].mean(0) for theta, posterior in self.model.nearby]
+        slopes = (np.array(sides[::2]) - np.array(sides[1::2])) / (2 * STEP)
+        return own + self.model.moves @ slopes
+
+    def _accepted(self, cutoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """At each cutoff: judged ones accepted, relevant ones of them, all relevant ones, rows of `rest` accepted."""
+        shape = cutoffs.shape
+        judged, found, rows = np.empty(shape), np.empty(shape), np.empty(shape, int)
+        relevant = np.array([of_query[-1] for _, of_query in self.ranked], float)[:, None]
+        for number, (scores, reached) in enumerate(self.ranked):
+            place = np.searchsorted(-scores, -cutoffs[number], side="right")
+            judged[number], found[number] = place, reached[place]
+            unjudged = self.rest.scores[self._starts[number] : self._starts[number + 1]]
+            rows[number] = np.searchsorted(-unjudged, -cutoffs[number], side="right")
+        return judged, found, relevant, rows
+
+    def _rates(self, judged, found, relevant, rows, theta, posterior) -> np.ndarray:
+        chance, count = chances(theta, self.standing), self.rest.count
+        sums = np.pad(np.cumsum(chance * count, axis=1), ((0, 0), (1, 0)))
+        squares = np.pad(np.cumsum(chance**2 * count, axis=1), ((0, 0), (1, 0)))
+        counts = np.concatenate([[0.0], np.cumsum(count)])
+        first, last = self._starts[:-1], self._starts[1:]
+        accepted = judged + counts[first[:, None] + rows] - counts[first][:, None]
+        more = (
+            sums[:, first[:, None] + rows] - sums[:, first][:, :, None]
+        )  # relevant unjudged ones, accepted: (11, q, c)
+        hidden = (sums[:, last] - sums[:, first])[:, :, None]  # and all of them: (11, q, 1)
+        square = (squares[:, last] - squares[:, first])[:, :, None]
+        none = np.exp(-hidden)
+        precision = np.where(accepted > 0, (found + more) / np.maximum(accepted, 1e-12), 1.0)
+        recall = found * _inverse(relevant, hidden, square) + more * _inverse(relevant + 1, hidden, square)
+        recall += np.where(relevant > 0, 0.0, none)
+        size = accepted + relevant
+        f1 = 2 * (found * _inverse(size, hidden, square) + more * _inverse(size + 1, hidden, square))
+        f1 += np.where(size > 0, 0.0, none)
+        return np.einsum("kqcm,qk->qcm", np.stack(np.broadcast_arrays(precision, recall, f1), axis=-1), posterior)
+
+
+def _inverse(known: np.ndarray, mean: np.ndarray, square: np.ndarray) -> np.ndarray:
+    """The expected 1 / (known + X) of a count X, a sum of independent chances with this sum and sum of squares.
+
+    X is taken as the binomial with that mean and variance, and 1 / (k + X) as the integral of t^(k + X - 1) over 0 to
+    1; where `known` is 0 the answer is not used, and is 0.
+    """
+    chance = np.minimum(np.divide(square, mean, out=np.zeros_like(mean), where=mean > 0), 0.999)
+    trials = np.divide(mean, chance, out=np.zeros_like(mean), where=chance > 0)
+    safe = np.where(known > 0, known, 1.0)
+    total = 0.0
+    for point, mass in zip(UNIT, UNIT_MASS, strict=True):
+        total = total + mass * np.exp(trials * np.log1p(-chance * (1 - point ** (1 / safe))))
+    return np.where(known > 0, total / safe, 0.0)
