@@ -6,6 +6,7 @@ changed: `open_photo` has limits of its own.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from dataclasses import dataclass
@@ -244,9 +245,10 @@ def _exif(image, data):
     try:
         exif = image.getexif()
         tags, gps = {**exif.get_ifd(EXIF_IFD), **exif}, exif.get_ifd(GPS_IFD)
-        tags[INTEROPERABILITY] = exif.get_ifd(INTEROPERABILITY).get(1)
     except Exception:
         return {}, {}
+    with contextlib.suppress(Exception):  # Pillow 11 raises KeyError where there is none
+        tags[INTEROPERABILITY] = exif.get_ifd(INTEROPERABILITY).get(1)
     # HEIC has turns of its own (irot, imir), which the decoder applies; some early iPhones told the turn in EXIF alone.
     if data and "original_orientation" in image.info and b"irot" not in data and b"imir" not in data:
         tags[ORIENTATION] = image.info["original_orientation"]
