@@ -5,6 +5,7 @@ that a page can be saved and mailed. How it looks is in `style`.
 """
 
 from base64 import b64encode
+from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -101,7 +102,7 @@ def tile_html(hit: Hit, jpeg: bytes | None, scale: Scale | None = None, link: st
     opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
     return (
         f'<figure title="{escape(hit.path)}">{picture}<figcaption>{escape(name)}{when}{alike}'
-        f"{_bar(hit.score, scale)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
+        f"{_bar(hit, scale)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
     )
 
 
@@ -205,15 +206,19 @@ def player_html(moment: Moment, from_s: float | None = None) -> str:
 
 def scale_of(hits: Hits) -> Scale | None:
     """What bars of these hits are measured by; None for hits of no search."""
-    return Scale.of(hits.scores.values, hits.threshold) if hits.scores else None
+    if hits.scores is None:
+        return None
+    if getattr(hits, "scale", "cosine") == "match":
+        return replace(Scale.of(hits.scores.matching.values, hits.threshold), unit="match")
+    return Scale.of(hits.scores.values, hits.threshold)
 
 
-def _bar(score: float, scale: Scale | None) -> str:
+def _bar(hit: Hit, scale: Scale | None) -> str:
     """How good a match is: a bar with a mark where the cutoff is, a word, and the cosine."""
     if scale is None:
-        return f"<div>cosine {score:.3f}</div>"
-    strength = scale.strength(score)
+        return f"<div>cosine {hit.score:.3f}</div>"
+    measured = hit.match if scale.unit == "match" else hit.score
     return (
-        f'<div class="score"><i style="width:{strength:.1%}"></i><u title="cutoff {scale.cutoff:.2f}"></u></div>'
-        f"{scale.words(score)} <small>cosine {score:.3f}</small>"
+        f'<div class="score"><i style="width:{scale.strength(measured):.1%}"></i>'
+        f'<u title="cutoff {scale.cutoff:.2f}"></u></div>{scale.words(measured)} <small>cosine {hit.score:.3f}</small>'
     )

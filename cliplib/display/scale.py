@@ -11,11 +11,14 @@ WORDS = ((0.75, "strong"), (0.5, "good"), (1 / 3, "fair"), (-np.inf, "weak"))
 
 @dataclass(frozen=True)
 class Scale:
-    """Where scores lie: `low` is an ordinary picture of this library, `cutoff` what passes, `high` a very good one."""
+    """Where scores lie, cosines or matches: `low` is an ordinary picture of this library, `cutoff` what passes, `high`
+    a very good one.
+    """
 
     low: float
     cutoff: float
     high: float
+    unit: str = "cosine"  # or "match": what the three are
 
     @classmethod
     def of(cls, values: np.ndarray, cutoff: float) -> Scale:

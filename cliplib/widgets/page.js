@@ -503,12 +503,12 @@ class Page {
   showOffers() {
     const given = [...this.marks.values()], yes = given.filter(({ up }) => up), no = given.filter(({ up }) => !up);
     const places = (marks) => marks.map(({ tile }) => ({ path: tile.path, time_s: tile.time_s }));
-    const orders = this.answer?.browsing ? [["match", "newest"]] : [["match", "best match"], ["date", "newest"]];
+    const orders = this.answer?.browsing ? [["match", "newest"]] : [["match", "best match"], ...(this.answer?.unit === "match" || this.sort === "cosine" ? [["cosine", "cosine"]] : []), ["date", "newest"]];
     fill(this.offers,
       given.length > 0 && !this.answer.browsing && button("similar", "", () => this.ask({ keep: true, refine: { yes: places(yes), no: places(no) } }),
         { class: "pill" }, `Refine by ${yes.length} yes, ${no.length} no`),
       orders.length > 1 && h("label", { class: "slide" }, h("span", {}, "Order"),
-        h("select", { onchange: (event) => { this.sort = event.target.value; this.ask({ keep: true, refine: this.refined }); } },
+        h("select", { onchange: (event) => { [this.sort, this.cutoff] = [event.target.value, null]; this.ask({ keep: true, refine: this.refined }); } },
           ...orders.map(([value, words]) => h("option", { value, selected: this.sort === value }, words)))),
       orders.length > 1 && button("download", "", () => this.keep(), { class: "pill", "aria-expanded": String(!this.keepBox.hidden) }, "Keep"));
   }
@@ -526,7 +526,7 @@ class Page {
 
   showCutoff() {
     this.nearOut.textContent = Number(this.near.value).toFixed(2);
-    this.near.setAttribute("aria-valuetext", `cosine of ${this.nearOut.textContent} or more`);
+    this.near.setAttribute("aria-valuetext", `${this.answer.unit} of ${this.nearOut.textContent} or more`);
   }
 
   add(tiles) {
@@ -638,7 +638,7 @@ class Page {
 
   matchLine(tile) {
     return h("div", { class: "match" }, h("span", { class: "meter" }, h("i", { style: `width:${Math.round(100 * tile.strength)}%` }), h("u", {})),
-      h("span", { class: "words" }, tile.words), h("span", { class: "num" }, tile.score.toFixed(2)));
+      h("span", { class: "words" }, tile.words), h("span", { class: "num", title: "cosine" }, tile.cosine.toFixed(2)));
   }
 
   showMark(item, tile) {
@@ -1001,7 +1001,7 @@ class Lightbox {
     const { page } = this, video = tile.time_s !== null, browsing = page.answer.browsing || tile.score === undefined || tile.score === null;
     const facts = [
       !browsing && ["Match", h("span", { class: "match" }, page.matchLine(tile).firstChild, `${tile.words}`)],
-      !browsing && ["Cosine", tile.score.toFixed(3)],
+      !browsing && ["Cosine", tile.cosine.toFixed(3)],
       tile.odds && ["Chances", tile.odds],
       video && ["Time", tile.start_s === undefined ? clock(tile.time_s) : `${clock(tile.start_s)} to ${clock(tile.end_s)}, best at ${clock(tile.time_s)}`],
       dayOf(tile) && ["Taken", `${dayOf(tile)}, ${tile.taken_at.slice(11, 16)}`],

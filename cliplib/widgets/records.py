@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ..display.scale import Scale
 from ..search.moments import Moment, clock
 from ..search.ranking import folded
-from ..search.results import Hit, Scores
+from ..search.results import Cutoff, Hit, Scores
 
 MOST = 2_000  # tiles that one answer can grow to; whoever wants more asks more narrowly
 CURVE_POINTS = 160  # of the scores along a video; a longer one shows the best of each stretch
@@ -25,14 +25,26 @@ FACTS = ["path", "time_s", "digest", "width", "height", "taken_at", "taken_from"
 FACTS += ["duration_s", "size"]
 
 
+def ranked(scores: Scores, by: str = "match") -> Scores:
+    """The scores that order and cut an answer, as if they were cosines: the matches, where the search gives them and
+    `by` does not ask for "cosine"; else the cosines themselves.
+    """
+    matching = getattr(scores, "matching", None)
+    if matching is None or by == "cosine":
+        return scores
+    return replace(scores, values=matching.values, cutoff=Cutoff(matching.cutoff), matching=None)
+
+
 class Facts:
     """What the index knows of files, looked up by path: made once for a table of rows."""
 
     def __init__(self, rows: pa.Table):
         self.rows = rows.select(FACTS)
         self._first: dict[str, int] = {}
-        for position, path in enumerate(rows["path"].to_pylist()):
-            self._first.setdefault(path, position)
+        self._at: dict[tuple[str, float | None], int] = {}
+        for position, place in enumerate(zip(rows["path"].to_pylist(), rows["time_s"].to_pylist(), strict=True)):
+            self._first.setdefault(place[0], position)
+            self._at[place] = position
 
     @property
     def paths(self) -> list[str]:
@@ -41,6 +53,10 @@ class Facts:
 
     def __contains__(self, path: str) -> bool:
         return path in self._first
+
+    def row(self, path: str, time_s: float | None) -> int:
+        """The position of a photo's row, or of a frame's."""
+        return self._at[path, time_s]
 
     def of(self, paths: Iterable[str]) -> list[dict[str, Any]]:
         """The facts of the first row of each path."""

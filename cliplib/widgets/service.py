@@ -112,7 +112,7 @@ class Service:
 
         `kind` "image" or "frame"; `cutoff` a cosine (None: the library's own; of sums and refined queries none);
         `filters` are those of `Scores.only`; `fold` that of `Scores.top`; `below`: go on under the cutoff; `yes`, `no`:
-        tiles to refine by; `sort` "match" or "date".
+        tiles to refine by; `sort` "match", "cosine" or "date".
         """
         kind = request.get("kind", "image")
         if kind not in KINDS:
@@ -148,7 +148,9 @@ class Service:
     def _found(self, kind: str, request: dict) -> tuple[list[dict], dict]:
         query, names = self._query(request["terms"])
         scores = self._scored(query, kind, request)
-        whole = _whole(query, request)
+        cosines, scores = scores.values, records.ranked(scores, request.get("sort", "match"))
+        by_match = scores.values is not cosines
+        whole = _whole(query, request) and not by_match  # a match has a cutoff for every query
         cutoff = request.get("cutoff")
         own = -1.0 if whole else scores.threshold
         cutoff = own if cutoff is None else float(cutoff)
@@ -158,15 +160,18 @@ class Service:
         kept = scores.only(**_filters(request))
         scale = Scale.of(scores.values, cutoff)
         tiles = self._tiles(kept, scale, -1.0 if request.get("below") else cutoff, request.get("fold"))
-        nothing = "" if tiles and tiles[0]["score"] >= cutoff else self._nothing(kept, cutoff)
+        nothing = "" if tiles and tiles[0]["score"] >= cutoff else self._nothing(kept, cutoff, by_match)
         tiles = tiles or self._tiles(kept, scale, -1.0, request.get("fold"))[:NEAREST]
+        facts = self._of(kind)
         for tile in tiles:
             tile["passes"] = tile["score"] >= cutoff
+            tile["cosine"] = round(float(cosines[facts.row(tile["path"], tile["time_s"])]), 4)
         finite = kept.values[np.isfinite(kept.values)]
         return tiles, {
             "title": names or str(query),
             "mode": str(scores.mode),
             "composed": whole,
+            "unit": "match" if by_match else "cosine",
             "compared": len(finite),
             "cutoff": cutoff,
             "own_cutoff": own,
@@ -183,11 +188,13 @@ class Service:
             return records.video_tiles(scores, self._of("frame"), scale, least)
         return records.photo_tiles(scores, self._of("image"), scale, least, fold)
 
-    def _nothing(self, scores: Scores, cutoff: float) -> str:
+    def _nothing(self, scores: Scores, cutoff: float, by_match: bool) -> str:
         """Why nothing passes, for a person; the numbers stand beside it in the page."""
         known = scores.values[np.isfinite(scores.values)]
         if not len(known):
             return "No file passes the filters."
+        if by_match:
+            return "Nothing here fits these words better than other words would."
         floor, best = scores.noise_floor, float(known.max())
         if floor is not None and best <= floor:
             return "Nothing like that is in here: words without a meaning come as near."

@@ -1,5 +1,8 @@
 """What a page shows of an answer: bars, curves, clips and scenes, against numbers worked out by hand."""
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -67,3 +70,19 @@ class TestVideos:
         assert np.isnan(left.values).tolist() == [False, True, True, True, False, False, False, False]
         assert np.isnan(records.without_scene(scores, "v.mp4", 0.0, 0.5).values).tolist() == [True] + [False] * 7
         assert not np.isnan(scores.values).any()  # the scores in hand stay as they are
+
+
+@dataclass(frozen=True)
+class Matched(Scores):
+    """Scores with matches beside the cosines."""
+
+    matching: SimpleNamespace | None = None
+
+
+def test_matches_order_and_cut_where_there_are_any_unless_the_cosine_is_asked_for():
+    scores = video([0.3, 0.2])
+    assert records.ranked(scores) is scores
+    matched = Matched(**vars(scores), matching=SimpleNamespace(values=np.array([0.01, 0.04]), cutoff=0.03))
+    by_match = records.ranked(matched)
+    assert by_match.values.tolist() == [0.01, 0.04] and by_match.threshold == 0.03
+    assert records.ranked(matched, "cosine") is matched
