@@ -16,7 +16,7 @@ import math
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,11 @@ from .content import HEAD_BYTES, stranger, video_demuxer
 from .reading import RetryingFile
 
 LONGEST_FRAME_S = 0.1  # where the frame rate varies, "half a frame" is half of this at most
+FEW_FROM_S = 0.3  # frames so far apart are had without decoding all
+DROPS = ("h264", "hevc")  # decoders that know which frames nobody refers to
+RESUMES = (*DROPS, "mpeg2video", "vp9", "av1", "libdav1d", "mjpeg", "prores", "dnxhd")  # and go on at a key frame
+FEW_LEFT = 4  # packets: fewer are decoded in less time than the decoder needs to begin anew
+MOST_PACKETS, MOST_PACKET_BYTES = 300, 2**24  # of a piece between two key frames, in memory
 CLOCK_STARTS_ANYWHERE = ("mpeg", "mpegts")
 JUMP_S = 10.0  # so far on, or any way back, the clock of such a stream belongs to another recording that follows
 BUFFER_BYTES = 2**18
@@ -93,6 +98,30 @@ class Shot(NamedTuple):
     told_s: float
     length_s: float
     frame: Any
+
+
+@dataclass
+class _Seen:
+    """What one pass over a video has seen so far: `ticks_s` are those of its streams, in seconds.
+
+    The last frame ended at `shown_s`, the last packet at `reached_s`, that of the pictures at `pictures_s`; a clock
+    that jumped stands `jumped_s` too high; `lengths_s` has how long frames stand, by their pts; `cell` is the last
+    interval of a sampling that a frame was wanted for.
+    """
+
+    ticks_s: list[float]
+    shown_s: float = 0.0
+    reached_s: float = 0.0
+    pictures_s: float = 0.0
+    jumped_s: float = 0.0
+    damaged_at_s: list[float] = field(default_factory=list)
+    lengths_s: dict[int, float] = field(default_factory=dict)
+    cell: int = -1
+
+    def end_s(self, packet) -> float:
+        """When what a packet holds ends; 0 where it does not say."""
+        begin = packet.pts if packet.pts is not None else packet.dts or 0
+        return (begin + (packet.duration or 0)) * self.ticks_s[packet.stream_index]
 
 
 def no_video(path, why: str) -> MediaError:
@@ -162,19 +191,26 @@ class Video:
         )
 
     def sample(
-        self, every_s: float = 1.0, start_s: float = 0.0, end_s: float | None = None, shortest: int | None = None
+        self,
+        every_s: float = 1.0,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        shortest: int | None = None,
+        exact: bool = False,
     ) -> Iterator[Frame]:
         """Frames `every_s` seconds apart from `start_s` to `end_s` (None: the end), decoded in one forward pass.
 
         For each time `start_s + k * every_s` the first frame that begins at it, or at most half a frame earlier. No
-        frame is given twice, so times increase; where frames are rarer than `every_s`, there are fewer. For `shortest`
-        see `upright`.
+        frame is given twice, so times increase; where frames are rarer than `every_s`, there are fewer. From the start
+        and at least `FEW_FROM_S` apart they are the same frames in half the time, not deblocked, unless `exact` asks
+        for the very pixels. For `shortest` see `upright`.
         Raises MediaError (stage "decode") after the last frame where a part could not be decoded, and ValueError.
         """
         if not (0 < every_s < math.inf and 0 <= start_s < math.inf):
             raise ValueError(f"every_s must be above 0 and start_s 0 or more, in seconds; got {every_s} and {start_s}")
         next_s = start_s
-        for shot in self.shots(start_s):
+        few = not exact and start_s == 0 and every_s >= FEW_FROM_S and self.demuxer not in CLOCK_STARTS_ANYWHERE
+        for shot in self.shots(start_s, every_s if few else None):
             if end_s is not None and shot.time_s > end_s:
                 return
             half_s = min(shot.told_s, LONGEST_FRAME_S) / 2
@@ -183,14 +219,16 @@ class Video:
             next_s = start_s + every_s * (math.floor((shot.time_s + half_s - start_s) / every_s) + 1)
             yield Frame(shot.time_s, self.upright(shot.frame, shortest), shot.length_s)
 
-    def shots(self, start_s: float = 0.0) -> Iterator[Shot]:
-        """All frames from the key frame before `start_s` on, not made to images; MediaError as of `sample`."""
+    def shots(self, start_s: float = 0.0, every_s: float | None = None) -> Iterator[Shot]:
+        """All frames from the key frame before `start_s` on, not made to images; of those from the start, with
+        `every_s`, at least the ones that `sample` gives. MediaError as of `sample`.
+        """
         shots, self._waiting = self._waiting, None  # of the first pass the first frame is decoded already
         if start_s > 0:
             shots = self._decode_from(start_s)
-        if shots is None:
+        if shots is None or every_s:
             self._rewind()
-            shots = self._decode()
+            shots = self._decode_few(every_s) if every_s else self._decode()
         held = None  # the last shot, until it is known when the next begins
         while True:
             try:
@@ -201,7 +239,8 @@ class Video:
                 raise
             if held:
                 until_s = shot.time_s if shot else self.duration_s
-                yield held._replace(length_s=until_s - held.time_s) if until_s > held.time_s else held
+                stands = until_s > held.time_s and (shot is None or not every_s)
+                yield held._replace(length_s=until_s - held.time_s) if stands else held
             if shot is None:
                 return
             held = shot
@@ -274,12 +313,12 @@ class Video:
             end_s = max(end_s, told_s)
         if 0 < end_s < WEEK_S:
             return end_s
-        end = 0
+        end_s, seen = 0.0, _Seen([float(each.time_base or 0) for each in container.streams])
         with contextlib.suppress(self._av.error.FFmpegError):  # recorded live, or a header that lies
             for packet in container.demux(stream):
-                end = max(end, _end(packet))
+                end_s = max(end_s, seen.end_s(packet))
         self._rewind()
-        return end * float(stream.time_base) - self.zero_s
+        return end_s - self.zero_s
 
     def upright(self, frame, shortest: int | None = None) -> Image.Image:
         """The sRGB image that a player shows for a PyAV frame: pixels made square, turned upright, HDR as SDR.
@@ -303,31 +342,120 @@ class Video:
 
     def _decode(self):
         """Every frame from here on as a `Shot`. MediaError at the end where some are missing."""
-        ticks_s = [float(stream.time_base or 0) for stream in self.container.streams]
-        tick_s, shown_s, reached_s, jumped_s, damaged_at_s = ticks_s[self.stream.index], 0.0, 0.0, 0.0, []
+        seen = _Seen([float(stream.time_base or 0) for stream in self.container.streams])
         for packet in self._packets():
-            reached_s = max(reached_s, _end(packet) * ticks_s[packet.stream_index] - self.zero_s)
-            if not shown_s and packet.has_sidedata("encryption_info"):  # else it would be decoded to rubbish
-                raise no_video(self.name, ENCRYPTED)
-            try:
-                frames = packet.decode() if packet.stream is self.stream else ()
-            except self._av.error.FFmpegError:
-                damaged_at_s.append(shown_s)
+            seen.reached_s = max(seen.reached_s, seen.end_s(packet) - self.zero_s)
+            if packet.stream is self.stream:
+                yield from self._shots_of(packet, seen)
+        if seen.jumped_s:  # several recordings, of which the headers knew the clock of one
+            self.duration_s = seen.shown_s
+        self._complain(seen)
+
+    def _decode_few(self, every_s):
+        """As `_decode`, but not all frames: those that no frame of `sample(every_s)` is made from are left out.
+
+        A piece of the stream from one key frame to the next is decoded as far as the last frame that is wanted of it,
+        in H.264 and HEVC without what nobody refers to (FFmpeg's "nonref"). Nothing is deblocked: the model sees
+        pixels of four or more.
+        """
+        seen = _Seen([float(stream.time_base or 0) for stream in self.container.streams])
+        context = self.stream.codec_context
+        context.options = {"skip_loop_filter": "all"}
+        left: list = []  # of the last piece, behind the last frame that was wanted of it
+        stopped = False  # what was decoded last is not what comes before the next packets
+        for piece, following in self._pieces(seen):
+            wanted = self._wanted(piece, following, every_s, seen)
+            if piece[0].is_keyframe and context.name in RESUMES:
+                leading = any(
+                    (piece[at].pts or 0) < (piece[0].pts or 0) for at in wanted
+                )  # they refer to frames before
+                needed, last = leading or (len(left) < FEW_LEFT and not stopped), max(wanted, default=-1)
+            else:
+                needed, last = True, len(piece) - 1
+            due = (left if needed else []), piece[: last + 1]
+            stopped = stopped or (bool(left) and not needed)
+            if stopped and any(due):
+                yield from self._shots_of(None, seen)
+                context.flush_buffers()
+                stopped = False
+            yield from self._feed(due[0], (), seen)
+            yield from self._feed(due[1], wanted, seen)
+            left = piece[last + 1 :]
+        yield from self._shots_of(None, seen)
+        if seen.shown_s:
+            seen.shown_s = max(seen.shown_s, min(seen.pictures_s, seen.shown_s + every_s))
+        self._complain(seen)
+
+    def _feed(self, packets, wanted, seen):
+        """The frames of packets, of which only the `wanted` positions need be decoded for themselves."""
+        context = self.stream.codec_context
+        for at, packet in enumerate(packets):
+            if context.name in DROPS:
+                context.skip_frame = "DEFAULT" if at in wanted else "NONREF"
+            yield from self._shots_of(packet, seen)
+
+    def _pieces(self, seen):
+        """The packets of the video in pieces that begin with a key frame, or in what of one may lie in memory; with
+        each the pts at which the next begins (None: there is none).
+        """
+        piece, size = [], 0
+        held = None
+        for packet in self._packets():
+            end_s = seen.end_s(packet) - self.zero_s
+            seen.reached_s = max(seen.reached_s, end_s)
+            if packet.stream is not self.stream or not packet.size:
                 continue
-            for frame in frames:
-                begin = frame.pts if frame.pts is not None else frame.dts
-                time_s = shown_s if begin is None else begin * tick_s - self.zero_s - jumped_s
-                if self.demuxer in CLOCK_STARTS_ANYWHERE and not -SLACK_S < time_s - shown_s < JUMP_S:
-                    jumped_s += time_s - shown_s
-                    time_s = shown_s
-                length_s = (frame.duration or 0) * tick_s or USUAL_FRAME_S
-                shown_s = time_s + length_s
-                if time_s > self.duration_s:
-                    self.duration_s = shown_s
-                yield Shot(time_s, length_s, length_s, frame)
-        if jumped_s:  # several recordings, of which the headers knew the clock of one
-            self.duration_s = shown_s
-        self._complain(shown_s, reached_s, damaged_at_s)
+            seen.pictures_s = max(seen.pictures_s, end_s)
+            if piece and (packet.is_keyframe or len(piece) >= MOST_PACKETS or size >= MOST_PACKET_BYTES):
+                if held:
+                    yield held, min((p.pts for p in piece if p.pts is not None), default=None)
+                held, piece, size = piece, [], 0
+            piece.append(packet)
+            size += packet.size
+        if held:
+            yield held, min((p.pts for p in piece if p.pts is not None), default=None)
+        if piece:
+            yield piece, None
+
+    def _wanted(self, piece, following, every_s, seen):
+        """The positions of the packets whose frames `sample(every_s)` gives; notes how long each frame stands."""
+        times = sorted((packet.pts, at) for at, packet in enumerate(piece) if packet.pts is not None)
+        if len(times) < len(piece):  # AVI tells when packets are decoded, not when frames are shown
+            return set(range(len(piece)))
+        wanted, tick_s = set(), seen.ticks_s[self.stream.index]
+        for (pts, at), (until, _) in itertools.zip_longest(times, times[1:], fillvalue=(following, 0)):
+            if until is not None and until > pts:
+                seen.lengths_s[pts] = (until - pts) * tick_s
+            time_s = pts * tick_s - self.zero_s
+            half_s = min((piece[at].duration or 0) * tick_s or USUAL_FRAME_S, LONGEST_FRAME_S) / 2
+            cell = math.floor((time_s + half_s) / every_s)
+            if time_s >= 0 and cell > seen.cell:
+                seen.cell = cell
+                wanted.add(at)
+        return wanted
+
+    def _shots_of(self, packet, seen):
+        """The frames that come out of the decoder when a packet goes in; None: all that it still holds."""
+        if packet is not None and not seen.shown_s and packet.has_sidedata("encryption_info"):
+            raise no_video(self.name, ENCRYPTED)  # else it would be decoded to rubbish
+        try:
+            frames = self.stream.codec_context.decode(packet) if packet is None else packet.decode()
+        except self._av.error.FFmpegError:
+            seen.damaged_at_s.append(seen.shown_s)
+            return
+        tick_s = seen.ticks_s[self.stream.index]
+        for frame in frames:
+            begin = frame.pts if frame.pts is not None else frame.dts
+            time_s = seen.shown_s if begin is None else begin * tick_s - self.zero_s - seen.jumped_s
+            if self.demuxer in CLOCK_STARTS_ANYWHERE and not -SLACK_S < time_s - seen.shown_s < JUMP_S:
+                seen.jumped_s += time_s - seen.shown_s
+                time_s = seen.shown_s
+            told_s = (frame.duration or 0) * tick_s or USUAL_FRAME_S
+            length_s = seen.lengths_s.pop(begin, told_s)
+            seen.shown_s = time_s + told_s
+            if time_s > self.duration_s:
+                self.duration_s = seen.shown_s
+            yield Shot(time_s, told_s, length_s, frame)
 
     def _packets(self):
         """The packets of the video and of the sound: a file that was cut ends early in both, a short video in one."""
@@ -340,11 +468,11 @@ class Video:
         except OSError as error:
             raise MediaError(self.name, "read", f"cannot be read: {error.strerror or error}") from error
 
-    def _complain(self, shown_s, reached_s, damaged_at_s):
+    def _complain(self, seen):
         """Raise MediaError where frames are missing."""
-        duration_s, damaged = self.duration_s, len(damaged_at_s)
+        duration_s, damaged, shown_s = self.duration_s, len(seen.damaged_at_s), seen.shown_s
         nearly_s = duration_s - max(SLACK_S, duration_s / 100)
-        unfinished = reached_s < nearly_s or self.lost_bytes
+        unfinished = seen.reached_s < nearly_s or self.lost_bytes
         if not shown_s and (unfinished or damaged):
             raise no_video(self.name, NO_FRAME)
         if shown_s < nearly_s and (unfinished or damaged):
@@ -354,15 +482,10 @@ class Video:
             lost = f"{self.lost_bytes:,} bytes are missing at the end"
             reason = f"only the first {shown_s:.1f} s could be decoded ({lost})"
         elif damaged:
-            reason = f"{damaged} damaged packets, the first near {damaged_at_s[0]:.1f} s; the rest was decoded"
+            reason = f"{damaged} damaged packets, the first near {seen.damaged_at_s[0]:.1f} s; the rest was decoded"
         else:
             return
         raise MediaError(self.name, "decode", reason)
-
-
-def _end(packet):
-    """When what a packet holds ends, in ticks of its stream; 0 where it does not say."""
-    return (packet.pts if packet.pts is not None else packet.dts or 0) + (packet.duration or 0)
 
 
 def _rows(plane, kind, width, height):

@@ -209,10 +209,74 @@ class TestTimes:
             sampled(made("mkv", [0, 1]), **wrong)
 
 
+class TestFew:
+    """Frames far apart are had without decoding all: the same frames, whatever refers to what."""
+
+    # Encoder and its options: long and short groups of pictures, open ones, and those without any reference.
+    FORMS = (
+        ("libx264", {"g": "250", "bf": "3"}),
+        ("libx264", {"g": "12", "bf": "2", "x264-params": "open-gop=1"}),
+        ("libx264", {"g": "7", "bf": "0"}),
+        ("libx265", {"g": "30", "x265-params": "log-level=none:open-gop=1:bframes=4"}),
+        ("libx265", {"g": "1000", "x265-params": "log-level=none"}),
+        ("mjpeg", {}),
+        ("libvpx-vp9", {"g": "40", "cpu-used": "8", "deadline": "realtime"}),
+        ("mpeg2video", {"g": "15", "bf": "2"}),
+    )
+
+    @pytest.mark.parametrize("every_s", [0.5, 1.0, 3.7])
+    @pytest.mark.parametrize(("codec", "options"), FORMS)
+    def test_they_are_the_same_as_with_all_decoded(self, codec, options, every_s):
+        data = moving(codec, tuple(options.items()))
+        with open_video(data) as opened:
+            few, all_of_them = list(opened.sample(every_s)), list(opened.sample(every_s, exact=True))
+        assert [frame.time_s for frame in few] == [frame.time_s for frame in all_of_them]
+        assert [frame.length_s for frame in few[:-1]] == pytest.approx([f.length_s for f in all_of_them[:-1]], abs=1e-3)
+        for one, other in zip(few, all_of_them, strict=True):
+            assert np.abs(np.asarray(one.image, float) - np.asarray(other.image, float)).mean() < 3
+
+    def test_a_piece_too_long_for_memory_is_decoded_in_parts(self, monkeypatch):
+        data = moving("libx264", (("g", "1000"), ("bf", "3")))
+        with open_video(data) as opened:
+            times = [frame.time_s for frame in opened.sample(1.7)]
+            monkeypatch.setattr("cliplib.media.video.MOST_PACKETS", 20)
+            assert [frame.time_s for frame in opened.sample(1.7)] == times
+
+    def test_a_varying_rate_gives_the_same_frames(self):
+        rng = np.random.default_rng(5)
+        times = np.cumsum(rng.choice([0.03, 0.04, 0.3, 1.4], 120))
+        data = made("mkv", times.round(3))
+        with open_video(data) as opened:
+            few, all_of_them = ([f.time_s for f in opened.sample(0.5, exact=exact)] for exact in (False, True))
+        assert few == all_of_them and len(few) > 40
+
+
+@functools.cache
+def moving(codec, options):
+    """Ten seconds in which a shape moves over a picture, with a cut each 3 s."""
+
+    def picture_at(number):
+        image = picture(number // 75, (96, 64)).copy()
+        image.paste((255, 255, 0), (number % 75, 20, number % 75 + 20, 40))
+        return image
+
+    with tempfile.TemporaryDirectory() as folder:
+        with av.open(f"{folder}/made", "w", format="matroska") as output:
+            stream = output.add_stream(codec, rate=25, options=dict(options))
+            stream.width, stream.height = 96, 64
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            for number in range(250):
+                frame = av.VideoFrame.from_image(picture_at(number))
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                output.mux(stream.encode(frame))
+            output.mux(stream.encode(None))
+        return Path(f"{folder}/made").read_bytes()
+
+
 class TestFacts:
     def test_fault_34_a_phone_video_is_upright(self, media):
         with open_video(media / "videos/with-gps.mov") as opened:
-            frame = next(opened.sample())
+            frame = next(opened.sample(exact=True))
             facts = opened.facts
         assert (facts.width, facts.height) == (320, 568)
         assert frame.image.size == (320, 568)
