@@ -12,6 +12,7 @@ from PIL import Image
 
 import cliplib
 from cliplib.cache import rows
+from cliplib.cache.pack import CARRIED
 from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError
 from cliplib.media import reading, retry
@@ -62,8 +63,8 @@ class TestSaving:
         assert "photos/v.mp4" not in inside and len([name for name in inside if name.startswith("thumbs/")]) == 7
         assert not any(b"SECRET-ID" in data or b"Drawn" in data for data in inside.values())
         table, _ = rows.from_parquet(inside["index.parquet"], "index")
-        private = ("latitude", "longitude", "camera", "content_id")
-        assert all(table[name].null_count == table.num_rows for name in private)
+        private = {"latitude", "longitude", "place_from", "camera", "content_id"}
+        assert private <= {name for name in rows.COLUMNS if table[name].null_count == table.num_rows}
         about = json.loads(inside[OWN_MARK])
         assert (about["rows"], about["pictures"], about["judgements"]) == (7, "previews", 1)
 
@@ -73,6 +74,13 @@ class TestSaving:
             assert inside[f"photos/{path}"] == (library.root / path).read_bytes()
         table, _ = rows.from_parquet(inside["index.parquet"], "index")
         assert 48.5 in table["latitude"].to_pylist()
+
+    def test_a_column_that_nobody_allowed_stays_at_home(self, library, tmp_path, monkeypatch):
+        monkeypatch.setattr("cliplib.cache.pack.CARRIED", [name for name in CARRIED if name != "taken_at"])
+        for places in (False, True):
+            inside = members(library.save_pack(tmp_path / "class.zip", pictures="thumbnails", places=places))
+            table, _ = rows.from_parquet(inside["index.parquet"], "index")
+            assert table["taken_at"].null_count == 7 and table["taken_from"].null_count == 0
 
     def test_chosen_paths_alone_go_in(self, library, weights, tmp_path):
         file = library.save_pack(tmp_path / "class.zip", paths=["a.jpg", "v.mp4"], pictures="thumbnails")
