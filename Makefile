@@ -9,7 +9,7 @@ PORT ?= 8866
 LARGE := {"websocket_max_message_size": 200000000}
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-colab lint lab app screens page evaluate videos thresholds realclip bench encoders torture phone clean
+.PHONY: help setup demo test test-colab test-lowest lint lab app screens page evaluate videos thresholds realclip bench encoders torture phone clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' Makefile
@@ -25,10 +25,16 @@ test: lint  ## check the style and run every test
 
 test-colab:  ## run the widget, media and store tests and two notebooks on the versions that Colab ships
 	@$(PYTHON) .ci/setup.py test
-	@$(PYTHON) .ci/colab.py
+	@$(PYTHON) .ci/pinned.py colab
 	.venv-colab/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/widgets/test_widgets.py \
 		tests/media/test_photo.py tests/cache/test_store.py tests/test_notebooks.py \
 		-k "not runs_from_top or 03_text_to_image or 05_text_to_video"
+
+test-lowest:  ## run the store, media and index tests on the lowest versions that are declared
+	@$(PYTHON) .ci/setup.py test
+	@$(PYTHON) .ci/pinned.py lowest
+	.venv-lowest/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/cache/test_format.py \
+		tests/cache/test_store.py tests/media/test_photo.py tests/media/test_video.py tests/index/test_update.py
 
 lint:  ## check the style alone
 	@$(PYTHON) .ci/setup.py lab test
@@ -84,5 +90,5 @@ phone: setup  ## a drawn Takeout, a slow mount, a class of thirty; write build/p
 	@PYTHONPATH=. $(BIN)/python tests/phone.py
 
 clean:  ## remove everything made here: .venv, build and caches
-	rm -rf .venv .venv-colab build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-colab .venv-lowest build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

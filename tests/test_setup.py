@@ -7,6 +7,7 @@ import socket
 import threading
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.servers import Silent, answering
 
@@ -225,42 +226,45 @@ def test_a_failed_step_leaves_no_stamp(setup, installed, monkeypatch, capsys):
 
 
 @pytest.fixture
-def colab(monkeypatch, repo, tmp_path):
-    """The script of .venv-colab on an imaginary pair of environments; `asked` says what was run, time by time."""
-    colab = load(monkeypatch, repo, "colab")
-    setup = colab.setup
-    packages = [tmp_path / name / "lib" / "python3.12" / "site-packages" for name in (".venv", ".venv-colab")]
-    for folder in packages:
-        folder.mkdir(parents=True)
+def pinned(monkeypatch, repo, tmp_path):
+    """The script of .venv-colab and .venv-lowest in an imaginary clone; `asked` says what was run, time by time."""
+    pinned = load(monkeypatch, repo, "pinned")
+    setup = pinned.setup
+    monkeypatch.setattr(setup, "requirements_digest", lambda: "digest")
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
     monkeypatch.setattr(setup, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(colab, "VENV", tmp_path / ".venv-colab")
-    monkeypatch.setattr(colab, "VENV_PYTHON", tmp_path)
-    monkeypatch.setattr(colab, "STAMP", tmp_path / "stamp")
-    colab.asked, colab.packages = [], packages
-    monkeypatch.setattr(setup, "run", lambda *command, limit_s=None: colab.asked.append(" ".join(map(str, command))))
-    return colab
+    pinned.packages = [tmp_path / name / "lib" / "python3.12" / "site-packages" for name in (".venv", ".venv-colab")]
+    for folder in pinned.packages:
+        folder.mkdir(parents=True)
+    (tmp_path / ".venv-colab" / "bin").mkdir()
+    (tmp_path / ".venv-colab" / "bin" / "python").touch()
+    pinned.asked = []
+    monkeypatch.setattr(setup, "run", lambda *command, limit_s=None: pinned.asked.append(" ".join(map(str, command))))
+    return pinned
 
 
-def test_colabs_versions_come_before_what_is_shared(colab):
-    assert colab.main() == 0
-    made, added = colab.asked
-    assert made.endswith("-m venv --clear --without-pip " + str(colab.VENV))
-    assert f"--python {colab.VENV_PYTHON} install --only-binary=:all: --requirement {colab.PINS}" in added
-    shared, own = colab.packages
+def test_pinned_versions_come_before_what_is_shared(pinned, repo, tmp_path):
+    assert pinned.main("colab") == 0
+    made, added = pinned.asked
+    venv = tmp_path / ".venv-colab"
+    assert made.endswith(f"-m venv --clear --without-pip {venv}")
+    pins = repo / ".ci" / "colab.txt"
+    assert f"--python {venv / 'bin' / 'python'} install --only-binary=:all: --requirement {pins}" in added
+    shared, own = pinned.packages
     assert (own / "shared.pth").read_text() == f"{shared}\n"
     assert not list(shared.iterdir())
-    assert colab.main() == 0 and len(colab.asked) == 2  # the stamp vouches for it
+    assert pinned.main("colab") == 0 and len(pinned.asked) == 2  # the stamp vouches for it
 
 
-def test_an_environment_that_failed_is_made_again(colab, monkeypatch, capsys):
+def test_an_environment_that_failed_is_made_again(pinned, monkeypatch, capsys):
     def fail(*command, limit_s=None):
-        raise colab.setup.SetupError("no such version")
+        raise pinned.setup.SetupError("no such version")
 
     with monkeypatch.context() as broken:
-        broken.setattr(colab.setup, "run", fail)
-        assert colab.main() == 1
+        broken.setattr(pinned.setup, "run", fail)
+        assert pinned.main("colab") == 1
     assert "no such version" in capsys.readouterr().err
-    assert colab.main() == 0 and len(colab.asked) == 2
+    assert pinned.main("colab") == 0 and len(pinned.asked) == 2
 
 
 def test_colabs_versions_are_those_of_its_list(repo):
@@ -283,6 +287,17 @@ def test_pyproject_and_requirements_name_the_same_packages(repo):
     assert sorted(declared) == sorted(line for line in requirement_lines(repo) if not line.startswith("clip @"))
 
 
+def pins(repo, name):
+    """{package: version} of a list of pinned versions."""
+    lines = (line.partition(";")[0].strip() for line in (repo / ".ci" / name).read_text().splitlines())
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
 def test_no_requirement_asks_colab_for_another_version(repo):
-    plain = [line for line in requirement_lines(repo) if not line.startswith("clip @")]
-    assert plain and all(re.fullmatch(r"[A-Za-z0-9_-]+", line) for line in plain)
+    colab, lowest = pins(repo, "colab.txt"), pins(repo, "lowest.txt")
+    asked = [Requirement(line) for line in requirement_lines(repo) if not line.startswith("clip @")]
+    floors = {need.name for need in asked if need.specifier}
+    assert floors == lowest.keys() - {"numpy"}  # which the others bring
+    for need in asked:
+        assert not need.specifier or lowest[need.name] in need.specifier
+        assert need.name not in colab or colab[need.name] in need.specifier

@@ -6,7 +6,12 @@ import importlib.metadata
 import re
 import sys
 
+import pytest
 from packaging.requirements import Requirement
+
+from tests.conftest import REPO
+
+tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
 
 START = re.compile(r"\$\(BIN\)/(?:python(?: -m (?P<module>[\w.]+)| (?P<script>[\w/.-]+\.py))|(?P<program>\w+))")
 SETUP = re.compile(r"\.ci/setup\.py ([\w ]+)")
@@ -26,9 +31,16 @@ def targets(makefile: str) -> dict[str, tuple[set[str], list[str]]]:
 
 @functools.cache
 def distributions(groups: frozenset[str]) -> set[str]:
-    """The distributions that an installation with these groups brings."""
+    """The distributions that an installation with these groups brings, by what pyproject.toml says now."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    asked = [
+        *project["dependencies"],
+        *(need for group in groups - {"run"} for need in project["optional-dependencies"][group]),
+    ]
+    waiting = [("clip", ""), ("clip-anytorch", "")]
+    for need in map(Requirement, asked):
+        waiting += [(plain(need.name), each) for each in ("", *need.extras)]
     found: set[tuple[str, str]] = set()
-    waiting = [("cliplib", group) for group in ("", *groups)] + [("clip", ""), ("clip-anytorch", "")]
     while waiting:
         name, extra = waiting.pop()
         if (name, extra) in found:
