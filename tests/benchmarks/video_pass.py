@@ -1,7 +1,8 @@
 """What sampling a video costs beside decoding all of it, and what it does to the embeddings.
 
-video_vs_full_pass: CPU seconds, of all threads, to sample one frame a second of a film of 1080p, made on the spot in H.264 and in HEVC, over
-    those to decode every frame and make the same images; the lowest of the rounds in one run, the dearer of the two.
+video_vs_full_pass: CPU seconds, of all threads, to sample one frame a second of a film of 1080p, made on the spot in
+    H.264 and in HEVC, over those to decode every frame and make the same images; the lowest of the rounds in one run,
+    the dearer of the two.
 video_cosine_p1: of the embeddings of both (tiny model), the 1st percentile.
 """
 
