@@ -59,12 +59,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def writable(folder: Path) -> bool:
-    """Whether a file can really be made there; a mount may claim more than it allows."""
+    """Whether files may really be made there; a mount may claim more than it allows. A full disk is another matter."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Hashing:
