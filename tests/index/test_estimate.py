@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch  # noqa: F401  photos are resized by it; importing it takes longer than the trials here
 
 from cliplib.cache.store import Store
 from cliplib.index.estimate import Estimate, Part, limit_of, measure, scaled, spoken
