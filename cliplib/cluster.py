@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,17 +22,20 @@ import pyarrow as pa
 import ray.data
 
 from . import models
-from .errors import MediaError, ModelError
+from .errors import LibraryError, MediaError, ModelError
+from .index.companions import Companions
 from .index.journal import Journal
 from .index.pipeline import Finished, Reader, Sample
+from .index.plan import plan
 from .index.report import IndexReport
-from .media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile, within_int64
+from .media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile, find_media, within_int64
 from .search import blocks
 from .search.results import Hits
 
 if TYPE_CHECKING:
     from .library import Library
 
+DRIVERS = "Here and on all workers run: pip install s3fs (for s3://), gcsfs (gs://) or adlfs (abfs://)"
 BATCH_FILES = 64  # what a worker does at once, and what is done again when it dies
 
 
@@ -54,6 +57,61 @@ def index(library: Library, uris=None, *, workers: int = 2, gpus: float = 0, **o
     return library.index(read=read, **elsewhere, **options)
 
 
+@dataclass(frozen=True)
+class DryRun:
+    """What `index` would do.
+
+    Attributes:
+        todo: files that would be read and encoded, photos first, the newest first; copies of known files among them.
+        unchanged: how many are in the index as they are.
+        gone: how many files of the index are not there any more.
+        batches: in how many tasks the workers would get them.
+        workers: how many there would be.
+        problems: what cannot be listed, in sentences.
+    """
+
+    todo: list[MediaFile]
+    unchanged: int
+    gone: int
+    batches: int
+    workers: int
+    problems: list[str]
+
+    def __str__(self) -> str:
+        videos = sum(file.kind == "video" for file in self.todo)
+        size = sum(file.size for file in self.todo) / 1e9
+        kinds = f"{len(self.todo) - videos:,} photos, {videos:,} videos, {size:.2f} GB"
+        lines = [
+            f"{len(self.todo):,} files would be encoded ({kinds}), in {self.batches:,} batches by {self.workers} workers; "
+            f"{self.unchanged:,} are unchanged, {self.gone:,} are gone. Nothing was read, and nothing changed."
+        ]
+        return "\n".join([*lines, *(f"  note: {text}" for text in self.problems)])
+
+
+def dry_run(library: Library, uris=None, *, workers: int = 2, **options) -> DryRun:
+    """Say what `index` would do with the same arguments, by names, sizes and dates alone; Ray is not started.
+
+    Args:
+        library: of the folder, or for the rows of the URIs.
+        uris: as for `index`.
+        workers: as for `index`.
+        **options: `every_s`, `motion_clips` and `retry_failed` as for `Library.index`.
+
+    Raises:
+        LibraryError: the folder is not there, or a URI's driver is not installed.
+    """
+    listing = find_media(library.root) if uris is None else list_uris(uris)
+    found = plan(listing, library.store, Companions(library.root, listing, library.store.rows), **options)
+    size = batch_size(len(found.todo), workers)
+    problems = [f"{problem.path}: {problem.reason}" for problem in listing.problems]
+    return DryRun(found.todo, found.unchanged, len(found.gone), -(-len(found.todo) // size), workers, problems)
+
+
+def batch_size(files: int, workers: int) -> int:
+    """How many files a task has: `BATCH_FILES`, or fewer so that every worker has some."""
+    return max(1, min(BATCH_FILES, -(-files // workers)))
+
+
 def search(library: Library, text: str, k: int = 5, kind: str = "image", threshold: float | None = None) -> Hits:
     """`library.search(text)`, or with kind="frame" `search_videos`, over parts that no single memory need hold.
 
@@ -66,7 +124,11 @@ def search(library: Library, text: str, k: int = 5, kind: str = "image", thresho
 
 
 def list_uris(uris) -> Listing:
-    """The media files that fsspec finds at the URIs and below, with what the storage says of their size and date."""
+    """The media files that fsspec finds at the URIs and below, with what the storage says of their size and date.
+
+    Raises:
+        LibraryError: fsspec needs a package for such a URI, and it is not installed.
+    """
     files, problems, unread = [], [], []
     for uri in [uris] if isinstance(uris, str) else uris:
         try:
@@ -74,6 +136,8 @@ def list_uris(uris) -> Listing:
             found = storage.find(path, detail=True)
             if not found:
                 raise FileNotFoundError("nothing is there")
+        except ImportError as error:
+            raise LibraryError(f"{uri} cannot be read here: {error}. {DRIVERS}") from error
         except Exception as error:  # each storage has errors of its own
             problems.append(MediaError(uri, "walk", f"cannot be listed: {error}"))
             unread.append(uri.rstrip("/"))
@@ -94,7 +158,7 @@ def _read(reader: Reader, files: list[MediaFile], model: dict, model_id: str, po
     if not files:
         return
     table = pa.Table.from_pylist([file._asdict() for file in files])
-    size = min(BATCH_FILES, -(-len(files) // pool["concurrency"]))
+    size = batch_size(len(files), pool["concurrency"])
     batches = ray.data.from_arrow([table.slice(start, size) for start in range(0, len(files), size)])
     batches.context.enable_progress_bars = False
     about = {"reader": replace(reader, prepare=None, known=None, journal=None), "model": model, "model_id": model_id}

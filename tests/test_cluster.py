@@ -10,7 +10,7 @@ import pytest
 
 from cliplib import Library
 from cliplib.cache import rows
-from cliplib.errors import CacheError, QueryError
+from cliplib.errors import CacheError, LibraryError, QueryError
 from tests.libraries import draw_picture, draw_video
 
 ray = pytest.importorskip("ray", reason="the cluster needs ray: pip install 'ray[data]'")
@@ -114,6 +114,28 @@ def test_the_best_of_all_parts_are_the_best_of_the_index(root, weights, workers,
     part.write_bytes(part.read_bytes()[:-9])
     with pytest.raises(CacheError, match=f"{part.name} is not a sound Parquet file"):
         cluster.search(library, "a red circle")
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(root, weights, tmp_path):
+    library = Library(root, weights, cache=tmp_path, device="cpu", precision="fp32")
+    foretold = cluster.dry_run(library, workers=4)
+    assert (len(foretold.todo), foretold.unchanged, foretold.gone, foretold.batches) == (17, 0, 0, 4)
+    said = "17 files would be encoded (16 photos, 1 videos, 0.00 GB), in 4 batches by 4 workers"
+    assert str(foretold).startswith(said)
+    assert not [*tmp_path.iterdir()]
+    library.index(progress=False)
+    again = cluster.dry_run(library, [f"file://{root}/0"], workers=1)
+    assert (len(again.todo), again.unchanged, again.gone, again.batches) == (4, 0, 14, 1)
+    assert len(cluster.dry_run(library).todo) == 0 and cluster.dry_run(library).unchanged == 14
+
+
+def test_a_uri_whose_driver_is_missing_says_what_to_install(root, weights, tmp_path, monkeypatch):
+    def missing(uri):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(cluster.fsspec.core, "url_to_fs", missing)
+    with pytest.raises(LibraryError, match="s3://bucket/photos cannot be read here.*pip install s3fs"):
+        cluster.list_uris("s3://bucket/photos")
 
 
 def test_uris_of_any_storage_give_the_same_embeddings(root, weights, local, workers, tmp_path):
