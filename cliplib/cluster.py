@@ -80,9 +80,12 @@ class DryRun:
     def __str__(self) -> str:
         videos = sum(file.kind == "video" for file in self.todo)
         size = sum(file.size for file in self.todo) / 1e9
-        kinds = f"{len(self.todo) - videos:,} photos, {videos:,} videos, {size:.2f} GB"
+        kinds, tasks = (
+            f"{len(self.todo) - videos:,} photos, {videos:,} videos, {size:.2f} GB",
+            f"{self.batches:,} batches",
+        )
         lines = [
-            f"{len(self.todo):,} files would be encoded ({kinds}), in {self.batches:,} batches by {self.workers} workers; "
+            f"{len(self.todo):,} files would be encoded ({kinds}), in {tasks} by {self.workers} workers; "
             f"{self.unchanged:,} are unchanged, {self.gone:,} are gone. Nothing was read, and nothing changed."
         ]
         return "\n".join([*lines, *(f"  note: {text}" for text in self.problems)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -168,12 +169,14 @@ class _Run:
         self.lost: set[str] = set()  # files with rows, whose new content cannot be decoded
         again = {file.path for file in todo.todo} & store.failures.keys()  # kept until they are settled
         self.failures = todo.failed | {path: store.failures[path] for path in again}
-        self.at_once, self.encoding = min(FIRST_BATCH, encoder.batch_size), False
+        self.at_once, self.timed, self.waiting = min(FIRST_BATCH, encoder.batch_size), False, False
+        self.flying: tuple[Future, list[Sample | Finished]] | None = None  # what is being encoded, in a thread
         self.since_saved, self.saves = 0, 0
         self.saved_at = self.encoded_at = time.monotonic()
 
     def take_in(self, events: Generator[Sample | Finished], files: int, progress: bool, what: str = "Indexing") -> None:
         """Encode so many files as they come, and save them now and then. Ctrl-C saves what is read, then goes on."""
+        self.encoding = ThreadPoolExecutor(1, "cliplib-batch")
         with tqdm(total=files, desc=what, unit=" files", disable=not (progress and files)) as bar:
             try:
                 for event in events:
@@ -189,12 +192,15 @@ class _Run:
                         if self.saving_is_due():
                             self.checkpoint()
                 self.encode()
+                self.land()
             except KeyboardInterrupt:
                 bar.set_description_str("Stopping: saving")
-                if not self.encoding:  # else it is a slow model that was stopped: its batch waits for the next run
+                if not self.waiting:  # else it is a slow model that was stopped: its batch waits for the next run
                     self.encode()
+                    self.land()
                 raise
             finally:
+                self.encoding.shutdown(wait=False, cancel_futures=True)
                 self.checkpoint()
 
     def encoding_is_due(self) -> bool:
@@ -210,18 +216,37 @@ class _Run:
         return self.since_saved >= CHECKPOINT_FILES or age_s >= (CHECKPOINT_S if self.saves else FIRST_CHECKPOINT_S)
 
     def encode(self) -> None:
-        """Encode the pending samples, and settle the files that are finished."""
-        samples = [event for event in self.pending if isinstance(event, Sample) and event.vector is None]
-        began, self.encoding = time.monotonic(), True
-        vectors = iter(self.encoder.encode_images([sample.pixels for sample in samples]))
-        self.encoded_at, self.encoding = time.monotonic(), False
-        if len(samples) >= self.at_once:  # a slow model takes fewer at once, in powers of two, so that Ctrl-C is heard
-            fitting = max(1.0, len(samples) * ENCODE_S / max(self.encoded_at - began, 1e-6))
-            self.at_once = min(self.encoder.batch_size, 2 ** int(np.log2(fitting)))
+        """Have the pending samples encoded in a thread; meanwhile settle what was encoded before them."""
         pending, self.pending = self.pending, []
-        for event in pending:
+        pixels = [event.pixels for event in pending if isinstance(event, Sample) and event.vector is None]
+        before, self.flying = self.flying, (self.encoding.submit(self.encoded, pixels), pending)
+        self.encoded_at = time.monotonic()
+        if before:
+            self.land(before)
+        if not self.timed:  # nobody knows yet how many may follow at once
+            self.land()
+
+    def encoded(self, pixels: list[np.ndarray]) -> tuple[np.ndarray, float]:
+        """The embeddings of pictures, float32 (n, d), and the seconds that they took. Runs in the thread."""
+        began = time.monotonic()
+        return self.encoder.encode_images(pixels), time.monotonic() - began
+
+    def land(self, batch=None) -> None:
+        """Wait for a batch, by default for the one that is being encoded, and settle the files that are finished."""
+        if batch is None:
+            batch, self.flying = self.flying, None
+        if batch is None:
+            return
+        self.waiting = True
+        vectors, seconds = batch[0].result()
+        self.waiting = False
+        if len(vectors) >= self.at_once:  # a slow model takes fewer at once, in powers of two, so that Ctrl-C is heard
+            fitting = max(1.0, len(vectors) * ENCODE_S / max(seconds, 1e-6))
+            self.at_once, self.timed = min(self.encoder.batch_size, 2 ** int(np.log2(fitting))), True
+        left = iter(vectors)
+        for event in batch[1]:
             if isinstance(event, Sample):
-                vector = next(vectors) if event.vector is None else event.vector
+                vector = next(left) if event.vector is None else event.vector
                 slim = replace(event, pixels=None, vector=None)  # those of a long video's frames would fill the memory
                 self.unfinished.setdefault(event.file.path, []).append((slim, vector))
             else:
