@@ -1,5 +1,5 @@
 """The headless door: `python -m cliplib index DIR`, `search DIR "text"`, `similar DIR IMAGE`, `videos DIR "text"`,
-`check DIR`, `selftest`.
+`import DIR FILE`, `check DIR`, `selftest`.
 
 With --json one JSON object goes to standard output and nothing else; progress and words go to standard error.
 """
@@ -55,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     )
     index.add_argument("--confirm-removals", action="store_true", help="let the rows go of many files that are gone")
     index.add_argument("--retry-failed", action="store_true", help="try again what could not be decoded before")
+    taking = commands.add_parser("import", parents=[common], help="take embeddings that another program made")
+    taking.add_argument("folder")
+    taking.add_argument("source", help="clip-retrieval's folder, or an .npz, .csv, .parquet or .pkl")
     for name, what, words in (
         ("search", "text", "photos"),
         ("similar", "image", "photos"),
@@ -107,9 +110,11 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
             "caches": [asdict(f) | {"advice": in_shell(f.advice, arguments)} for f in findings],
         }
         return answer, "\n".join(map(str, findings)), 0 if answer["sound"] else 1
-    if arguments.command == "index":
-        options = {name: getattr(arguments, name) for name in ("every_s", "confirm_removals", "retry_failed")}
-        report = library.index(**options)
+    if arguments.command in ("index", "import"):
+        options = {name: getattr(arguments, name, None) for name in ("every_s", "confirm_removals", "retry_failed")}
+        report = (
+            library.index(**options) if arguments.command == "index" else library.import_embeddings(arguments.source)
+        )
         names = ("indexed", "unchanged", "removed", "encoded", "moved", "confirmed", "written", "outlook")
         counts = {name: getattr(report, name) for name in names}
         skipped = [{"path": s.path, "stage": s.stage, "reason": s.reason} for s in report.skipped]

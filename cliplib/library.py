@@ -18,7 +18,7 @@ from .calibrate.judgements import Judgements
 from .calibrate.profiles import Profiles
 from .errors import CacheError, LibraryError, QueryError, shown
 from .export import originals
-from .index import doctor, estimate
+from .index import doctor, estimate, foreign
 from .index.background import Indexing
 from .index.report import IndexReport
 from .index.update import every_s_of, update
@@ -212,6 +212,32 @@ class Library:
         self.store.refresh()
         options = {"motion_clips": motion_clips, "retry_failed": retry_failed, "first_pass": first_pass, **elsewhere}
         return update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **options)
+
+    def import_embeddings(self, source: str | Path, *, progress: bool = True) -> IndexReport:
+        """Take embeddings that another program made of photos in this folder, instead of encoding them.
+
+        Args:
+            source: clip-retrieval's folder, an .npz, or a .csv, .parquet or .pkl of names and embeddings.
+
+        Returns:
+            The report of an index run, whose `problems` name what is no photo of this folder; `index` goes on from it.
+
+        Raises:
+            CacheError: The source cannot be read.
+            LibraryError: Its embeddings are not this model's: by their width, or as three of the pictures show, which
+                are encoded again.
+        """
+        rows = foreign.read(source)
+        self._engine = None
+        report, lost = foreign.import_rows(self.root, self.store, self.encoder, rows, progress)
+        if lost:
+            some = ", ".join(lost[:3])
+            report.problems.append(f"{len(lost)} names are no photo of {self.root}, or of more than one: {some} ...")
+        return report
+
+    def export_embeddings(self, folder: str | Path) -> Path:
+        """Write the embeddings for clip-retrieval, FAISS, LanceDB and NumPy: see `foreign.export_rows`."""
+        return foreign.export_rows(self.store.rows, self.encoder.about, folder)
 
     def index_in_background(self, **options) -> Indexing:
         """`index` in a thread, with its options but for `progress`; searches find what it has saved. LibraryError while

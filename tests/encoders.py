@@ -1,7 +1,7 @@
 """`make encoders`: models of every family with random weights, against the numbers of their own packages.
 
     make encoders                                    everything, about fifteen minutes on two cores
-    PYTHONPATH=. .venv/bin/python tests/encoders.py SigLIP RN50     some of them
+    PYTHONPATH=. .venv/bin/python tests/encoders.py SigLIP ViT-B-32     some of them
 
 Prints a line a family and writes build/encoders.json. Each family runs in a process of its own, for its peak of memory.
 Speed is of the whole architecture, with all its blocks, relative to ViT-B/32 in the same run.

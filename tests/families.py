@@ -46,7 +46,7 @@ class Family:
 
 FAMILIES = {
     "openai ViT": Family("ViT-B-32-quickgelu", {"vision_cfg.layers": 2, "text_cfg.layers": 2}, {}),
-    "RN50": Family("RN50-quickgelu", {"vision_cfg.layers": [1, 1, 1, 1], "text_cfg.layers": 2}, {}),
+    "openai RN50": Family("RN50-quickgelu", {"vision_cfg.layers": [1, 1, 1, 1], "text_cfg.layers": 2}, {}),
     "ViT-H-14": Family("ViT-H-14", {"vision_cfg.layers": 2, "text_cfg.layers": 2}, {}),
     "ViT-L-14 mean 0.5": Family(
         "ViT-L-14", {"vision_cfg.layers": 2, "text_cfg.layers": 2}, {"mean": HALF, "std": HALF}

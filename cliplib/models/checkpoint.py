@@ -116,6 +116,21 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
         raise ModelError(f"{path} cannot be read as a checkpoint; is it incomplete or damaged? ({reason})") from error
 
 
+def read_plain_pickle(data: bytes) -> Any:
+    """What a pickle of plain values and NumPy arrays holds; other things in it are empty stand-ins, and no code is run.
+
+    Raises:
+        ModelError: It is no pickle, or asks for what is neither a plain value nor an array.
+    """
+    try:
+        _check_pickle(data, len(data))
+        return _ArrayReader(io.BytesIO(data)).load()
+    except ModelError:
+        raise
+    except Exception as error:  # damaged and hostile pickles raise almost anything
+        raise ModelError(f"it cannot be read as a pickle ({type(error).__name__}: {error})"[:300]) from error
+
+
 def _chosen(tree: Any, metadata: dict[str, str], read: Callable[[Any], Tensor]) -> Checkpoint:
     """The CLIP among the dicts of a tree of tensors that `read` reads; sound, and in openai/CLIP's names."""
     found, notes = the_clip(list(_tensor_dicts(tree)))
@@ -371,3 +386,54 @@ class _TensorReader(pickle.Unpickler):
         if not isinstance(storage, _Storage):
             raise ModelError("a tensor has no data")
         return _Lazy(storage, start, tuple(size), tuple(stride))
+
+
+class _ArrayReader(_TensorReader):
+    """The same, with NumPy arrays as they are: built here from their shape and bytes."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("numpy"):
+            known = {
+                "_reconstruct": lambda *_: _Array(),
+                "_frombuffer": lambda raw, dtype, shape, order: _Array().filled(shape, dtype, order == "F", raw),
+                "dtype": _Dtype,
+                "scalar": lambda dtype, raw: _Array().filled((), dtype, False, raw),
+            }
+            if name in known:
+                return known[name]
+        if (module, name) == ("_codecs", "encode"):
+            return lambda text, _: text.encode("latin1")
+        return super().find_class(module, name)
+
+
+class _Dtype:
+    """NumPy's dtype as a pickle tells it: "f4" and the order of bytes."""
+
+    def __init__(self, kind: str, *_: Any):
+        self.kind, self.order = str(kind), "<"
+
+    def __setstate__(self, state: tuple) -> None:
+        self.order = state[1] if len(state) > 1 and state[1] in ("<", ">", "|", "=") else "<"
+
+
+class _Array:
+    """An array; `value` is the real one, once it is filled."""
+
+    value: Any = None
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, raw = state
+        self.filled(shape, dtype, fortran, raw)
+
+    def filled(self, shape: tuple, dtype: Any, fortran: bool, raw: Any) -> _Array:
+        """Itself, with the numbers of `raw`; of objects it takes the strings that they are."""
+        import numpy as np
+
+        if isinstance(raw, list):
+            self.value = np.array([str(item) for item in raw])
+        elif isinstance(dtype, _Dtype) and re.fullmatch(r"[fiub]\d{1,2}|U\d{1,4}", dtype.kind):
+            flat = np.frombuffer(bytes(raw), np.dtype(dtype.kind).newbyteorder(dtype.order))
+            self.value = flat.reshape(shape, order="F" if fortran else "C")
+        else:
+            raise ModelError("it holds an array of neither numbers nor texts")
+        return self
