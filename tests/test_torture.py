@@ -1,8 +1,27 @@
 """A short share of `make torture`: what must be nought is nought, what must be whole is whole."""
 
+import subprocess
+import sys
+
 import pytest
 
+from tests import torture_files
 from tests.torture import torture
+
+
+SAYS = "import json, time; print(json.dumps([7, 'odd']), flush=True); "
+GETS_ON = "[time.sleep(0.2) or sum(range(10**6)) for _ in range(6)]; print(json.dumps([7, 'odd', 1]), flush=True)"
+
+
+@pytest.mark.parametrize(
+    ("does", "found"),
+    [("time.sleep(60)", (7, True)), ("[0 for _ in iter(int, 1)]", (7, True)), (GETS_ON, (None, False))],
+)
+def test_a_hang_is_judged_by_progress_and_not_by_the_clock(monkeypatch, does, found):
+    monkeypatch.setattr(torture_files, "HANG_S", 0.6)
+    with subprocess.Popen([sys.executable, "-c", SAYS + does], stdout=subprocess.PIPE) as worker:
+        assert torture_files._listen(worker, []) == found
+        worker.kill()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests.mutations import damaged_copies, mutated
 
 HOME = Path(__file__).resolve().parent.parent
 SAMPLE, MEDIA = HOME / "data" / "sample", HOME.parent / "shared" / "media"
-HANG_S = 10  # without a word
+HANG_S = 10  # of processor time for one job, or without any, see `_listen`
 WORKERS = 2
 FILMS = [  # seconds, frames a second, with sound
     *((2, 25, False), (600, 5, True), (3, 10, True), (5, 25, True), (10, 25, False)),
@@ -139,11 +139,19 @@ def _share(folder: Path, task: str, seed: int, first: int, step: int, last: int)
 
 
 def _listen(worker: subprocess.Popen, done: list) -> tuple[int | None, bool]:
-    """Read what a worker says to its end: the job that it had begun and not ended (or None), and whether it hangs."""
-    current, buffer, pipe = None, b"", worker.stdout.fileno()
+    """Read what a worker says to its end: the job that it had begun and not ended (or None), and whether it hangs.
+
+    It hangs when one job takes `HANG_S` of processor time, or when it has used none of that for so long: on a busy
+    machine a sound worker may be slow, and still gets on.
+    """
+    current, buffer, pipe, began_s, last_s = None, b"", worker.stdout.fileno(), 0.0, -1.0
     while True:
         if current is not None and not select.select([pipe], [], [], HANG_S)[0]:
-            return current, True
+            used_s = cpu_s(worker.pid)
+            if used_s - began_s >= HANG_S or used_s == last_s:
+                return current, True
+            last_s = used_s
+            continue
         piece = os.read(pipe, 65536)
         if not piece:
             return current, False
@@ -152,6 +160,16 @@ def _listen(worker: subprocess.Popen, done: list) -> tuple[int | None, bool]:
             current = line[0] if len(line) == 2 else None
             if len(line) > 2:
                 done.append(line)
+            began_s, last_s = cpu_s(worker.pid), -1.0
+
+
+def cpu_s(pid: int) -> float:
+    """The processor time that a process has used, in seconds; 0 for one that is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def odd_files(rng: random.Random, folder: Path, mutations: int) -> dict:

@@ -58,9 +58,9 @@ class TestTryAlone:
             try_alone(tmp_path / "a.jpg", "image")
 
     def test_a_long_video_may_take_as_long_as_it_needs(self, tmp_path, monkeypatch):
-        slow = "(__import__('time').sleep(0.4) for _ in range(5))"
+        slow = "(__import__('time').sleep(0.4) for _ in range(11))"
         monkeypatch.setattr(journal, "TRIAL", journal.TRIAL.replace("video.sample()", slow))
-        monkeypatch.setitem(journal.DEADLINE_S, "video", 1.2)
+        monkeypatch.setitem(journal.DEADLINE_S, "video", 4.0)  # for each frame; a busy machine may take its time
         try_alone(draw_video(tmp_path / "v.mp4", 1, seconds=1), "video")
 
     def test_the_child_runs_this_cliplib_wherever_it_is_called(self, tmp_path, monkeypatch):
