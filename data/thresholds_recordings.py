@@ -10,7 +10,6 @@ import pandas as pd
 
 from cliplib.calibrate.evaluation import at_cutoffs, held_out, summary
 from cliplib.calibrate.rules import RULES, Judged
-from cliplib.calibrate.sampling import sample
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "shared" / "realclip"
 CAPTIONS = 40  # of the 500
@@ -38,9 +37,7 @@ def _both(source, scores, truth):
     """A row for each design, over scores and truth (q, n)."""
     number = np.repeat(np.arange(len(scores)), scores.shape[1])
     every = Judged(scores.ravel(), truth.ravel(), number)
-    samples = [sample(of, seed=seed) for seed, of in enumerate(scores)]
-    clicked = Judged.of_samples(scores, samples, [of[one.rows] for of, one in zip(truth, samples, strict=True)])
-    for design, judged in (("all", every), ("clicked", clicked)):
+    for design, judged in (("all", every), ("clicked", every.clicked())):
         rule = RULES["best F1"]
         true = at_cutoffs(every, rule.fit(judged))[:, 2].mean()
         row = {"source": source, "design": design, "queries": len(scores), "rule": "best F1"}

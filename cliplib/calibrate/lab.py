@@ -24,7 +24,7 @@ from ..search.query import nonsense
 from . import evaluation
 from .cutoffs import PAPER_THRESHOLDS
 from .judgements import Judgements, known_mode
-from .odds import odds_curve
+from .odds import promise
 from .profiles import Profile, Profiles
 from .relevance import Rest
 from .rules import RULES, Judged
@@ -298,7 +298,7 @@ def calibrate(library: JudgedLibrary, scored: Table, rule: str = "best F1", seed
         seed=seed,
         versions=versions(),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        odds=odds_curve(scored.judged) if scored.weights_known else ((), (), (), ()),
+        odds=promise(scored.judged) if scored.weights_known else None,
     )
     library.profiles.save(profile)
     return profile

@@ -8,48 +8,86 @@ one text and nothing for another.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..search.results import Odds
 from .evaluation import FEWEST
-from .relevance import MASS, STEP, Relevance, chances, standings
+from .relevance import MASS, SIZE, STEP, Relevance, chances, standings
 from .rules import Judged
 
-Curve = tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], tuple[float, ...]]
-NONE: Curve = ((), (), (), ())
 FEWEST_OF_A_CLASS = 5  # judged pictures
-BEST = 50  # pictures of a query that the curve is fitted on where all are judged: those further down are never shown
-POINTS = 41
+BEST = 50  # pictures of a query that the model is fitted on where all are judged: those further down are never shown
 
 
-def odds_curve(judged: Judged) -> Curve:
-    """The share of pictures that are right at each standing, with its own uncertainty.
+@dataclass(frozen=True)
+class Promise:
+    """What was measured of how many pictures are right.
 
-    Returns:
-        Rising standings from the lowest to the highest that was judged, and at each the share, 0 to 1, and the two ends
-        of its 95 % interval. All empty where that cannot be told: fewer than `FEWEST` queries, fewer than
-        `FEWEST_OF_A_CLASS` relevant or irrelevant pictures, or nothing known of the unjudged ones but weights.
+    theta: the parameters of the model, 5 numbers. covariance: theirs, 5 times 5. low, high: between which standings
+    pictures were judged, in deviations. queries: how many.
     """
-    from scipy.special import expit, logit
-    from scipy.stats import t
 
+    theta: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    low: float
+    high: float
+    queries: int
+
+    def __post_init__(self):
+        object.__setattr__(self, "theta", tuple(map(float, self.theta)))
+        object.__setattr__(self, "covariance", tuple(tuple(map(float, row)) for row in self.covariance))
+        if {len(self.theta), *map(len, self.covariance), len(self.covariance)} != {SIZE}:
+            raise ValueError(f"a promise has {SIZE} parameters, not {len(self.theta)}")
+
+    def of(self, values: np.ndarray) -> Callable[[float], Odds | None]:
+        """What a search asks: of all scores of its query, float (n,), a function from one of them to its `Odds`; None
+        for a score that stands outside of what was judged.
+        """
+        found = values[np.isfinite(values)]
+        centre = float(np.median(found)) if len(found) else 0.0
+        spread = 1.4826 * float(np.median(np.abs(found - centre))) if len(found) else 0.0
+
+        def odds(score: float) -> Odds | None:
+            standing = (score - centre) / spread if spread else np.nan
+            if not self.low <= standing <= self.high:
+                return None
+            return self.at(standing, 1 + int((found > score).sum()))
+
+        return odds
+
+    def at(self, standing: float, rank: int) -> Odds:
+        """The odds of a picture that stands so many deviations over the median, and is of this rank."""
+        from scipy.special import expit, logit
+        from scipy.stats import t
+
+        where = np.array([[standing, np.log(rank)]])
+
+        def logits(theta: np.ndarray) -> float:
+            return float(logit(np.clip(MASS @ chances(theta, where), 1e-6, 1 - 1e-6))[0])
+
+        theta, steps = np.array(self.theta), STEP * np.eye(SIZE)
+        slope = np.array([logits(theta + step) - logits(theta - step) for step in steps]) / (2 * STEP)
+        error = np.sqrt(slope @ np.array(self.covariance) @ slope) * t.ppf(0.975, self.queries - 1)
+        middle = logits(theta)
+        return Odds(*(float(expit(middle + by)) for by in (0.0, -error, error)))
+
+
+def promise(judged: Judged) -> Promise | None:
+    """What can be said of how many pictures are right at a score.
+
+    None where that cannot be told: fewer than `FEWEST` queries, fewer than `FEWEST_OF_A_CLASS` relevant or irrelevant
+    pictures, pictures that another ranking chose, or nothing known of the unjudged ones but weights.
+    """
     right = int(judged.relevant.sum())
     few = len(judged.queries) < FEWEST or min(right, len(judged) - right) < FEWEST_OF_A_CLASS
     if few or judged.borrowed or (judged.rest is None and not judged.is_whole):
-        return NONE
+        return None
     standing, model = _fitted(judged)
-    at = np.linspace(standing.min(), standing.max(), POINTS)
-
-    def logits(theta):
-        return logit(np.clip(MASS @ chances(theta, at), 1e-6, 1 - 1e-6))
-
-    sides = [logits(theta) for theta, _ in model.nearby]
-    slopes = (np.array(sides[::2]) - np.array(sides[1::2])).T / (2 * STEP)
     q = len(model.queries)
-    error = np.linalg.norm(model.moves @ slopes.T, axis=0) / q * np.sqrt(q / (q - 1)) * t.ppf(0.975, q - 1)
-    middle = logits(model.theta)
-    return tuple(tuple(map(float, each)) for each in (at, expit(middle), expit(middle - error), expit(middle + error)))
+    covariance = model.moves.T @ model.moves / (q * (q - 1))
+    return Promise(model.theta, covariance, float(standing[:, 0].min()), float(standing[:, 0].max()), q)
 
 
 def _fitted(judged: Judged) -> tuple[np.ndarray, Relevance]:
@@ -60,27 +98,3 @@ def _fitted(judged: Judged) -> tuple[np.ndarray, Relevance]:
     best = np.concatenate([rows[:BEST] for rows in judged.ranked])
     standing, relevant, query = standing[best], judged.relevant[best], judged.query[best]
     return standing, Relevance.fit(standing, relevant, query, np.ones(len(best)))
-
-
-def reader(curve: Curve) -> Callable[[np.ndarray], Callable[[float], Odds | None]]:
-    """What a search asks: of all scores of its query, float (n,), a function from one of them to its `Odds`; None for
-    a score that stands outside of what was judged.
-    """
-    at, *lines = curve
-
-    def of(values: np.ndarray) -> Callable[[float], Odds | None]:
-        found = values[np.isfinite(values)]
-        centre = float(np.median(found)) if len(found) else 0.0
-        spread = 1.4826 * float(np.median(np.abs(found - centre))) if len(found) else 0.0
-
-        def odds(score: float) -> Odds | None:
-            if not at or spread == 0:
-                return None
-            standing = (score - centre) / spread
-            if not at[0] <= standing <= at[-1]:
-                return None
-            return Odds(*(float(np.interp(standing, at, line)) for line in lines))
-
-        return odds
-
-    return of

@@ -13,7 +13,7 @@ from ..cache.durable import write_durably
 from ..errors import CacheError
 from ..search.results import Odds
 from .judgements import MODES
-from .odds import NONE, Curve, reader
+from .odds import Promise
 
 FORMAT = 1
 
@@ -24,7 +24,7 @@ class Profile:
 
     `model` is what the scores came from: `model_id`, `name` and `preprocessing`. `queries` and `judgements` count what
     it was taken from; `library` is the hash of the pictures; `seed` and `versions` are for repeating it. `odds` is what
-    `odds.odds_curve` gave: standings, the share of pictures there that are right, and the two ends of its interval.
+    `odds.promise` gave, None where that cannot be told.
     `curve` is what earlier versions kept in its place: rising cosines, and the share at each.
     """
 
@@ -40,12 +40,12 @@ class Profile:
     versions: dict[str, str] = field(default_factory=dict)
     date: str = ""
     curve: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
-    odds: Curve = NONE
+    odds: Promise | None = None
 
     def odds_of(self, values: np.ndarray) -> Callable[[float], Odds | None]:
-        """How many pictures are right at a score, for a query with these scores, float (n,): see `odds.reader`."""
-        if self.odds[0]:
-            return reader(self.odds)(values)
+        """How many pictures are right at a score, for a query with these scores, float (n,): see `Promise.of`."""
+        if self.odds:
+            return self.odds.of(values)
         return lambda score: None if (share := self.expected(score)) is None else Odds(share, share, share)
 
     def expected(self, score: float) -> float | None:
@@ -136,12 +136,10 @@ def _profile(body: dict) -> Profile:
     facts = {name: value for name, value in body.items() if name != "format"}
     if body["format"] != FORMAT:
         raise ValueError("its format is not known here")
-    lines = {
-        name: tuple(tuple(map(float, line)) for line in facts[name]) for name in ("curve", "odds") if name in facts
-    }
-    profile = Profile(**facts | lines)
+    curve = tuple(tuple(map(float, numbers)) for numbers in facts["curve"])
+    odds = Promise(**facts["odds"]) if facts.get("odds") else None  # older ones have none
+    profile = Profile(**facts | {"curve": curve, "odds": odds})
     sound = profile.mode in MODES and -1 <= profile.threshold <= 1 and isinstance(profile.model, dict)
-    even = len({len(line) for line in profile.curve}) == 1 and len({len(line) for line in profile.odds}) == 1
-    if not sound or not even or len(profile.odds) != len(NONE):
+    if not sound or len({len(side) for side in profile.curve}) > 1:
         raise ValueError(f"it gives {profile.threshold!r} for {profile.mode!r}")
     return profile

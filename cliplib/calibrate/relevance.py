@@ -4,10 +4,11 @@ Fifteen of a thousand pictures are judged for a query. A judged picture that sta
 nothing about one query, so no query is taken alone: all of them together show how the share of relevant pictures falls
 with the score, and each query's own judgements how many relevant pictures it has.
 
-    P(relevant | z, query) = logistic(a + b (z - 3) + c (z - 3)² + u),    u of the query ~ N(0, s²)
+    P(relevant | z, r, query) = logistic(a + b (z - 3) + c (z - 3)² - d log r + u),    u of the query ~ N(0, s²)
 
 z is the score in robust deviations from the median of the query's own scores: a text that is close to every picture
-moves them all alike. The model is fitted by maximum likelihood (Gauss-Hermite quadrature over u). How a picture was
+moves them all alike. r is the rank: where each query has one right picture, a good score below a better one is no sign
+of another. The model is fitted by maximum likelihood (Gauss-Hermite quadrature over u). How a picture was
 chosen depends on its rank, and so on its score, which the model knows; the judgements are weighted a little besides
 (the inverse probability to the power `TEMPER`), so that the few from far down keep a say where the curve is another.
 Model-assisted estimation is as in Särndal, Swensson and Wretman (1992), influence values as in Huber (1967).
@@ -24,8 +25,11 @@ NODES, MASS = np.polynomial.hermite_e.hermegauss(11)
 MASS = MASS / MASS.sum()
 UNIT, UNIT_MASS = (np.polynomial.legendre.leggauss(8)[0] + 1) / 2, np.polynomial.legendre.leggauss(8)[1] / 2
 TEMPER = 0.25
-PRIOR_MEAN = np.array([0.0, 1.0, 0.0, 0.0])  # a, b, c, log s: weak, so that a handful of judgements has an answer
-PRIOR_DEVIATION = np.array([3.0, 2.0, 0.5, 1.0])
+PRIOR_MEAN = np.array(
+    [0.0, 1.0, 0.0, 0.0, 0.0]
+)  # a, b, c, d, log s: weak, so that a handful of judgements has an answer
+PRIOR_DEVIATION = np.array([5.0, 2.0, 0.5, 1.0, 1.0])
+SIZE = len(PRIOR_MEAN)
 STEP = 1e-3  # for derivatives by differences
 EXACT, GROUPS = 100, 30  # unjudged pictures of a query that are kept one by one, and groups of like scores below them
 
@@ -63,18 +67,22 @@ class Rest:
 
 
 def standings(scores: np.ndarray, query: np.ndarray, count: np.ndarray, by_query: bool = True) -> np.ndarray:
-    """Each score in robust deviations (1.4826 times the median absolute one) from its query's median: float (n,).
+    """How each score stands among those of its query, as the model sees it: float (n, 2).
 
-    `by_query` False: from the mean of all, in standard deviations; for judgements that come without the other scores.
+    First in robust deviations (1.4826 times the median absolute one) from the query's median; `by_query` False: from
+    the mean of all, in standard deviations, for judgements that come without the other scores. Then the logarithm of
+    the rank, the middle one for a row that stands for many.
     """
-    if not by_query:
-        centre = np.average(scores, weights=count)
-        return (scores - centre) / (np.sqrt(np.average((scores - centre) ** 2, weights=count)) or 1.0)
-    found = np.empty(len(scores))
+    found = np.empty((len(scores), 2))
+    centre = np.average(scores, weights=count)
+    found[:, 0] = (scores - centre) / (np.sqrt(np.average((scores - centre) ** 2, weights=count)) or 1.0)
     for one in np.unique(query):
-        of = query == one
-        far = scores[of] - _median(scores[of], count[of])
-        found[of] = far / (1.4826 * _median(np.abs(far), count[of]) or far.std() or 1.0)
+        of = np.flatnonzero(query == one)
+        if by_query:
+            far = scores[of] - _median(scores[of], count[of])
+            found[of, 0] = far / (1.4826 * _median(np.abs(far), count[of]) or far.std() or 1.0)
+        ranked = of[np.argsort(-scores[of], kind="stable")]
+        found[ranked, 1] = np.log(np.maximum(np.cumsum(count[ranked]) - (count[ranked] - 1) / 2, 1.0))
     return found
 
 
@@ -88,9 +96,9 @@ def _median(values: np.ndarray, count: np.ndarray) -> float:
 class Relevance:
     """The fitted model, over q queries.
 
-    theta: float (4,), a, b, c and log s. queries: int (q,), sorted. posterior: float (q, 11), how likely each node of u
-    is for each query. moves: float (q, 4), what each query moved theta by, times q. nearby: [(theta, posterior)] with
-    each parameter a `STEP` more and less, from which the derivatives of any figure are taken.
+    theta: float (5,), a, b, c, d and log s. queries: int (q,), sorted. posterior: float (q, 11), how likely each node
+    of u is for each query. moves: float (q, 5), what each query moved theta by, times q. nearby: [(theta, posterior)]
+    with each parameter a `STEP` more and less, from which the derivatives of any figure are taken.
     """
 
     theta: np.ndarray
@@ -101,7 +109,7 @@ class Relevance:
 
     @classmethod
     def fit(cls, standing: np.ndarray, relevant: np.ndarray, query: np.ndarray, weight: np.ndarray) -> Relevance:
-        """Fit the model to n judged pictures: standing float, relevant bool, query int, weight float, all (n,).
+        """Fit the model to n judged pictures: standing float (n, 2), relevant bool, query int, weight float, (n,).
 
         Only the proportions of the weights within a query count: together they are as many as its judgements.
         """
@@ -111,7 +119,7 @@ class Relevance:
         share = np.bincount(number) / np.bincount(number, weight)
         likelihood = _Likelihood(_features(standing), relevant, number, weight * share[number])
         found = minimize(likelihood.loss, PRIOR_MEAN, jac=True, method="BFGS", options={"maxiter": 100, "gtol": 1e-3})
-        theta, steps = found.x, STEP * np.eye(4)
+        theta, steps = found.x, STEP * np.eye(SIZE)
         slopes = [(likelihood.loss(theta + step)[1] - likelihood.loss(theta - step)[1]) / (2 * STEP) for step in steps]
         hessian = (np.array(slopes) + np.array(slopes).T) / 2
         _, gradient, posterior = likelihood.at(theta)
@@ -127,7 +135,7 @@ class Relevance:
         where their choice hangs on their standing alone.
         """
         number, sides = np.searchsorted(self.queries, query), _features(standing)[:, :2]
-        step = np.zeros(4)
+        step = np.zeros(SIZE)
         for _ in range(50):
             share = (chances(self.theta + step, standing) * self.posterior[number].T).sum(0)
             hessian = (sides * (weight * share * (1 - share))[:, None]).T @ sides + 0.1 * np.eye(2)
@@ -146,19 +154,19 @@ class Relevance:
 
 
 def _features(standing: np.ndarray) -> np.ndarray:
-    x = standing - 3.0
-    return np.stack([np.ones_like(x), x, x * x], axis=1)
+    x = standing[:, 0] - 3.0
+    return np.stack([np.ones_like(x), x, x * x, -standing[:, 1]], axis=1)
 
 
 def chances(theta: np.ndarray, standing: np.ndarray) -> np.ndarray:
     """How likely pictures are to be relevant, at each node of the query's u: float (11, n)."""
     from scipy.special import expit
 
-    return expit(_features(standing) @ theta[:3] + np.exp(theta[3]) * NODES[:, None])
+    return expit(_features(standing) @ theta[:-1] + np.exp(theta[-1]) * NODES[:, None])
 
 
 class _Likelihood:
-    """The marginal likelihood of judged pictures; `features` float (n, 3), `number` of the query, 0 to q - 1."""
+    """The marginal likelihood of judged pictures; `features` float (n, 4), `number` of the query, 0 to q - 1."""
 
     def __init__(self, features: np.ndarray, relevant: np.ndarray, number: np.ndarray, weight: np.ndarray):
         order = np.argsort(number, kind="stable")
@@ -167,11 +175,11 @@ class _Likelihood:
         self.starts = np.searchsorted(self.number, np.arange(self.number[-1] + 1))
 
     def at(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """Its logarithm; each query's gradient, float (q, 4); each query's posterior over the nodes, float (q, 11)."""
+        """Its logarithm; each query's gradient, float (q, 5); each query's posterior over the nodes, float (q, 11)."""
         from scipy.special import expit, log_expit
 
-        spread = np.exp(theta[3]) * NODES
-        logits = (self.features @ theta[:3])[:, None] + spread
+        spread = np.exp(theta[-1]) * NODES
+        logits = (self.features @ theta[:-1])[:, None] + spread
         signed = np.where(self.relevant[:, None] > 0, logits, -logits)
         each = np.add.reduceat(self.weight[:, None] * log_expit(signed), self.starts) + np.log(MASS)
         highest = each.max(1, keepdims=True)
@@ -183,7 +191,7 @@ class _Likelihood:
         return float((highest + np.log(total)).sum()), np.add.reduceat(slopes, self.starts), posterior
 
     def loss(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """What is minimised, and its gradient, float (4,): less the logarithm, with the weak prior."""
+        """What is minimised, and its gradient, float (5,): less the logarithm, with the weak prior."""
         value, gradient, _ = self.at(theta)
         far = (theta - PRIOR_MEAN) / PRIOR_DEVIATION
         return (far @ far) / 2 - value, far / PRIOR_DEVIATION - gradient.sum(0)
@@ -194,8 +202,8 @@ class Expectation:
     """What to expect at any cutoff of q queries: what was judged of them, and a model of the rest.
 
     ranked: for each query its judged scores, the best first, and how many relevant pictures are among the first of
-    them. rest: the unjudged ones, sorted by query and falling score; standing: float (m,), theirs. standing_of_judged:
-    float (n,), in the order of the judgements.
+    them. rest: the unjudged ones, sorted by query and falling score; standing: float (m, 2), theirs;
+    standing_of_judged: float (n, 2), in the order of the judgements.
     """
 
     queries: np.ndarray

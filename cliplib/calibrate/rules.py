@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import JudgementError
 from ..search import ranking
 from .relevance import TEMPER, Expectation, Relevance, Rest, standings
-from .sampling import Sample
+from .sampling import BELOW, TOP, Sample, sample
 
 COLUMNS = {"scores": float, "relevant": bool, "query": np.int64, "weight": float}
 TRIED = 200  # cutoffs that are compared at most where only a sample was judged
@@ -139,6 +139,14 @@ class Judged:
         rest = None if self.rest is None else self.rest.of_queries(queries)
         model = self.expectation.model.of(self.queries[np.isin(self.queries, queries)])
         return replace(self, **columns, rest=rest, model=model)
+
+    def clicked(self, top: int = TOP, below: int = BELOW, seed: int = 0) -> Judged:
+        """What somebody would know who judged only a `sampling.sample` of each query, where all pictures are judged."""
+        self.need_whole("what a sample would show", "it")
+        scores = [self.scores[rows] for rows in self.ranked]
+        samples = [sample(of, top, below, seed + number) for number, of in enumerate(scores)]
+        answers = [self.relevant[rows][one.rows] for rows, one in zip(self.ranked, samples, strict=True)]
+        return Judged.of_samples(scores, samples, answers, self.noise)
 
     def need(self, *classes: bool) -> None:
         """JudgementError unless there are relevant (True), irrelevant (False) judgements, as asked."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cliplib.calibrate.odds import NONE, odds_curve, reader
+from cliplib.calibrate.odds import Promise, promise
 from cliplib.calibrate.rules import Judged
 from cliplib.search.results import Odds
 from tests.calibrate.test_relevance import clicked, drawn
@@ -30,36 +30,39 @@ class TestSilence:
         return Judged(np.concatenate(scores), np.concatenate(truth), np.repeat(np.arange(queries), 60))
 
     def test_it_speaks_where_there_is_enough(self):
-        assert len(odds_curve(self.table())[0]) > 10
+        assert promise(self.table()).queries == 10
 
     @pytest.mark.parametrize("change", [{"queries": 3}, {"relevant": True}, {"relevant": False}])
     def test_too_few_queries_or_one_class_only(self, change):
-        assert odds_curve(self.table(**change)) == NONE
+        assert promise(self.table(**change)) is None
 
     def test_pictures_that_another_ranking_chose(self):
         judged = clicked(*drawn(np.random.default_rng(0), 10))
         borrowed = Judged(judged.scores, judged.relevant, judged.query, judged.weight, rest=judged.rest, borrowed=True)
-        assert odds_curve(judged) != NONE and odds_curve(borrowed) == NONE
+        assert promise(judged) is not None and promise(borrowed) is None
 
     def test_outside_of_what_was_judged(self):
         values = np.random.default_rng(0).normal(0, 1, 101)
-        odds = reader(((2.0, 4.0), (0.2, 0.6), (0.1, 0.5), (0.3, 0.7)))(values)
+        odds = Promise((0, 1, 0, 0, -9), 0.01 * np.eye(5), 2, 4, 20).of(values)
         centre = np.median(values)
         spread = 1.4826 * np.median(np.abs(values - centre))
-        assert odds(centre + 3 * spread) == pytest.approx((0.4, 0.3, 0.5))
+        # at a standing of 3 the logit is 0 with a deviation of 0.1, times Student's 2.093
+        assert odds(centre + 3 * spread) == pytest.approx(
+            (0.5, 1 / (1 + np.exp(0.2093)), 1 / (1 + np.exp(-0.2093))), abs=1e-3
+        )
         assert odds(centre + 1.9 * spread) is None and odds(centre + 4.1 * spread) is None
-        assert reader(NONE)(values)(0.3) is None and reader(((0.0,),) * 4)(np.ones(5))(1.0) is None
+        assert Promise((0,) * 5, np.eye(5), 0, 4, 20).of(np.ones(5))(1.0) is None  # equal scores stand nowhere
 
 
 def test_what_is_promised_is_found_on_other_queries():
     random = np.random.default_rng(1)
-    read = reader(odds_curve(clicked(*drawn(random, 40))))
+    said = promise(clicked(*drawn(random, 40)))
     scores, truth = drawn(random, 400)
     told = [
         (odds.share, right)
         for of, relevant in zip(scores, truth, strict=True)
         for at in np.argsort(-of)[:5]
-        for odds, right in [(read(of)(of[at]), relevant[at])]
+        for odds, right in [(said.of(of)(of[at]), relevant[at])]
         if odds
     ]
     promised, found = np.array(told).T
