@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "cluster": {"media", "models", "cache", "index", "search", "library"},
     "lab": {"calibrate"},
     "widgets": {"library", "calibrate", "display", "search", "media"},
-    "lessons": {"library", "export", "widgets", "drive", "models", "media"},
+    "lessons": {"library", "search", "export", "widgets", "drive", "models", "media"},
 }
 # What a function may import when it is called, besides: an answer is only drawn, or written to a file, where somebody
 # asks for that. These are the only circles.

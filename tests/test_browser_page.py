@@ -198,6 +198,14 @@ class TestLightbox:
         with open(download.value.path(), "rb") as got:
             assert got.read() == (folder / path).read_bytes()
 
+    def test_why_colours_the_patches_with_a_caution(self, world):
+        world.ask("a tree")
+        world.open()
+        assert loaded(world.box.locator(".stage img:not(.small)"))
+        world.box.get_by_role("button", name="Why this?").click()
+        expect(world.box.locator(".why i")).to_have_count(36)
+        expect(world.box.get_by_text("may lie on another thing")).to_be_visible()
+
     def test_a_stack_opens(self, world):
         world.ask("mountains")
         world.everything()

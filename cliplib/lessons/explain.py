@@ -7,18 +7,18 @@ is the score with everything less the score with one part left out: positive whe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+from ..search import occlusion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..models.encoder import Encoder
 
-MEAN_GREY = (122, 116, 104)  # the mean colour of CLIP's training pictures: 255 times the preprocessing's mean
 THUMBNAIL = 96
 
 
@@ -43,16 +43,7 @@ def patch_pulls(encoder: Encoder, text: str, image: Image.Image, cells: int = 6)
 
     Only the square that the model sees is cut into patches. The method is occlusion (Zeiler and Fergus, 2014).
     """
-    seen = encoder.prepare(image)
-    covered = []
-    edges = np.linspace(0, len(seen), cells + 1).round().astype(int)
-    for top, bottom in pairwise(edges):
-        for left, right in pairwise(edges):
-            copy = seen.copy()
-            copy[top:bottom, left:right] = MEAN_GREY
-            covered.append(copy)
-    scores = similarity_matrix(encoder, [text], [seen, *covered])[0]
-    return (scores[0] - scores[1:]).reshape(cells, cells)
+    return occlusion.patch_pulls(encoder, encoder.encode_texts([text])[0], image, cells)
 
 
 def map_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:

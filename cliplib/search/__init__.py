@@ -3,5 +3,6 @@
 In reading order: `mode` says what is asked with and what is looked for, `query` what was asked; `ranking` compares
 vectors (arrays in, arrays out); `engine` makes a vector of a query and compares it with an index; `results` holds every
 row's score, and the best of them (`duplicates` says what one picture is). `moments` are stretches of a video, and
-`footage` cuts a preview of one and finds its true edges. `blocks` searches an index that is larger than memory.
+`footage` cuts a preview of one and finds its true edges. `occlusion` asks which
+patch of a picture its score hangs on, and `blocks` searches an index that is larger than memory.
 """

@@ -1023,6 +1023,7 @@ class Lightbox {
       h("dl", {}, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
       h("div", { class: "acts" }, ...thumbs,
         act("similar", "Find similar", () => page.similar(tile)),
+        !browsing && !tile.clip && act("filter", "Why this?", () => this.why(tile)),
         act("copy", "Copy path", async () => { await copyText(tile.path); this.done.textContent = `Copied: ${tile.path}`; }),
         act("download", "Download", save({ do: "file", path: tile.path }, tile.name)),
         tile.clip && act("clip", "Save clip", save({ do: "save_clip", ...span }, `${tile.name.replace(/\.[^.]*$/, "")} ${clock(span.start_s).replace(":", ".")}.mp4`)),
@@ -1036,6 +1037,23 @@ class Lightbox {
     if (this.at !== null) page.showMark(this.side, tile);
     this.dialog.querySelector(".prev").disabled = !this.at;
     this.dialog.querySelector(".next").disabled = this.at === null || this.at >= this.page.tiles.length - 1;
+  }
+
+  /** Lay over the picture what each patch does for the score: red where the match needs it. */
+  async why(tile) {
+    this.done.textContent = "Covering one patch after the other …";
+    try {
+      const { kind, terms, yes, no } = this.page.request(0);
+      const { content } = await this.page.server.ask({ do: "why", kind, terms, yes, no, path: tile.path, time_s: tile.time_s });
+      if (this.tile !== tile) return;
+      const picture = this.stage.querySelector("img"), side = Math.min(picture.width, picture.height);
+      const patches = content.pulls.flat().map((pull) => h("i", { style: `background:rgb(${pull > 0 ? "214 40 40" : "40 90 214"} / ${(0.75 * Math.abs(pull)).toFixed(2)})` }));
+      this.stage.querySelector(".why")?.remove();
+      this.stage.append(h("div", { class: "why", "aria-hidden": "true", style: `width:${side}px;height:${side}px;` +
+        `left:${picture.offsetLeft + (picture.width - side) / 2}px;top:${picture.offsetTop + (picture.height - side) / 2}px;` +
+        `grid-template-columns:repeat(${content.pulls.length},1fr)` }, patches));
+      this.done.textContent = "Red: without this patch the match would be weaker; blue: stronger. It may lie on another thing than the one you asked for: the score does depend on it.";
+    } catch (error) { this.done.textContent = error.message; }
   }
 
   /** What is folded into this tile, to be looked at one by one. */

@@ -30,12 +30,14 @@ from ..media.photo import open_photo, thumbnail
 from ..media.reading import read_bytes
 from ..search.mode import Mode
 from ..search.moments import Moment, clock
+from ..search.occlusion import patch_pulls
 from ..search.query import Query, image, text
 from ..search.results import Cutoff, Hit, Hits, Scores
 from . import records
 from .records import Facts
 
 KEPT = 24  # questions whose scores are kept
+CELLS = 6  # patches along each side of a picture that is asked why
 KEPT_THUMBS = 4_000  # small pictures, about 40 MB
 LARGE_EDGE = 1_600  # pixels of a picture in the lightbox
 NEAREST = 6  # tiles that are shown where nothing passes
@@ -61,7 +63,7 @@ class Service:
         self._facts: dict[str, Facts] = {}
         self._do: dict[str, Callable[[dict, list[bytes]], Answer]] = {}
         self.add("about", "ask", "names", "thumbs", "picture", "clip", "file", "judge", "upload", "uploaded")
-        self.add("facts", "stack", "export", "copy", "save_clip")
+        self.add("facts", "why", "stack", "export", "copy", "save_clip")
 
     def add(self, *names: str) -> None:
         """Let pages ask for what these methods answer."""
@@ -284,6 +286,22 @@ class Service:
         """What is looked up when a picture is opened: its address in Google Drive, where it has one."""
         path = self._known(request["path"])
         return {"drive": self.library.drive_link(Hit(path, 0.0))}, []
+
+    def why(self, request: dict, buffers: list[bytes]) -> Answer:
+        """What each patch of a tile's picture does for the score, rows from the top, as shares of the most that any
+        does; `square`: only the middle of the picture is seen by the model.
+        """
+        path, time_s = self._known(request["path"]), request.get("time_s")
+        with self._lock:
+            query, _ = self._query(request["terms"])
+            scores = self._scored(query, request["kind"], request)
+            if time_s is None:
+                picture = open_photo(self.library.root / path, self.library.encoder.resolution).image
+            else:
+                jpeg = self._thumb((self._facts_of(path)["digest"], time_s))
+                picture = Image.open(io.BytesIO(jpeg or b"")).convert("RGB")
+            pulls = patch_pulls(self.library.encoder, scores.embedding, picture, CELLS)
+        return {"pulls": np.round(pulls / max(float(np.abs(pulls).max()), 1e-9), 3).tolist()}, []
 
     def stack(self, request: dict, buffers: list[bytes]) -> Answer:
         """The tiles of `paths`: what is folded into one tile."""

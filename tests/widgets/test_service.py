@@ -7,7 +7,8 @@ from PIL import Image
 import cliplib
 from cliplib.calibrate.judgements import Judgements
 from cliplib.models.clip_encoder import ClipEncoder
-from cliplib.widgets.service import LARGE_EDGE, Service
+from cliplib.search.occlusion import patch_pulls
+from cliplib.widgets.service import CELLS, LARGE_EDGE, Service
 from tests.libraries import draw_picture, draw_video, picture
 
 DOG = [{"kind": "text", "value": "a dog"}]
@@ -170,6 +171,14 @@ class TestPictures:
     def test_names_by_a_part(self, service):
         content, _ = service.answer({"do": "names", "part": "TRIPS png"})
         assert [photo["path"] for photo in content["photos"]] == ["trips/Screenshot_1.png", "trips/copy.png"]
+
+    def test_why_says_what_each_patch_does_as_a_share_of_the_most(self, service, library):
+        content, _ = service.answer({"do": "why", "kind": "image", "terms": DOG, "path": "p1.jpg", "time_s": None})
+        pulls = np.array(content["pulls"])
+        direct = patch_pulls(
+            library.encoder, library.score("a dog").embedding, Image.open(library.root / "p1.jpg"), CELLS
+        )
+        assert pulls == pytest.approx(direct / np.abs(direct).max(), abs=0.02) and np.abs(pulls).max() == 1
 
 
 class TestKeeping:
