@@ -72,7 +72,12 @@ class SearchBox(ipywidgets.VBox):
         self.refine = ipywidgets.Button(icon="magic", tooltip="By Rocchio's rule. Search again for the plain query")
         self.refine.on_click(self._refine)
         self.refine.layout.display = "none"
-        self.keeping = Keeping(lambda: self.hits, self.chosen, library.copy_to)
+        beside = library.root.resolve().parent  # where a folder lies that is named without a path
+        self.keeping = Keeping(
+            lambda: self.hits,
+            self.chosen,
+            lambda hits, folder: library.copy_to(hits, beside / Path(folder).expanduser()),
+        )
         self.keeping.open.layout.display = "none"
         above = [ipywidgets.HTML(STYLE), row(*entry, self.button), self.controls.bars, self.controls.filters]
         offers = row(self.refine, self.keeping.open)
@@ -103,6 +108,8 @@ class SearchBox(ipywidgets.VBox):
     def take(self, asked: Callable[[], Asked]) -> None:
         """Score what `asked` gives, and show it; what goes wrong is said in the box."""
         self.button.disabled, self.notice.value = True, ""
+        results = self.gallery.widget.layout
+        results.display, self.head.value = "none", ""  # under an error, old results would seem to be its answer
         try:
             with errors_in(self.notice), warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
@@ -123,6 +130,7 @@ class SearchBox(ipywidgets.VBox):
         self.notice.value = ""
         with errors_in(self.notice):
             self.hits = answer(self.scores, **self.controls.settings())
+            self.gallery.widget.layout.display = ""
             self.gallery.show(self.hits, self.judged)
             picture = picture_html(self._picture, "the query") if self._picture else ""
             notes = "".join(f'<p class="error">{escape(note)}</p>' for note in self._notes)

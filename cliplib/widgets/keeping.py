@@ -71,5 +71,8 @@ class Keeping:
             if not folder:
                 raise QueryError("say where to: write the path of a folder into the field")
             copies = self._copy(self._chosen(), folder)
-            words = [f"{len(copies)} files copied to {folder}", *(str(note.message) for note in notes)]
+            words = [
+                f"{len(copies)} files copied to {copies[0].parent if copies else folder}",
+                *(str(note.message) for note in notes),
+            ]
             self.said.value = f'<div class="cliplib">{"<br>".join(map(escape, words))}</div>'

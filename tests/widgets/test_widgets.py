@@ -112,6 +112,13 @@ class TestTextBox:
         assert len(box.gallery.tiles) == len(box.gallery.widget.children) == 5
         assert all(tile.figure.value.count("<figure") == 1 for tile in box.gallery.tiles)
 
+    def test_an_error_takes_the_place_of_old_results(self, box):
+        assert box.gallery.widget.layout.display is None or box.gallery.widget.layout.display == ""
+        submit(box.entry[0], "   ")
+        assert box.gallery.widget.layout.display == "none" and box.head.value == "" and "no words" in said(box)
+        submit(box.entry[0], "a dog")
+        assert box.gallery.widget.layout.display == "" and "a dog" in said(box)
+
     def test_the_button_searches_too(self, library):
         box = plain.text_box(library)
         box.entry[0].value = "a dog"
@@ -395,12 +402,17 @@ class TestKeeping:
         assert "3 files" in box.keeping.said.value and len(list(tmp_path.iterdir())) == 3
 
     @pytest.mark.parametrize(("folder", "said"), [("file", "cannot copy to"), (" ", "say where to")])
-    def test_a_folder_that_cannot_be_written_is_said(self, box, tmp_path, monkeypatch, folder, said):
-        monkeypatch.chdir(tmp_path)
+    def test_a_folder_that_cannot_be_written_is_said(self, box, tmp_path, folder, said):
         (tmp_path / "file").write_text("")
-        box.keeping.folder.value = folder
+        box.keeping.folder.value = str(tmp_path / folder) if folder.strip() else folder
         box.keeping.copy.click()
         assert said in box.keeping.said.value and len(list(tmp_path.iterdir())) == 1
+
+    def test_a_folder_named_without_a_path_lies_beside_the_library(self, library, box):
+        box.keeping.folder.value = "kept"
+        box.keeping.copy.click()
+        beside = library.root.resolve().parent / "kept"
+        assert str(beside) in box.keeping.said.value and list(beside.iterdir())
 
 
 def test_a_file_on_drive_is_linked(library, monkeypatch):
