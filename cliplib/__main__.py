@@ -20,6 +20,7 @@ from .errors import CliplibError, printable
 CALL = re.compile(r"\b(?:library\.)?index\((?P<options>[^()]*)\)")
 MODEL = re.compile(r"\bmodel=(?P<quote>['\"])(?P<name>.+?)(?P=quote)")
 FLAGS = {"confirm_removals=True": "--confirm-removals", "retry_failed=True": "--retry-failed"}
+INDEX_OPTIONS = ("every_s", "confirm_removals", "retry_failed", "first_pass")
 DEFAULT_MODEL = "ViT-B/32"
 OPTIONS = {  # of a model, as `models.load` takes them
     "architecture": "what a checkpoint holds or was fine-tuned from, where it does not tell: ViT-B/32, ViT-H-14 ...",
@@ -55,6 +56,11 @@ def parser() -> argparse.ArgumentParser:
     )
     index.add_argument("--confirm-removals", action="store_true", help="let the rows go of many files that are gone")
     index.add_argument("--retry-failed", action="store_true", help="try again what could not be decoded before")
+    index.add_argument(
+        "--first-pass",
+        action=argparse.BooleanOptionalAction,
+        help="new photos by the previews in their files first (by default where half of them carry one)",
+    )
     taking = commands.add_parser("import", parents=[common], help="take embeddings that another program made")
     taking.add_argument("folder")
     taking.add_argument("source", help="clip-retrieval's folder, or an .npz, .csv, .parquet or .pkl")
@@ -111,7 +117,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         }
         return answer, "\n".join(map(str, findings)), 0 if answer["sound"] else 1
     if arguments.command in ("index", "import"):
-        options = {name: getattr(arguments, name, None) for name in ("every_s", "confirm_removals", "retry_failed")}
+        options = {name: getattr(arguments, name, None) for name in INDEX_OPTIONS}
         report = (
             library.index(**options) if arguments.command == "index" else library.import_embeddings(arguments.source)
         )
