@@ -65,7 +65,7 @@ class Library:
                 f"the library folder {self.root} {what}. Give a folder of photos and videos; if it is on Google Drive, "
                 "mount it first"
             )
-        self.model = absolute(model, "a model is a name or the path of a checkpoint") if is_file(model) else model
+        self.model = located(model)
         self._encoder_options = {
             "device": device,
             "precision": precision,
@@ -443,6 +443,16 @@ def absolute(path: object, what: str) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise LibraryError(f"{what}; got {shown(path)}")
     return Path(os.path.abspath(expanded(path)))
+
+
+def located(model: str | Path) -> str | Path:
+    """A model by name as it is; the path of its file, or of its folder after "local-dir:", made absolute."""
+    what, (scheme, colon, folder) = "a model is a name or the path of a checkpoint", str(model).partition(":")
+    if scheme == "local-dir" and colon:
+        return f"local-dir:{absolute(folder, what)}"
+    if not isinstance(model, str | os.PathLike):
+        raise LibraryError(f"{what}; got {shown(model)}")
+    return absolute(model, what) if is_file(model) else model
 
 
 def is_file(model: object) -> bool:

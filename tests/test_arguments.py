@@ -101,6 +101,12 @@ class TestLibraries:
     def test_several_folders_are_several_libraries(self, folder):
         assert "a library is one folder" in refused(LibraryError, lambda: cliplib.Library([folder, folder]))
 
+    def test_a_model_is_a_name_or_a_path_that_stays(self, folder, monkeypatch, tmp_path):
+        monkeypatch.chdir(tmp_path)
+        assert "a model is a name or the path" in refused(LibraryError, lambda: cliplib.Library(folder, model=3))
+        assert cliplib.Library(folder, "local-dir:mine").model == f"local-dir:{tmp_path / 'mine'}"
+        assert cliplib.Library(folder, "RN50").model == "RN50"
+
     @pytest.mark.parametrize("start", ["index", "index_in_background"])
     def test_an_option_that_is_none_is_refused_at_once(self, library, start):
         assert "did you mean every_s?" in refused(TypeError, lambda: getattr(library, start)(every=2))
