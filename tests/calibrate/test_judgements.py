@@ -241,3 +241,63 @@ class TestExchange:
         (tmp_path / "class.csv").write_bytes(content)
         with pytest.raises(JudgementError, match=message):
             judgements.merge(tmp_path / "class.csv")
+
+    def test_excel_is_told_that_the_file_is_utf_8(self, judgements, tmp_path):
+        judgements.add(TEXT, "une fenêtre", "p1.jpg", True)
+        assert judgements.save(tmp_path / "ours.csv").read_bytes().startswith(b"\xef\xbb\xbfmode,")
+
+    def test_what_a_spreadsheet_of_another_country_saved_is_read(self, judgements, tmp_path):
+        rows = [
+            "mode;query;path;relevant;time_s;origin;probability;date",
+            "text->image;a dog;p1.jpg;WAHR;;sampled;0,25;1.3.2026 10:00",
+            "text->video;a dog;v.mp4;FALSCH;1,001;top;1;2026-03-01",
+            "text->image;a dog;p2.jpg;oui;;;;",
+            "text->image;a dog;p3.jpg;yes;;;;3/4/2026",
+            "text->image;a dog;p0.jpg;yes;;guess;;",
+            "text->image;a cat;p0.jpg;yes;;sampled;1,5;",
+        ]
+        (tmp_path / "class.csv").write_text("\n".join(rows))
+        merged = judgements.merge(tmp_path / "class.csv")
+        assert merged.added == 3 and len(merged.refused) == 3
+        for refused, words in zip(
+            merged.refused, ("row 5: date is '3/4/2026'", "origin is 'guess'", "probability is"), strict=True
+        ):
+            assert words in refused
+        frame = judgements.frame().set_index("path")
+        assert frame.loc["p1.jpg", "relevant"] and frame.loc["p1.jpg", "probability"] == 0.25
+        assert not frame.loc["v.mp4", "relevant"] and frame.loc["v.mp4", "time_s"] == 1.001
+
+    def test_a_home_folder_may_be_a_tilde(self, judgements, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        judgements.add(TEXT, "a dog", "p1.jpg", True)
+        judgements.save("~/ours.csv")
+        assert (tmp_path / "ours.csv").is_file() and judgements.merge("~/ours.csv").added == 1
+
+
+class TestProvenance:
+    HOW = {"origin": "sampled", "probability": 0.125, "ranking": "cosine", "model_id": "abc", "library": "def"}
+
+    @pytest.mark.parametrize("names", [False, True])
+    def test_how_a_picture_came_to_be_judged_is_kept_and_travels(self, judgements, tmp_path, names):
+        judgements.add(TEXT, "a dog", "p1.jpg", True, **self.HOW)
+        other = Judgements(tmp_path / "other", index)
+        other.merge(judgements.save(tmp_path / "ours.csv", names=names))
+        for frame in (judgements.frame(), other.frame()):
+            assert frame[list(self.HOW)].iloc[0].to_dict() == self.HOW
+
+    def test_a_thumb_is_free(self, judgements):
+        judgements.add(TEXT, "a dog", "p1.jpg", True)
+        assert judgements.frame()["origin"].tolist() == ["free"] and judgements.frame()["probability"].isna().all()
+
+    @pytest.mark.parametrize("probability", [None, 0, 1.5])
+    def test_what_was_sampled_has_a_probability(self, judgements, probability):
+        with pytest.raises(JudgementError, match="how likely a sampled picture was chosen is over 0, at most 1"):
+            judgements.add(TEXT, "a dog", "p1.jpg", True, origin="sampled", probability=probability)
+
+    def test_unsure_takes_an_earlier_word_back_and_is_not_asked_again(self, judgements):
+        judgements.add(TEXT, "a dog", "p1.jpg", True, judge="Ada")
+        judgements.add(TEXT, "a dog", "p1.jpg", "unsure", judge="Ada")
+        assert len(judgements.frame()) == 0
+        assert judgements.frame(unsure=True)["relevant"].tolist() == ["unsure"]
+        judgements.take_back(TEXT, "a dog", "p1.jpg", judge="Ada")
+        assert len(judgements.frame(unsure=True)) == 0
