@@ -274,16 +274,17 @@ class TestExchange:
         assert (tmp_path / "ours.csv").is_file() and judgements.merge("~/ours.csv").added == 1
 
 
-class TestProvenance:
-    HOW = {"origin": "sampled", "probability": 0.125, "ranking": "cosine", "model_id": "abc", "library": "def"}
+HOW = {"origin": "sampled", "probability": 0.125, "ranking": "cosine", "model_id": "abc", "library": "def"}
 
+
+class TestProvenance:
     @pytest.mark.parametrize("names", [False, True])
     def test_how_a_picture_came_to_be_judged_is_kept_and_travels(self, judgements, tmp_path, names):
-        judgements.add(TEXT, "a dog", "p1.jpg", True, **self.HOW)
+        judgements.add(TEXT, "a dog", "p1.jpg", True, **HOW)
         other = Judgements(tmp_path / "other", index)
         other.merge(judgements.save(tmp_path / "ours.csv", names=names))
         for frame in (judgements.frame(), other.frame()):
-            assert frame[list(self.HOW)].iloc[0].to_dict() == self.HOW
+            assert frame[list(HOW)].iloc[0].to_dict() == HOW
 
     def test_a_thumb_is_free(self, judgements):
         judgements.add(TEXT, "a dog", "p1.jpg", True)
