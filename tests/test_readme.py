@@ -13,6 +13,7 @@ from PIL import Image
 import cliplib
 from cliplib.__main__ import main
 from cliplib.calibrate.cutoffs import Cutoffs
+from cliplib.media import content, kinds, photo
 from cliplib.search.results import Cutoff
 from tests.libraries import draw_picture, draw_video, save_random_clip
 
@@ -79,6 +80,18 @@ def test_the_table_of_notebooks_has_each_with_its_own_question():
     for name, question in rows.items():
         heading = nbformat.read(notebooks[name], 4).cells[0].source.splitlines()[2].removeprefix("# ")
         assert question.strip() == heading, name
+
+
+def test_what_it_reads_is_what_is_looked_at_and_can_be_opened():
+    told = README.split("## What it reads")[1].split("\n## ")[0]
+    listed = {
+        kind: set(re.findall(r"`(\.\w+)`", row)) for kind, row in re.findall(r"^\| (photos|videos) \|(.*)", told, re.M)
+    }
+    assert listed == {"photos": set(kinds.IMAGE_SUFFIXES), "videos": set(kinds.VIDEO_SUFFIXES)}
+    assert {*content.PICTURES.values(), "WebP", *content.BRANDS.values()} == {*photo.OPENERS, "HEIC"}
+    assert not kinds.KINDS.keys() & kinds.UNREAD_KINDS.keys()
+    folders = set(re.findall(r"`([^`]+)`", told.split("Left out are")[1].split("and the like")[0]))
+    assert folders <= {rule.strip("/\\") for rule in kinds.LEFT_OUT}
 
 
 def test_every_room_of_the_house_is_in_the_table():

@@ -102,14 +102,14 @@ class Shot(NamedTuple):
 
 @dataclass
 class _Seen:
-    """What one pass over a video has seen so far: `ticks_s` are those of its streams, in seconds.
+    """What one pass over a video has seen so far: `tick_s` is that of its pictures.
 
     The last frame ended at `shown_s`, the last packet at `reached_s`, that of the pictures at `pictures_s`; a clock
     that jumped stands `jumped_s` too high; `lengths_s` has how long frames stand, by their pts; `cell` is the last
     interval of a sampling that a frame was wanted for.
     """
 
-    ticks_s: list[float]
+    tick_s: float
     shown_s: float = 0.0
     reached_s: float = 0.0
     pictures_s: float = 0.0
@@ -121,7 +121,7 @@ class _Seen:
     def end_s(self, packet) -> float:
         """When what a packet holds ends; 0 where it does not say."""
         begin = packet.pts if packet.pts is not None else packet.dts or 0
-        return (begin + (packet.duration or 0)) * self.ticks_s[packet.stream_index]
+        return (begin + (packet.duration or 0)) * float(packet.time_base or 0)
 
 
 def no_video(path, why: str) -> MediaError:
@@ -313,7 +313,7 @@ class Video:
             end_s = max(end_s, told_s)
         if 0 < end_s < WEEK_S:
             return end_s
-        end_s, seen = 0.0, _Seen([float(each.time_base or 0) for each in container.streams])
+        end_s, seen = 0.0, _Seen(float(stream.time_base or 0))
         with contextlib.suppress(self._av.error.FFmpegError):  # recorded live, or a header that lies
             for packet in container.demux(stream):
                 end_s = max(end_s, seen.end_s(packet))
@@ -342,7 +342,7 @@ class Video:
 
     def _decode(self):
         """Every frame from here on as a `Shot`. MediaError at the end where some are missing."""
-        seen = _Seen([float(stream.time_base or 0) for stream in self.container.streams])
+        seen = _Seen(float(self.stream.time_base or 0))
         for packet in self._packets():
             seen.reached_s = max(seen.reached_s, seen.end_s(packet) - self.zero_s)
             if packet.stream is self.stream:
@@ -358,7 +358,7 @@ class Video:
         in H.264 and HEVC without what nobody refers to (FFmpeg's "nonref"). Nothing is deblocked: the model sees
         pixels of four or more.
         """
-        seen = _Seen([float(stream.time_base or 0) for stream in self.container.streams])
+        seen = _Seen(float(self.stream.time_base or 0))
         context = self.stream.codec_context
         context.options = {"skip_loop_filter": "all"}
         left: list = []  # of the last piece, behind the last frame that was wanted of it
@@ -422,7 +422,7 @@ class Video:
         times = sorted((packet.pts, at) for at, packet in enumerate(piece) if packet.pts is not None)
         if len(times) < len(piece):  # AVI tells when packets are decoded, not when frames are shown
             return set(range(len(piece)))
-        wanted, tick_s = set(), seen.ticks_s[self.stream.index]
+        wanted, tick_s = set(), seen.tick_s
         for (pts, at), (until, _) in itertools.zip_longest(times, times[1:], fillvalue=(following, 0)):
             if until is not None and until > pts:
                 seen.lengths_s[pts] = (until - pts) * tick_s
@@ -443,7 +443,7 @@ class Video:
         except self._av.error.FFmpegError:
             seen.damaged_at_s.append(seen.shown_s)
             return
-        tick_s = seen.ticks_s[self.stream.index]
+        tick_s = seen.tick_s
         for frame in frames:
             begin = frame.pts if frame.pts is not None else frame.dts
             time_s = seen.shown_s if begin is None else begin * tick_s - self.zero_s - seen.jumped_s
@@ -461,7 +461,7 @@ class Video:
         """The packets of the video and of the sound: a file that was cut ends early in both, a short video in one."""
         try:
             yield from self.container.demux([self.stream, *self.container.streams.audio])
-        except self._av.error.FFmpegError:
+        except (self._av.error.FFmpegError, IndexError):  # of a damaged file that names a stream it has not
             flush = self._av.Packet()  # for what the decoder still holds; the times will tell that something is missing
             flush.stream = self.stream
             yield flush

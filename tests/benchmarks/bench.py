@@ -30,7 +30,7 @@ FULL = {
     "rows": 1_000_000,
     "files": 100_000,
     "memory": (1_000, 10_000),
-    "film_s": 16,
+    "film_s": 30,
 }
 QUICK = {
     "photos": 64,

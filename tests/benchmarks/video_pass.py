@@ -55,22 +55,20 @@ def _prepared(encoder, images):
 
 
 def _film(file: Path, codec: str, options: dict, seconds: int) -> Path:
-    """A camera that pans over soft shapes with the grain of a sensor, another scene every four seconds."""
+    """A camera that pans over soft shapes with a fine texture, another scene every four seconds."""
     random = np.random.default_rng(0)
     width, height = SIZE
-    grain = random.normal(0, 1.5, (height, width, 1)).astype(np.float32)
+    texture = random.normal(0, 6, (height * 3 // 2, width * 3 // 2, 1)).astype(np.float32)
     with av.open(str(file), "w") as output:
         stream = output.add_stream(codec, rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         for second in range(seconds):
             if second % 4 == 0:
                 small = Image.fromarray(random.integers(0, 256, (16, 32, 3), np.uint8))
-                scene = np.asarray(
-                    small.resize((width * 3 // 2, height * 3 // 2), Image.Resampling.BICUBIC), np.float32
-                )
+                scene = np.asarray(small.resize(texture.shape[1::-1], Image.Resampling.BICUBIC), np.float32) + texture
             for number in range(RATE):
                 at = (second % 4 * RATE + number) * 4
-                view = scene[at // 2 : at // 2 + height, at : at + width] + np.roll(grain, 37 * number, axis=1)
+                view = scene[at // 2 : at // 2 + height, at : at + width]
                 image = np.clip(view, 0, 255).astype(np.uint8)
                 output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         output.mux(stream.encode(None))

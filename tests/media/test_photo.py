@@ -24,7 +24,7 @@ from tests.torture import MODEL, StubEncoder
 
 pillow_heif = pytest.importorskip("pillow_heif")
 RED, GREEN, BLUE, WHITE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (128, 128, 128)
-FORMATS = ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF"]
+FORMATS = ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG2000", "PPM"]
 TURNED_FORMATS = ["JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIF"]
 STORED_FROM_UPRIGHT = {  # how a camera held another way stores the upright picture; the second inverse of EXIF's table
     1: None,
