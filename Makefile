@@ -29,6 +29,7 @@ test-colab:  ## run the widget, media and store tests and two notebooks on the v
 	.venv-colab/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/widgets/test_widgets.py \
 		tests/media/test_photo.py tests/cache/test_store.py tests/test_notebooks.py \
 		-k "not runs_from_top or 03_text_to_image or 05_text_to_video"
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_browser_elsewhere.py -k 7
 
 test-lowest:  ## run the store, media and index tests on the lowest versions that are declared
 	@$(PYTHON) .ci/setup.py test
