@@ -8,6 +8,7 @@ have more than `COLUMNS`, see `format`: these come after the embedding, and stay
 
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -51,6 +52,7 @@ UNSAFE = r"(?s)^$|^[/\\]|^.:|\x00|(^|[/\\])\.\.?([/\\]|$)"
 BOMB_RATIO = 50  # embeddings hardly compress: more than this, and over 256 MB, is no index
 
 
+@cache
 def schema(dim: int) -> pa.Schema:
     """The schema of an index whose embeddings have `dim` numbers."""
     embedding = pa.list_(pa.field("element", pa.float32(), nullable=False), dim)
