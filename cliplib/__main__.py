@@ -43,7 +43,10 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="one JSON object on standard output")
     asking = argparse.ArgumentParser(add_help=False)
     asking.add_argument("-k", type=int, default=5, help="how many results at most (default 5)")
-    asking.add_argument("--threshold", type=float, help="smallest cosine (default: the library's own for the mode)")
+    asking.add_argument("--threshold", type=float, help="smallest cosine (default: a cutoff on the match)")
+    asking.add_argument(
+        "--ranking", choices=("match", "cosine"), default="match", help="what orders results (default match)"
+    )
     asking.add_argument("--folder", dest="within", metavar="FOLDER", help="only below this folder of the library")
     asking.add_argument("--since", metavar="DAY", help="only what was taken on this day or later, YYYY-MM-DD")
     asking.add_argument("--until", metavar="DAY", help="only what was taken on this day or earlier")
@@ -127,11 +130,11 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         beside = {"not_read": report.not_read, "left_out": report.found.left_out}
         return counts | {"skipped": skipped, "problems": report.problems} | beside, str(report), 0
     query = image(arguments.query) if arguments.command == "similar" else arguments.query
-    scores = library.score(query, "frame" if arguments.command == "videos" else "image")
+    scores = library.score(query, "frame" if arguments.command == "videos" else "image", arguments.ranking)
     scores = scores.only(arguments.within, arguments.since, arguments.until)
     hits = scores.top(arguments.k, arguments.threshold)
-    found = [{"path": hit.path, "score": hit.score, "time_s": hit.time_s} for hit in hits]
-    return {"hits": found, "threshold": hits.threshold, "banner": hits.warning}, str(hits), 0
+    found = [{"path": h.path, "match": h.match, "score": h.score, "time_s": h.time_s} for h in hits]
+    return {"hits": found, "threshold": hits.threshold, "scale": hits.scale, "banner": hits.warning}, str(hits), 0
 
 
 def main(argv: list[str] | None = None) -> int:

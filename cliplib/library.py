@@ -23,6 +23,7 @@ from .index.background import Indexing
 from .index.report import IndexReport
 from .index.update import every_s_of, update
 from .places import expanded
+from .search.bank import Background
 from .search.engine import SearchEngine
 from .search.mode import Mode
 from .search.query import Query
@@ -43,7 +44,9 @@ class Library:
     ~/.cache/cliplib. `device` and `precision` are
     the encoder's (None: the best at hand), which is loaded when needed. `embeddings`: "float16" makes the index half as
     large, and index() rewrites what is there; cosines change by less than 0.001. "float32" is exact; None leaves an
-    index as it is, and a new one is exact. LibraryError when the folder is not there.
+    index as it is, and a new one is exact. `ranking`: what orders and cuts results unless a search says otherwise,
+    "match" (`search.background`) or "cosine", the paper's way. `bank`: the texts that a match compares with, a file or
+    a list, for a library in another language or about one subject. LibraryError when the folder is not there.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class Library:
         activation: str | None = None,
         embeddings: str | None = None,
         architecture: str | None = None,
+        ranking: str = "match",
+        bank: str | Path | Iterable[str] | None = None,
     ):
         self.root = absolute(root, "a library is one folder, a text or a path; for several make a library of each")
         if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
@@ -66,6 +71,7 @@ class Library:
                 "mount it first"
             )
         self.model = located(model)
+        self._ranking, self._bank = _known(ranking), bank
         self._encoder_options = {
             "device": device,
             "precision": precision,
@@ -165,7 +171,8 @@ class Library:
         """What answers the searches, from the index as it is now; a new one after every change of the index."""
         if self._engine is None:
             cutoffs = Cutoffs(self.profiles, self.encoder.thresholds)
-            self._engine = SearchEngine(self.store, self.encoder, cutoffs, self.root, self.cache / "clips")
+            clips, background = self.cache / "clips", Background(self.encoder, self.folder, self._bank)
+            self._engine = SearchEngine(self.store, self.encoder, cutoffs, self.root, clips, background)
         return self._engine
 
     def __len__(self) -> int:
@@ -269,40 +276,51 @@ class Library:
         cache = self.cache if beside is None or any(self.cache.glob("*/manifest*.json")) else beside
         return doctor.check(self.root, cache, by_content)
 
-    # the three questions; each takes a composed query, too: 2 * cliplib.text("a dog") + cliplib.image("pool.jpg")
+    # the three questions; each takes a composed query, too: 2 * cliplib.text("a dog") + cliplib.image("pool.jpg").
+    # `threshold`: a number is a cosine, and cuts in the cosine's order; None or "auto": see `Scores.chosen`. `ranking`:
+    # "match" or "cosine" (None: the library's).
 
-    def search(self, text: str | Query, k: int = 5, threshold: float | None = None) -> Hits:
-        """Text to image: the best `k` photos with a cosine of at least `threshold` (None: the library's own)."""
-        return self.score(text, "image").top(k, threshold)
+    def search(
+        self, text: str | Query, k: int = 5, threshold: float | str | None = None, *, ranking: str | None = None
+    ) -> Hits:
+        """Text to image: the best `k` photos that reach the threshold."""
+        return self.score(text, "image", ranking).top(k, threshold)
 
-    def similar(self, image, k: int = 5, threshold: float | None = None) -> Hits:
+    def similar(self, image, k: int = 5, threshold: float | str | None = None, *, ranking: str | None = None) -> Hits:
         """Image to image: a file, a PIL image, or a photo of the library; that and its copies are not found."""
-        return self.score(image_query(image), "image").top(k, threshold)
+        return self.score(image_query(image), "image", ranking).top(k, threshold)
 
     def search_videos(
-        self, text: str | Query | None = None, k: int = 5, threshold: float | None = None, *, image=None
+        self,
+        text: str | Query | None = None,
+        k: int = 5,
+        threshold: float | str | None = None,
+        *,
+        image=None,
+        ranking: str | None = None,
     ) -> Hits:
         """Text to video frame, or with `image=` image to video frame; each hit has its time in seconds."""
         if (text is None) == (image is None):
             raise QueryError("search_videos needs a text or image=..., one of the two")
-        return self.score(image_query(image) if text is None else text, "frame").top(k, threshold)
+        return self.score(image_query(image) if text is None else text, "frame", ranking).top(k, threshold)
 
-    def score(self, query, kind: str = "image") -> Scores:
-        """The cosine of every row of one kind ("image" or "frame") with a query: a text, an image as a path object or
-        PIL image, or a `Query`. Photos of the library that are part of the query are not among its results, nor are
-        their copies: files of the same content, whatever their names.
+    def score(self, query, kind: str = "image", ranking: str | None = None) -> Scores:
+        """The cosine and the match of every row of one kind ("image" or "frame") with a query: a text, an image as a
+        path object or PIL image, or a `Query`. Photos of the library that are part of the query are not among its
+        results, nor are their copies: files of the same content, whatever their names.
 
         A string is always a text here; for a file name as an image query give `Path(name)`. No encoding is needed to
         take `.top()`. QueryError for a query without terms, or whose terms cancel.
         """
-        return next(self.scores([query], kind))
+        return next(self.scores([query], kind, ranking))
 
-    def scores(self, queries: Iterable, kind: str = "image") -> Iterator[Scores]:
+    def scores(self, queries: Iterable, kind: str = "image", ranking: str | None = None) -> Iterator[Scores]:
         """`score` of many queries, one after the other: compared together, which is many times faster."""
         if self._indexing:
             self.refresh()
         self._refuse_empty()
-        return self.engine.scores([queries] if isinstance(queries, str | Query | os.PathLike) else list(queries), kind)
+        queries = [queries] if isinstance(queries, str | Query | os.PathLike) else list(queries)
+        return self.engine.scores(queries, kind, _known(ranking or self._ranking))
 
     def _refuse_empty(self) -> None:
         """Raise LibraryError where there is nothing to search, with the other models that have an index here.
@@ -320,15 +338,24 @@ class Library:
             f"the index of {self.root} for {name!r} is empty: run library.index() first, or take {there}, which has one"
         )
 
-    def tags(self, words: Iterable[str], k: int = 12, threshold: float | None = None) -> Tags:
-        """Zero-shot tags, for browsing: of each of `words` the best `k` photos with a cosine of at least `threshold`
-        (None: the library's own; calibrate it first). A photo may have several tags, or none."""
+    def tags(
+        self,
+        words: Iterable[str],
+        k: int = 12,
+        threshold: float | str | None = None,
+        *,
+        ranking: str | None = None,
+    ) -> Tags:
+        """Zero-shot tags, for browsing: of each of `words` the best `k` photos that reach the threshold. A photo may
+        have several tags, or none.
+        """
         words = [words] if isinstance(words, str) else list(dict.fromkeys(words))
-        return Tags({word: scores.top(k, threshold) for word, scores in zip(words, self.scores(words), strict=True)})
+        scores = self.scores(words, ranking=ranking)
+        return Tags({word: of_word.top(k, threshold) for word, of_word in zip(words, scores, strict=True)})
 
     def threshold(self, mode: str) -> float:
-        """The cutoff that `threshold=None` means for a mode such as "text->image": the calibrated one, where there is a
-        profile; else the model's own.
+        """The cosine that `threshold=None` means with ranking="cosine" for a mode such as "text->image": the calibrated
+        one, where there is a profile; else the model's own.
 
         A query of texts and images is of mode "mixed->image" or "mixed->video", and takes the lower of its two parts'
         cutoffs: its scores lie between theirs. QueryError for any other mode.
@@ -466,3 +493,9 @@ def refuse(unknown: Iterable[str], call: str, known: Iterable[str]) -> None:
         near = get_close_matches(name, known, n=1, cutoff=0.3)
         meant = f": did you mean {near[0]}?" if near else "."
         raise TypeError(f"{call}() has no option {name!r}{meant} It takes {', '.join(known)}")
+
+
+def _known(ranking: str) -> str:
+    if ranking not in ("match", "cosine"):
+        raise QueryError(f"ranking is {ranking!r}: it can be 'match' or 'cosine'")
+    return ranking

@@ -11,10 +11,13 @@ import numpy as np
 from captions import Writer
 from world import random_scene
 
+from cliplib import models
+
 BANKS = Path(__file__).resolve().parent.parent / "cliplib" / "search" / "banks"
 VERSION = 1
 DRAWN_EACH = 400
 SEED = 41
+ONE_MEANING = 0.99  # the cosine of two captions that say the same
 
 # What one can point at: everything here gets its article.
 THINGS = {
@@ -212,21 +215,28 @@ def everyday():
     return list(dict.fromkeys(texts))
 
 
-def drawn():
-    """The texts for the drawn world, none twice: 400 captions of whole scenes, of parts, and of single things."""
+def drawn(encoder):
+    """The texts for the drawn world, and their embeddings by the tiny model: of 400 captions each of whole scenes, of
+    parts, and of single things, those that it does not take for one before ("sunset" has fourteen wordings).
+    """
     random = np.random.default_rng(SEED)
     writer, texts = Writer(random), {}
     for write in (writer.whole, writer.partial, writer.short):
         least = len(texts) + DRAWN_EACH
         while len(texts) < least:
             texts[write(random_scene(random))[0]] = None
-    return list(texts)
+    texts, rows = list(texts), encoder.encode_texts(list(texts))
+    same = np.tril(rows @ rows.T >= ONE_MEANING, -1).any(axis=1)
+    return [text for text, again in zip(texts, same, strict=True) if not again], rows[~same]
 
 
 def main():
-    """Write both files."""
+    """Write both files, and the embeddings of the drawn one by the tiny model, whose own world it is."""
     BANKS.mkdir(exist_ok=True)
-    for name, texts in (("everyday", everyday()), ("drawn", drawn())):
+    encoder = models.load("tiny", device="cpu", precision="fp32")
+    captions, rows = drawn(encoder)
+    np.save(BANKS / f"drawn-{encoder.model_id[:12]}.npy", rows.astype(np.float16))
+    for name, texts in (("everyday", everyday()), ("drawn", captions)):
         first = f"# {name}, version {VERSION}: {len(texts)} texts, written by data/bank.py"
         (BANKS / f"{name}.txt").write_text("\n".join([first, *texts]) + "\n", encoding="utf-8")
         print(first[2:])

@@ -30,5 +30,5 @@ class Cutoffs:
             return Cutoff(min(part.value for part in parts))
         profile = self._profiles.get(mode)
         if profile:
-            return Cutoff(profile.threshold, profile.odds_of)
+            return Cutoff(profile.threshold, profile.odds_of, profile.scale, calibrated=True)
         return Cutoff({**PAPER_THRESHOLDS, **self._thresholds}[mode])

@@ -20,7 +20,8 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Profile:
-    """What calibrating gave for a mode such as "text->image": `threshold`, a cosine, by `rule` from `source`.
+    """What calibrating gave for a mode such as "text->image": `threshold`, by `rule` from `source`; a cosine, or
+    a match where `scale` says so.
 
     `model` is what the scores came from: `model_id`, `name` and `preprocessing`. `queries` and `judgements` count what
     it was taken from; `library` is the hash of the pictures; `seed` and `versions` are for repeating it. `odds` is what
@@ -41,6 +42,7 @@ class Profile:
     date: str = ""
     curve: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     odds: Promise | None = None
+    scale: str = "cosine"
 
     def odds_of(self, values: np.ndarray) -> Callable[[float], Odds | None]:
         """How many pictures are right at a score, for a query with these scores, float (n,): see `Promise.of`."""
@@ -139,7 +141,8 @@ def _profile(body: dict) -> Profile:
     curve = tuple(tuple(map(float, numbers)) for numbers in facts["curve"])
     odds = Promise(**facts["odds"]) if facts.get("odds") else None  # older ones have none
     profile = Profile(**facts | {"curve": curve, "odds": odds})
-    sound = profile.mode in MODES and -1 <= profile.threshold <= 1 and isinstance(profile.model, dict)
+    known = profile.mode in MODES and profile.scale in ("cosine", "match")
+    sound = known and -1 <= profile.threshold <= 1 and isinstance(profile.model, dict)
     if not sound or len({len(side) for side in profile.curve}) > 1:
         raise ValueError(f"it gives {profile.threshold!r} for {profile.mode!r}")
     return profile

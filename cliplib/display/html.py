@@ -208,7 +208,7 @@ def scale_of(hits: Hits) -> Scale | None:
     """What bars of these hits are measured by; None for hits of no search."""
     if hits.scores is None:
         return None
-    if getattr(hits, "scale", "cosine") == "match":
+    if hits.scale == "match":
         return replace(Scale.of(hits.scores.matching.values, hits.threshold), unit="match")
     return Scale.of(hits.scores.values, hits.threshold)
 

@@ -38,6 +38,7 @@ SPANNED = 0.95  # of the variance of the bank's texts, which the span holds
 LEAST_TEXTS = 64  # that span enough to compare pictures by
 ALIKE = 0.55  # the match from which two pictures can be alike
 NEARNESS = 0.7  # the window below the best picture, as a share of its distance from the query
+MIXED_SHARE = 0.65  # of the way from the median picture to the best, where a composed query is cut
 CENTRED_ALIKE, CENTRED_NEARNESS = 0.12, 1.2  # the same two where the bank is of pictures
 OF_ONE_KIND = 0.8  # the cosine between the means of a bank and a gallery, both of pictures: texts and photos have 0.3
 SAME_PICTURE = 1 - 1e-4  # a match of the query's own row
@@ -187,6 +188,17 @@ def image_cutoff(matches: np.ndarray, alike: float = ALIKE, nearness: float = NE
     """
     best = _highest(matches[~(matches >= SAME_PICTURE)])
     return max(alike, best - nearness * float(np.sqrt(2 - 2 * best))) if np.isfinite(best) else alike
+
+
+def mixed_cutoff(matches: np.ndarray) -> float:
+    """Where to cut the matches, float (n,), of a sum of texts or pictures, or of a query that was refined; NaN does
+    not count.
+
+    What such a sum reaches hangs on its terms, so the library itself is the scale: an answer lies in the upper part of
+    the way from the median picture to the best.
+    """
+    best = _highest(matches)
+    return best if not np.isfinite(best) else best - (1 - MIXED_SHARE) * (best - float(np.nanmedian(matches)))
 
 
 def text_matches(

@@ -4,8 +4,8 @@
 
     blocks.search(library, "a dog walking on the beach")
 
-The answer is that of `library.search`. It takes as long as reading and unpacking the parts; once they are laid flat,
-which takes disk instead, as long as reading their embeddings:
+The answer is that of `library.search` with ranking="cosine". It takes as long as reading and unpacking the parts; once
+they are laid flat, which takes disk instead, as long as reading their embeddings:
 
     blocks.lay_flat(library)
 
@@ -77,7 +77,8 @@ def search(
     threshold: float | None = None,
     each: Callable = map,
 ) -> Hits:
-    """`library.search(text)`, or with kind="frame" `search_videos`, without opening the index.
+    """`library.search(text, ranking="cosine")`, or with kind="frame" `search_videos`, without opening the index: what a
+    match needs of each row is not at hand there.
 
     Memory holds one block and what was found, whatever the index holds. `each` maps a function over parts: `map` here,
     `cluster` has one over machines. CacheError for a damaged part. A path that two writers indexed at once may appear

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,19 @@ from ..errors import LibraryError, MediaError, QueryError
 from ..media.photo import fitted, open_photo
 from ..places import target
 from . import footage, ranking
+from .background import (
+    PAPER_IMAGE,
+    image_cutoff,
+    image_matches,
+    mixed_cutoff,
+    text_cutoff,
+    text_matches,
+)
+from .bank import Background
 from .mode import Mode
 from .moments import Moment, Stretch
 from .query import Query, nonsense, query_of, stored_path
-from .results import Cutoff, Hit, Scores
+from .results import Cutoff, Hit, Matching, Scores
 
 if TYPE_CHECKING:
     from ..cache.reader import IndexReader
@@ -40,10 +50,19 @@ class SearchEngine:
         cutoff: the cutoff of a mode, unless a search says otherwise.
         root: the folder that the rows' paths are relative to.
         clips: a folder for the previews of moments.
+        background: the bank of texts that matches are made with; None: the cosine alone ranks.
     """
 
-    def __init__(self, index: IndexReader, encoder: Encoder, cutoff: Callable[[Mode], Cutoff], root: Path, clips: Path):
-        self.encoder, self.root, self.clips = encoder, root, clips
+    def __init__(
+        self,
+        index: IndexReader,
+        encoder: Encoder,
+        cutoff: Callable[[Mode], Cutoff],
+        root: Path,
+        clips: Path,
+        background: Background | None = None,
+    ):
+        self.encoder, self.root, self.clips, self._background = encoder, root, clips, background
         self._index, self._rows, self._cutoff = index, index.rows, cutoff
         self._galleries: dict[str, tuple[pa.Table, np.ndarray]] = {}
         self._floors: dict[str, float] = {}
@@ -70,8 +89,14 @@ class SearchEngine:
 
     # from queries to scores
 
-    def scores(self, queries: Sequence[str | Query | os.PathLike | Image.Image], row_kind: str) -> Iterator[Scores]:
+    def scores(
+        self,
+        queries: Sequence[str | Query | os.PathLike | Image.Image],
+        row_kind: str,
+        ranking_by: str = "match",
+    ) -> Iterator[Scores]:
         """Every row's cosine with each query, one query after the other; a product of matrices for `TOGETHER` of them.
+        And, unless `ranking_by` is "cosine", its match.
 
         A query is a text, what `query.image` takes, or a `Query`. Photos of the library that are terms of it are left
         out of its answer, and so is every file with the content of one.
@@ -83,24 +108,29 @@ class SearchEngine:
             words = [term.value for query in some for term in query.terms if term.kind == "text"]
             texts = iter(self.encoder.encode_texts(words))
             understood = [self._understood(query, texts) for query in some]
-            embeddings = np.array([embedding for _, embedding, _ in understood])
+            embeddings = np.array([embedding for _, embedding, _, _ in understood])
             together = ranking.cosines(self.gallery(row_kind)[1], embeddings if len(some) > 1 else embeddings[0])
-            for (query, embedding, own), values in zip(understood, np.atleast_2d(together), strict=True):
-                scores = self._scores(values, embedding, str(query), Mode.of(query.kind, row_kind), query.terms)
+            for (query, embedding, own, words), values in zip(understood, np.atleast_2d(together), strict=True):
+                mode = Mode.of(query.kind, row_kind)
+                scores = self._scores(values, embedding, str(query), mode, query.terms, words, ranking_by)
                 for digest in own:
-                    scores.values[pc.equal(scores.rows["digest"], digest).to_numpy()] = np.nan
+                    same = pc.equal(scores.rows["digest"], digest).to_numpy()
+                    scores.values[same] = np.nan
+                    if scores.matching:
+                        scores.matching.values[same] = np.nan
                 yield scores
 
-    def score_vector(self, embedding: np.ndarray, name: str, mode: Mode) -> Scores:
+    def score_vector(self, embedding: np.ndarray, name: str, mode: Mode, ranking_by: str = "match") -> Scores:
         """The scores of a direction.
 
         Args:
             embedding: float (d,).
             name: what the answer calls the query.
             mode: what the direction came from, and which rows are compared.
+            ranking_by: "match" or "cosine".
         """
         values = ranking.cosines(self.gallery(mode.row_kind)[1], embedding)
-        return self._scores(values, embedding, name, mode)
+        return self._scores(values, embedding, name, mode, (), 0.0, ranking_by)
 
     def noise_floor(self, row_kind: str) -> float:
         """What texts that mean nothing reach on the rows of a kind; measured once, see `ranking.noise_floor`."""
@@ -109,19 +139,46 @@ class SearchEngine:
             self._floors[row_kind] = ranking.noise_floor(best)
         return self._floors[row_kind]
 
-    def _scores(self, values: np.ndarray, embedding: np.ndarray, name: str, mode: Mode, terms=()) -> Scores:
+    def other_words(self, row_kind: str, position: int) -> str | None:
+        """The text of the bank that fits a row best; None where there is no bank."""
+        if self._background is None:
+            return None
+        row = self.gallery(row_kind)[1][position]
+        return self._background.texts[int(np.argmax(self._background.vectors @ row))]
+
+    def _scores(
+        self, values: np.ndarray, embedding: np.ndarray, name: str, mode: Mode, terms, words: float, ranking_by: str
+    ) -> Scores:
         if not self._rows.num_rows:
             raise LibraryError(f"the index of {self.root} is empty: run library.index() first")
         cutoff = self._cutoff(mode)
         if Query(terms).plain is None:  # the expected precision was measured on single queries
             cutoff = replace(cutoff, odds_of=None)
-        elif cutoff.odds_of:  # a score is read against all rows, also once a filter leaves some of them out
-            odds = cutoff.odds_of(values)
+        matching = self._matching(values, embedding, mode, terms, words) if ranking_by == "match" else None
+        if cutoff.odds_of:  # a score is read against all rows, also once a filter leaves some of them out
+            odds = cutoff.odds_of(matching.values if matching and cutoff.scale == "match" else values)
             cutoff = replace(cutoff, odds_of=lambda _: odds)
-        return Scores(name, mode, values, self.gallery(mode.row_kind)[0], cutoff, embedding, terms, self)
+        rows = self.gallery(mode.row_kind)[0]
+        return Scores(name, mode, values, rows, cutoff, embedding, terms, self, matching)
 
-    def _understood(self, query: Query, texts: Iterator[np.ndarray]) -> tuple[Query, np.ndarray, set[str]]:
-        """The query with its photos by their paths in the index, its direction, float32 (d,), and their digests.
+    def _matching(self, cosines: np.ndarray, embedding: np.ndarray, mode: Mode, terms, words: float) -> Matching | None:
+        """The matches of all rows, by what the query is made of, with the rule of their cutoff."""
+        if self._background is None or not len(cosines):
+            return None
+        rows, gallery = self.gallery(mode.row_kind)
+        bank, statistics = self._background, self._background.statistics(rows, gallery, mode.row_kind)
+        if mode.query == "image":
+            values = image_matches(embedding[None], gallery, bank.axes, statistics)[0]
+            rule = image_cutoff if len(bank.axes) else lambda matches: PAPER_IMAGE
+            return Matching(values, rule)
+        if (plain := Query(terms).plain) and plain.kind == "text":
+            values = text_matches(cosines[None], embedding[None], gallery, bank.vectors, statistics)[0]
+            return Matching(values, partial(text_cutoff, statistics=statistics))
+        return Matching(cosines - np.float32(words) * statistics.level, mixed_cutoff)
+
+    def _understood(self, query: Query, texts: Iterator[np.ndarray]) -> tuple[Query, np.ndarray, set[str], float]:
+        """The query with its photos by their paths in the index, its direction, float32 (d,), their digests, and how
+        much of a row's background belongs to it: of texts alone the sum of their weights over the length of the sum.
 
         `texts` has the embeddings of its texts next.
         """
@@ -129,9 +186,11 @@ class SearchEngine:
             (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
             for term in query.terms
         ]
-        embedding = ranking.composed([row for row, _, _ in parts], [term.weight for term in query.terms])
+        vectors, weights = np.array([row for row, _, _ in parts]), np.array([term.weight for term in query.terms])
+        embedding = ranking.composed(vectors, weights)
         terms = (replace(term, value=value) for term, (_, value, _) in zip(query.terms, parts, strict=True))
-        return Query(tuple(terms)), embedding, {digest for _, _, digest in parts} - {None}
+        words = float(weights.sum() / np.linalg.norm(weights @ vectors)) if query.kind == "text" else 0.0
+        return Query(tuple(terms)), embedding, {digest for _, _, digest in parts} - {None}, words
 
     def _picture(self, picture) -> tuple[np.ndarray, str | os.PathLike | Image.Image, str | None]:
         """The embedding, float32 (d,), of a picture of a query, what the picture is, and its digest: a photo of the

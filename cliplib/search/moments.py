@@ -48,7 +48,8 @@ class Moment:
     """A stretch of a video in which a query holds.
 
     `path` is POSIX, relative to the library's root. `start_s`, `end_s` and `peak_s` are the seconds that a player's
-    `currentTime` shows; `score` is the cosine at the peak, the best frame. `digest` names the content.
+    `currentTime` shows; `score` is the cosine at the peak, the best frame, and `match` its match, None where the cosine
+    ranks. `digest` names the content.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Moment:
     score: float
     digest: str = field(default="", repr=False)
     engine: Videos | None = field(default=None, repr=False, compare=False)
+    match: float | None = field(default=None, compare=False)
 
     @property
     def length_s(self) -> float:
@@ -90,7 +92,8 @@ class Moment:
 class Moments(Sequence):
     """The best moments of a query, best first, none overlapping: a sequence of `Moment`.
 
-    `best_score` is that of the best frame, whether it reaches the threshold or not.
+    `best_score` is that of the best frame, whether it reaches the threshold or not; both are matches or cosines, as
+    `scale` says.
     """
 
     query: str
@@ -99,6 +102,7 @@ class Moments(Sequence):
     moments: tuple[Moment, ...]
     best_score: float = float("nan")
     engine: Videos | None = field(default=None, repr=False, compare=False)
+    scale: str = "cosine"
 
     @property
     def warning(self) -> str:
@@ -116,10 +120,12 @@ class Moments(Sequence):
         return self.moments[index]
 
     def to_frame(self) -> pd.DataFrame:
-        """A pandas DataFrame with the columns path, start_s, end_s, peak_s, score; one row a moment."""
+        """A pandas DataFrame with the columns path, start_s, end_s, peak_s, match (where matches rank) and score; one
+        row a moment.
+        """
         import pandas as pd
 
-        columns = ["path", "start_s", "end_s", "peak_s", "score"]
+        columns = ["path", "start_s", "end_s", "peak_s", *(["match"] if self.scale == "match" else []), "score"]
         return pd.DataFrame([[getattr(moment, name) for name in columns] for moment in self.moments], columns=columns)
 
     def save(self, file: str | Path) -> Path:
@@ -132,10 +138,13 @@ class Moments(Sequence):
         """Why there are none, in words."""
         if math.isnan(self.best_score):
             return "Nothing was compared: no frame of the index passes the filters."
+        if self.scale == "match":
+            return f"Nothing here matches {self.query!r}: no frame fits it better than other words would."
         return f"Nothing reaches the threshold; the best frame scores {self.best_score:.3f}."
 
     def __str__(self) -> str:
-        lines = [f"{self.query}  ({self.mode}, moments that reach {self.threshold:.2f}: {len(self)})"]
+        reach = f"{self.threshold:.2f}" if self.scale == "cosine" else f"a match of {self.threshold:.3f}"
+        lines = [f"{self.query}  ({self.mode}, moments that reach {reach}: {len(self)})"]
         lines += [str(moment) for moment in self.moments]
         if not self.moments:
             lines += [self.nothing()]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
@@ -45,8 +46,11 @@ class Engine(Videos, Protocol):
     def noise_floor(self, row_kind: str) -> float:
         """What texts that mean nothing reach on the rows of a kind."""
 
-    def score_vector(self, embedding: np.ndarray, name: str, mode: Mode) -> Scores:
+    def score_vector(self, embedding: np.ndarray, name: str, mode: Mode, ranking_by: str = "match") -> Scores:
         """The scores of a direction, float (d,), that is called `name`."""
+
+    def other_words(self, row_kind: str, position: int) -> str | None:
+        """The text of the bank that fits a row best; None where there is no bank."""
 
     def refined(self, path: str, stretch: Stretch, threshold: float, embedding: np.ndarray) -> Stretch:
         """The stretch of a video with its edges where the scores step."""
@@ -72,7 +76,8 @@ class Odds(NamedTuple):
 class Cutoff:
     """From which score on a row is found, unless a search says otherwise.
 
-    `value` is a cosine. Once the library was calibrated for the mode, `odds_of` gives of all scores of a query, float
+    `value` is a cosine, or a match where `scale` says so. `calibrated`: people judged it, so that it goes before the
+    cutoff without labels. Once the library was calibrated for the mode, `odds_of` gives of all scores of a query, float
     (n,), a function from one of them to its `Odds`; None before.
     """
 
@@ -80,17 +85,40 @@ class Cutoff:
     odds_of: Callable[[np.ndarray], Callable[[float], Odds | None]] | None = field(
         default=None, repr=False, compare=False
     )
+    scale: str = "cosine"
+    calibrated: bool = False
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The matches of all rows with a query, see `background`: `values`, float32 (n,), NaN where a row may not be found.
+
+    `rule` takes them to the cutoff without labels.
+    """
+
+    values: np.ndarray = field(repr=False)
+    rule: Callable[[np.ndarray], float] = field(repr=False)
+
+    @cached_property
+    def cutoff(self) -> float:
+        """The match from which a row is found: of these rows, filtered or not."""
+        return float(self.rule(self.values))
+
+    def only(self, keep: np.ndarray) -> Matching:
+        """The same with rows left out, bool (n,)."""
+        return replace(self, values=np.where(keep, self.values, np.float32(np.nan)))
 
 
 @dataclass(frozen=True)
 class Hit:
     """One found photo or frame.
 
-    `path` is POSIX, relative to the library's root; `score` the cosine similarity with the query; `time_s` the seconds
-    that a player's `currentTime` shows, None for a photo; `digest` names the content; `taken_at` is ISO 8601, local
-    time. `alike` are the paths of the near-duplicates that were folded into it, the best first, one for each row: of a
-    video that has many frames alike the path comes many times. `expected_precision` is the share of the pictures with
-    this score that are right, 0 to 1, once the library was calibrated, and `precision_range` its 95 % interval; None
+    `path` is POSIX, relative to the library's root; `score` the cosine similarity with the query; `match` how much
+    better it fits than other texts would, None where the cosine ranks; `time_s` the seconds that a player's
+    `currentTime` shows, None for a photo; `digest` names the content; `taken_at` is ISO 8601, local time. `alike`
+    are the paths of the near-duplicates that were folded into it, the best first, one for each row: of a video that
+    has many frames alike the path comes many times. `expected_precision` is the share of the pictures with this
+    score that are right, 0 to 1, once the library was calibrated, and `precision_range` its 95 % interval; None
     before, and outside of what was judged.
     """
 
@@ -104,11 +132,15 @@ class Hit:
     alike: tuple[str, ...] = ()
     expected_precision: float | None = None
     precision_range: tuple[float, float] | None = None
+    match: float | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         when = "" if self.time_s is None else f"  at {clock(self.time_s)}"
         alike = f"  +{len(self.alike)} alike" if self.alike else ""
-        return f"{self.score:6.3f}  {printable(self.path)}{when}{alike}" + (f"  ({self.odds})" if self.odds else "")
+        match = "" if self.match is None else f"{self.match:6.3f}  cosine "
+        return f"{match}{self.score:6.3f}  {printable(self.path)}{when}{alike}" + (
+            f"  ({self.odds})" if self.odds else ""
+        )
 
     @property
     def odds(self) -> str:
@@ -126,6 +158,7 @@ class Scores:
     Taking hits from it costs no encoding, so a slider can move the threshold freely. NaN marks a row that may not be
     found, such as the query picture itself, or one that a filter leaves out. `embedding`, float32 (d,), is the query's;
     `terms` what it was composed of, empty once it was refined; `engine` gave the answer, None for scores of no library.
+    `matching` are the matches of the same rows; None where the cosine ranks.
     """
 
     query: str
@@ -136,11 +169,26 @@ class Scores:
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
     terms: tuple[Term, ...] = field(default=(), repr=False, compare=False)
     engine: Engine | None = field(default=None, repr=False, compare=False)
+    matching: Matching | None = field(default=None, repr=False, compare=False)
 
     @property
     def threshold(self) -> float:
-        """The cosine that `threshold=None` means: the calibrated cutoff of the mode, or the model's own."""
+        """The cosine of `cutoff`: the calibrated one of the mode, or the model's own. See `chosen` for `None`."""
         return self.cutoff.value
+
+    def chosen(self, threshold: float | str | None) -> tuple[Matching | None, float]:
+        """What a threshold means: the matches that order and cut, or None for the cosines; and where they cut.
+
+        A number is a cosine. "auto" is the cutoff without labels; None the calibrated one, where there is one, else
+        "auto". Where the cosine ranks, both are `threshold`.
+        """
+        auto = isinstance(threshold, str) and threshold == "auto"
+        if threshold is not None and not auto:
+            return None, cosine(threshold)
+        if self.matching is None or (self.cutoff.calibrated and self.cutoff.scale == "cosine" and not auto):
+            return None, self.threshold
+        calibrated = self.cutoff.calibrated and not auto
+        return self.matching, self.cutoff.value if calibrated else self.matching.cutoff
 
     @property
     def warning(self) -> str:
@@ -155,8 +203,10 @@ class Scores:
         """The embeddings of `rows`: float32 (n, d), unit rows. `gallery @ embedding` are the values, NaN aside."""
         return rows_.matrix(self.rows)
 
-    def top(self, k: int = 5, threshold: float | None = None, fold: float | None = None, distinct: bool = True) -> Hits:
-        """The best `k` rows with a cosine of at least `threshold` (None: the library's own).
+    def top(
+        self, k: int = 5, threshold: float | str | None = None, fold: float | None = None, distinct: bool = True
+    ) -> Hits:
+        """The best `k` rows that reach `threshold`, see `chosen`: the best match unless that is a cosine.
 
         One photo is one hit, in however many albums its file lies, and so is an edited twin ("IMG-edited.jpg") with its
         original; `alike` names the others. All are hits of their own with `distinct=False`. With `fold`, a cosine
@@ -164,11 +214,12 @@ class Scores:
         `ranking.folded`. Frames fold like photos, whatever their times, so that a long still shot is one hit.
         QueryError for a bad k, threshold or fold.
         """
-        threshold = self.threshold if threshold is None else cosine(threshold)
-        found = self._hits(k, threshold, fold, distinct)
-        nearest = () if found else self._hits(NEAREST, -1, fold, distinct)
+        matching, cutoff = self.chosen(threshold)
+        found = self._hits(k, matching, cutoff, fold, distinct)
+        nearest = () if found else self._hits(NEAREST, matching, -1, fold, distinct)
         searched = int(np.count_nonzero(~np.isnan(self.values)))
-        return Hits(self.query, self.mode, threshold, found, nearest, searched, self)
+        scale = "cosine" if matching is None else "match"
+        return Hits(self.query, self.mode, cutoff, found, nearest, searched, self, scale)
 
     def only(
         self,
@@ -198,7 +249,8 @@ class Scores:
         if not screenshots:
             facts = (self.rows[name].to_pylist() for name in ("path", "width", "height", "camera"))
             keep &= ~np.fromiter(map(is_screenshot, *facts), bool, len(self))
-        return replace(self, values=np.where(keep, self.values, np.float32(np.nan)))
+        matching = self.matching and self.matching.only(keep)
+        return replace(self, values=np.where(keep, self.values, np.float32(np.nan)), matching=matching)
 
     def _below(self, folder: str | PurePath) -> np.ndarray:
         """Which rows lie below a folder, bool (n,): written as it is, or as another system writes it."""
@@ -233,8 +285,10 @@ class Scores:
         embedding = rocchio(self.embedding, gallery[yes], gallery[no], **weights)
         name = f"{self.query}, refined by {len(yes)} yes and {len(no)} no"
         mode = self.mode if self.mode.query == "image" else Mode.of("mixed", self.mode.row_kind)
-        moved = self.engine.score_vector(embedding, name, mode)
-        return replace(moved, values=np.where(np.isnan(self.values), self.values, moved.values))
+        moved = self.engine.score_vector(embedding, name, mode, "match" if self.matching else "cosine")
+        keep = ~np.isnan(self.values)
+        matching = moved.matching and moved.matching.only(keep)
+        return replace(moved, values=np.where(keep, moved.values, self.values), matching=matching)
 
     @property
     def noise_floor(self) -> float | None:
@@ -247,8 +301,10 @@ class Scores:
         single_text = [(term.kind, term.weight > 0) for term in self.terms] == [("text", True)]
         return self.engine.noise_floor(self.mode.row_kind) if self.engine and single_text and len(self) else None
 
-    def moments(self, k: int = 5, threshold: float | None = None, gap_s: float | None = None, refine=False) -> Moments:
-        """The best `k` stretches of video whose frames reach `threshold` (None: the library's own), none overlapping.
+    def moments(
+        self, k: int = 5, threshold: float | str | None = None, gap_s: float | None = None, refine: bool = False
+    ) -> Moments:
+        """The best `k` stretches of video whose frames reach `threshold`, see `chosen`; none overlap.
 
         The rule is `moments.stretches`: holes of up to `gap_s` seconds are bridged (None: one missed sample). A video
         that lies in several folders counts once. `refine` decodes the videos again around the edges and moves these to
@@ -258,40 +314,56 @@ class Scores:
 
         if self.mode.target != "video":
             raise QueryError("moments are stretches of videos, and these are scores of photos: ask kind='frame'")
-        threshold = self.threshold if threshold is None else cosine(threshold)
+        matching, cutoff = self.chosen(threshold)
+        values = self.values if matching is None else matching.values
         videos, contents = (pd.factorize(self.rows[name].to_pandas())[0] for name in ("path", "digest"))
         times_s, *facts = (self.rows[name].to_numpy() for name in ("time_s", "duration_s", "every_s"))
         lengths_s = self.rows["frame_s"].to_numpy().astype(float)
-        best = best_stretches(videos, contents, times_s, self.values, *facts, k, threshold, gap_s, lengths_s)
+        best = best_stretches(videos, contents, times_s, values, *facts, k, cutoff, gap_s, lengths_s)
         found = []
         for row, one in best:
             path, digest = (self.rows[name][row].as_py() for name in ("path", "digest"))
+            own = np.flatnonzero(videos == videos[row])
             if refine and self.engine and self.embedding is not None:
-                one = self.engine.refined(path, one, threshold, self.embedding)
-            found.append(Moment(path, one.start_s, one.end_s, one.peak_s, one.score, digest, self.engine))
-        best_score = float(np.nanmax(self.values)) if np.isfinite(self.values).any() else float("nan")
-        return Moments(self.query, self.mode, threshold, tuple(found), best_score, self.engine)
+                level = float(np.nanmean(self.values[own] - values[own]))  # 0 where the cosine ranks
+                one = self.engine.refined(path, one, cutoff + level, self.embedding)
+            peak = own[np.argmin(np.abs(times_s[own] - one.peak_s))]
+            match = None if matching is None else float(values[peak])
+            score = float(self.values[peak])
+            found.append(Moment(path, one.start_s, one.end_s, one.peak_s, score, digest, self.engine, match))
+        best_score = float(np.nanmax(values)) if np.isfinite(values).any() else float("nan")
+        scale = "cosine" if matching is None else "match"
+        return Moments(self.query, self.mode, cutoff, tuple(found), best_score, self.engine, scale)
 
     def to_frame(self) -> pd.DataFrame:
-        """A pandas DataFrame of all rows, best first: path, time_s, score."""
-        frame = self.rows.select(["path", "time_s"]).to_pandas().assign(score=self.values)
-        return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+        """A pandas DataFrame of all rows, best first: path, time_s, match where matches rank, score."""
+        frame = self.rows.select(["path", "time_s"]).to_pandas()
+        if self.matching is not None:
+            frame = frame.assign(match=self.matching.values)
+        frame, by = frame.assign(score=self.values), "score" if self.matching is None else "match"
+        return frame.sort_values(by, ascending=False, kind="stable", ignore_index=True)
 
-    def _hits(self, k: int, threshold: float, fold: float | None, distinct: bool) -> tuple[Hit, ...]:
-        groups = grouped(self.rows, self.values, k, threshold, fold, distinct)
+    def _hits(
+        self, k: int, matching: Matching | None, threshold: float, fold: float | None, distinct: bool
+    ) -> tuple[Hit, ...]:
+        ranked = self.values if matching is None else matching.values
+        groups = grouped(self.rows, ranked, k, threshold, fold, distinct)
         columns = ["path", "time_s", "width", "height", "taken_at", "digest"]
-        odds_of = self.cutoff.odds_of(self.values) if self.cutoff.odds_of else lambda score: None
-        odds = [odds_of(float(self.values[group[0]])) for group in groups]
+        judged = self.matching.values if self.matching and self.cutoff.scale == "match" else self.values
+        odds_of = self.cutoff.odds_of(judged) if self.cutoff.odds_of else lambda score: None
+        odds = [odds_of(float(judged[group[0]])) for group in groups]
         picked = self.rows.select(columns).take(np.array([group[0] for group in groups], np.int64)).to_pylist()
+        matches = [None if matching is None else float(matching.values[group[0]]) for group in groups]
         return tuple(
             Hit(
                 score=float(self.values[group[0]]),
                 expected_precision=right.share if right else None,
                 precision_range=(right.low, right.high) if right else None,
+                match=match,
                 alike=tuple(self.rows["path"].take(group[1:]).to_pylist()) if len(group) > 1 else (),
                 **row,
             )
-            for group, row, right in zip(groups, picked, odds, strict=True)
+            for group, row, right, match in zip(groups, picked, odds, matches, strict=True)
         )
 
     def _row(self, hit: Hit | Moment) -> int:
@@ -321,7 +393,8 @@ class Hits(Sequence):
     """The answer to a query, best first: a sequence of `Hit`.
 
     `nearest` holds the best that did not pass, when nothing did. `searched` counts the rows that were compared.
-    `scores` is what the hits were taken from; None for hits of no search.
+    `scores` is what the hits were taken from; None for hits of no search. `scale` says what orders them and what
+    `threshold` is: "match" or "cosine".
     """
 
     query: str
@@ -331,6 +404,7 @@ class Hits(Sequence):
     nearest: tuple[Hit, ...] = ()
     searched: int = 0
     scores: Scores | None = field(default=None, repr=False, compare=False)
+    scale: str = "cosine"
 
     @property
     def warning(self) -> str:
@@ -352,17 +426,22 @@ class Hits(Sequence):
         return self.hits[index]
 
     def to_frame(self) -> pd.DataFrame:
-        """A pandas DataFrame with the columns path, score, time_s, width, height, taken_at; one row a hit."""
+        """A pandas DataFrame with the columns path, match (where matches rank), score, time_s, width, height, taken_at;
+        one row a hit.
+        """
         import pandas as pd
 
-        columns = ["path", "score", "time_s", "width", "height", "taken_at"]
+        match = ["match"] if self.scale == "match" else []
+        columns = ["path", *match, "score", "time_s", "width", "height", "taken_at"]
         return pd.DataFrame([[getattr(hit, name) for name in columns] for hit in self.hits], columns=columns)
 
     def moments(self, k: int = 5, threshold: float | None = None, gap_s: float | None = None, refine=False) -> Moments:
         """`Scores.moments` of the same query, over all frames; `threshold` None: the one the hits were taken with."""
         if self.scores is None:
             raise QueryError("these hits come from no search: ask library.score(text, kind='frame').moments()")
-        return self.scores.moments(k, self.threshold if threshold is None else threshold, gap_s, refine)
+        if threshold is None and self.scale == "cosine":
+            threshold = self.threshold
+        return self.scores.moments(k, threshold, gap_s, refine)
 
     def save(self, file: str | Path) -> Path:
         """Write the hits to a ".csv" file, or to ".html" as one page with its pictures; see `export.answers.save`."""
@@ -379,6 +458,8 @@ class Hits(Sequence):
         """Why the answer is empty, in words: how far the best is from the threshold and from the noise floor."""
         if not self.nearest:
             return "Nothing was compared: no row of the index passes the filters."
+        if self.scale == "match":
+            return self._no_match()
         best, floor = self.nearest[0].score, self.noise_floor
         words = f"Nothing reaches the threshold. The best scores {best:.3f}, {self.threshold - best:.3f} too little"
         if floor is not None:
@@ -389,8 +470,17 @@ class Hits(Sequence):
             words += ". But the threshold is one of single queries; sums and differences score otherwise: lower it"
         return f"{words}."
 
+    def _no_match(self) -> str:
+        """Why nothing matched, in words: what the nearest picture would rather be called."""
+        things = "photo" if self.mode.target == "image" else "frame"
+        words = f"Nothing here matches {self.query!r}: the nearest {things} fits it no better than other words would"
+        scores = self.scores
+        rather = scores.engine.other_words(self.mode.row_kind, scores._row(self.nearest[0])) if scores.engine else None
+        return f"{words}; {rather!r}, for one, fits it better." if rather and self.mode.query == "text" else f"{words}."
+
     def __str__(self) -> str:
-        lines = [f"{self.query}  ({self.mode}, {len(self)} of {self.searched} at {self.threshold:.2f} or more)"]
+        reach = f"{self.threshold:.2f}" if self.scale == "cosine" else f"a match of {self.threshold:.3f}"
+        lines = [f"{self.query}  ({self.mode}, {len(self)} of {self.searched} at {reach} or more)"]
         lines += [str(hit) for hit in self.hits]
         if not self.hits:
             lines += [self.nothing(), *map(str, self.nearest)]
@@ -425,7 +515,9 @@ class Tags(Mapping):
         """
         counts = {}
         for tag, hits in self.hits.items():
-            passing = np.flatnonzero(hits.scores.values >= hits.threshold)
+            scores = hits.scores
+            values = scores.matching.values if hits.scale == "match" else scores.values
+            passing = np.flatnonzero(values >= hits.threshold)
             counts[tag] = len(hits.scores.rows["digest"].take(passing).unique())
         return counts
 

@@ -66,7 +66,7 @@ def library(weights, tmp_path, monkeypatch):
     ("k", "threshold"), [(1, -1.0), (5, 0.25), (7, 0.79), (60, -1.0), (500, 0.5), (5, 0.95), (9999, -1.0)]
 )
 def test_the_answer_is_that_of_the_whole_index_with_ties_copies_and_dead_rows(library, monkeypatch, kind, k, threshold):
-    expected = library.score("a dog", kind).top(k, threshold)
+    expected = library.score("a dog", kind, "cosine").top(k, threshold)
     small = rows.blocks
     monkeypatch.setattr(rows, "blocks", lambda file: small(file, 97))
     found = blocks.search(library, "a dog", k, kind, threshold)

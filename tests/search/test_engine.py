@@ -56,7 +56,7 @@ class TestComposed:
 
     def test_a_mixed_query_takes_the_lower_threshold_of_its_kinds(self, library, monkeypatch):
         query = cliplib.text("a dog") + cliplib.image("a.jpg")
-        assert library.search(query).threshold == 0.25 == library.threshold("mixed->video")
+        assert library.search(query, ranking="cosine").threshold == 0.25 == library.threshold("mixed->video")
         monkeypatch.setattr(library.encoder, "thresholds", {"text->image": 0.8})
         assert library.threshold("mixed->image") == 0.70
 

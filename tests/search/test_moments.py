@@ -144,7 +144,7 @@ def scores(library):
     To random weights all pictures are much alike, so the best score is set to 0.4 and the others to 0.
     """
     still = draw_picture(library.root.parent / "query.jpg", 1002, quality=95)
-    scores = library.score(still, kind="frame")
+    scores = library.score(still, "frame", "cosine")
     best = scores.values == scores.values.max()
     return dataclasses.replace(scores, values=np.where(best, 0.4, 0).astype(np.float32), cutoff=Cutoff(0.3))
 

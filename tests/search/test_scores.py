@@ -151,7 +151,7 @@ class Stub:
     def paths(self):
         return self.table["path"]
 
-    def score_vector(self, embedding, name, mode):
+    def score_vector(self, embedding, name, mode, ranking_by="cosine"):
         values = rows.matrix(self.table) @ embedding
         return Scores(name, mode, values, self.table, Cutoff(0.25), embedding, engine=self)
 
