@@ -46,7 +46,7 @@ def library(photos, weights, indexed, tmp_path):
 def judge_by_rank(library, queries=("a dog", "a cat", "a car"), relevant=3, mode=TEXT):
     """Say yes to the best `relevant` photos of each query, no to the others."""
     for query in queries:
-        for rank, path in enumerate(library.score(query).to_frame()["path"]):
+        for rank, path in enumerate(library.score(query, ranking="cosine").to_frame()["path"]):
             library.judgements.add(mode, query, path, rank < relevant)
 
 
@@ -221,7 +221,7 @@ class TestProfile:
         before = library.search("a dog")
         table = lab.table(library, TEXT, noise=2)
         profile = lab.calibrate(library, table, "best F1")
-        best = library.score("a dog").to_frame()
+        best = library.score("a dog", ranking="cosine").to_frame()
         assert best["score"][3] < profile.threshold < best["score"][2]
         hits = library.search("a dog")
         assert [hit.path for hit in hits] == best["path"][:3].tolist() != [hit.path for hit in before]

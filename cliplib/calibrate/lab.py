@@ -110,7 +110,7 @@ def table(library: JudgedLibrary, mode: str, noise: int = NOISE, seed: int = 0) 
     notes, found, scored = library.judgements.problems + notes, [], {}
     for query, of_query in said.groupby("query", sort=False):
         try:
-            scores = library.score(*question(mode, query)).to_frame().dropna(subset="score")
+            scores = library.score(*question(mode, query), ranking="cosine").to_frame().dropna(subset="score")
         except CliplibError as error:
             notes.append(f"the query {query!r} was left out: {error}")
             continue

@@ -58,7 +58,7 @@ def tasks(
     """
     found = []
     for number, query in enumerate(queries):
-        scores = library.score(*question(mode, query))
+        scores = library.score(*question(mode, query), ranking="cosine")
         query = str(scores.terms[0].value)  # of a photo its path in the index, however it was named
         picked = sample(scores.values, top, below, seed + number)
         shown = scores.rows.select(["path", "time_s", "digest"]).take(picked.rows).to_pylist()

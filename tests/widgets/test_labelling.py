@@ -43,7 +43,7 @@ class TestTasks:
     def test_the_top_comes_first_then_a_sample_from_below(self, library):
         found = tasks(library, QUERIES, top=3, below=2, shuffle=False)
         assert [task.query for task in found] == ["a dog"] * 5 + ["a cat"] * 5
-        ranked = library.score("a dog").to_frame()["path"].tolist()
+        ranked = library.score("a dog", ranking="cosine").to_frame()["path"].tolist()
         assert [task.hit.path for task in found[:3]] == ranked[:3]
         assert {task.hit.path for task in found[3:5]} < set(ranked[3:])
 
