@@ -94,7 +94,7 @@ def library_for(folder: Path, model: str, outcomes: list[Outcome], stand_in: Pat
     if not any(outcome.path for outcome in outcomes):
         why = "none of the paper's files could be fetched"
     else:
-        library = Library(folder, model)
+        library = Library(folder, model, ranking="cosine")
         try:
             return library, f"The paper's own files, with {library.encoder.name}."
         except ModelError as error:
@@ -102,7 +102,7 @@ def library_for(folder: Path, model: str, outcomes: list[Outcome], stand_in: Pat
     said = (
         f"This is NOT the paper's data: {why}. The same steps follow on the drawn sample library, with the tiny model."
     )
-    return Library(stand_in, "tiny"), said
+    return Library(stand_in, "tiny", ranking="cosine"), said
 
 
 def verdict(compared: pd.DataFrame) -> str:

@@ -29,7 +29,7 @@ def ranked(scores: Scores, by: str = "match") -> Scores:
     """The scores that order and cut an answer, as if they were cosines: the matches, where the search gives them and
     `by` does not ask for "cosine"; else the cosines themselves.
     """
-    matching = getattr(scores, "matching", None)
+    matching = scores.matching
     if matching is None or by == "cosine":
         return scores
     return replace(scores, values=matching.values, cutoff=Cutoff(matching.cutoff), matching=None)

@@ -1,7 +1,6 @@
 """What a page shows of an answer: bars, curves, clips and scenes, against numbers worked out by hand."""
 
-from dataclasses import dataclass
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from cliplib.cache import rows as rows_
 from cliplib.display.scale import Scale
 from cliplib.search.mode import Mode
-from cliplib.search.results import Cutoff, Scores
+from cliplib.search.results import Cutoff, Matching, Scores
 from cliplib.widgets import records
 
 
@@ -72,17 +71,10 @@ class TestVideos:
         assert not np.isnan(scores.values).any()  # the scores in hand stay as they are
 
 
-@dataclass(frozen=True)
-class Matched(Scores):
-    """Scores with matches beside the cosines."""
-
-    matching: SimpleNamespace | None = None
-
-
 def test_matches_order_and_cut_where_there_are_any_unless_the_cosine_is_asked_for():
     scores = video([0.3, 0.2])
     assert records.ranked(scores) is scores
-    matched = Matched(**vars(scores), matching=SimpleNamespace(values=np.array([0.01, 0.04]), cutoff=0.03))
+    matched = replace(scores, matching=Matching(np.array([0.01, 0.04]), lambda _: 0.03))
     by_match = records.ranked(matched)
     assert by_match.values.tolist() == [0.01, 0.04] and by_match.threshold == 0.03
     assert records.ranked(matched, "cosine") is matched

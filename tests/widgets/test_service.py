@@ -22,7 +22,7 @@ def indexed(tmp_path_factory, weights):
     draw_picture(root / "trips" / "copy.png", 0)
     draw_picture(root / "trips" / "Screenshot_1.png", 9)
     draw_video(root / "v.mp4", 7)
-    library = cliplib.Library(root, model=weights)
+    library = cliplib.Library(root, model=weights, ranking="cosine")
     library.index(progress=False)
     return library
 
@@ -154,7 +154,7 @@ class TestPictures:
 
     def test_a_large_picture_comes_from_the_original(self, weights, tmp_path):
         picture(3, (LARGE_EDGE + 400, 900)).save(tmp_path / "large.jpg")
-        library = cliplib.Library(tmp_path, model=weights)
+        library = cliplib.Library(tmp_path, model=weights, ranking="cosine")
         library.index(progress=False)
         _, (jpeg,) = Service(library).answer({"do": "picture", "path": "large.jpg"})
         (tmp_path / "seen.jpg").write_bytes(jpeg)
