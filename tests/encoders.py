@@ -144,7 +144,14 @@ def end_to_end(model: Path, root: Path) -> bool:
     moments = library.score(TEXTS[0], "frame").moments(threshold=-1)
     library.save_pack(root.parent / "class.zip")
     packed = Library.open_pack(root.parent / "class.zip", model=model).search(TEXTS[3], k=9, threshold=-1)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    for tries_left in (2, 1, 0):  # on a busy machine it may take longer than Ray waits for itself
+        try:
+            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            break
+        except Exception:
+            ray.shutdown()
+            if not tries_left:
+                raise
     spread = Library(root, model, cache=root.parent / "spread", precision="fp32")
     cluster.index(spread, workers=1, progress=False)
     clustered = spread.search(TEXTS[3], k=9, threshold=-1)

@@ -112,9 +112,10 @@ class Preprocessing:
         return (max(1, wide), max(1, high)) if self.resize_mode == "longest" else (wide, high)
 
 
-def _three(numbers: Any) -> tuple[float, ...]:
+def _three(numbers: Any) -> tuple[float, float, float]:
     """Three numbers; one stands for all three."""
     given = (numbers,) * 3 if isinstance(numbers, (int, float)) else tuple(numbers)
     if len(given) != 3 or not all(isinstance(value, (int, float)) and math.isfinite(value) for value in given):
         raise ModelError(f"a mean and a deviation are three numbers, got {numbers!r}")
-    return tuple(float(value) for value in given)
+    red, green, blue = (float(value) for value in given)
+    return red, green, blue
