@@ -95,11 +95,12 @@ class Companions:
             return None
 
     def take_in(self, file: MediaFile, facts: dict) -> None:
-        """Note what the index has taken in: a file with its facts."""
+        """Note a file that was read, with its facts; none for one that cannot be decoded, or is part of a photo."""
         self._fresh.add(file.path)
-        if file.kind == "video":
+        self._clips.pop(file.path, None)  # what it was before
+        if file.kind == "video" and facts:
             self._clips[file.path] = facts["content_id"], facts["duration_s"]
-        else:
+        elif file.kind == "image":
             self._note(file.path, facts)
 
     def claims(self) -> list[tuple[MediaFile, str]]:

@@ -275,8 +275,7 @@ class _Run:
         else:
             self.settled[file.path] = "encoded"
             self.copies.add(done)
-        if not done.error or samples:
-            self.companions.take_in(file, done.facts)
+        self.companions.take_in(file, done.facts if samples or not done.error else {})
         if samples:
             self.ready.append(rows)
             self.thumbs |= {(sample.digest, sample.time_s): sample.jpeg for sample, _ in samples}
