@@ -330,3 +330,41 @@ class TestExport:
         draw_picture(tmp_path / "renamed" / "new.jpg", 99)
         renamed.index(progress=False)
         assert lab.library_hash(renamed) != lab.library_hash(library)
+
+
+class TestStudy:
+    """A table of ten queries, each with three relevant pictures at its top, all judged."""
+
+    @pytest.fixture
+    def table(self, library):
+        words = ("dog", "cat", "car", "cow", "bus", "tree", "house", "boat", "star", "ship")
+        judge_by_rank(library, [f"a {word}" for word in words])
+        return lab.table(library, TEXT, noise=3)
+
+    def test_rules_are_compared_in_pairs_with_fixed_cutoffs_among_them(self, library, table):
+        pairs = lab.compare_pairs(library, table, against="fixed: the paper's").set_index("rule")
+        assert {"best F1", "paper"} <= set(pairs.index) and (pairs["p_holm"] >= pairs["p"]).all()
+        with pytest.raises(JudgementError, match="'luck' has no figures to compare with: choose one of paper, best F1"):
+            lab.compare_pairs(library, table, against="luck")
+
+    def test_the_winner_is_the_best_of_the_rules(self, table):
+        found = lab.winner(table)
+        assert found["rule"] in lab.RULES and found["f1_corrected"] == pytest.approx(found["f1"] - found["optimism"])
+
+    def test_the_curve_ends_where_all_and_where_nothing_is_accepted(self, table):
+        curve = lab.precision_recall(table)
+        assert curve.iloc[0][["precision", "recall"]].tolist() == pytest.approx([3 / 8, 1])
+        assert (curve["recall"].diff().dropna() <= 1e-9).all() and curve["recall"].iloc[-1] == 0
+
+    def test_ten_more_clicks_narrow_the_interval_as_more_queries_do(self, table):
+        now, then = lab.ten_more_clicks(table)  # eight pictures a query: ten clicks are 1.25 queries
+        assert then / now == pytest.approx(np.sqrt(10 / 11.25))
+
+    def test_the_old_name_still_works_and_says_where_it_has_gone(self):
+        import importlib
+        import sys
+
+        sys.modules.pop("cliplib.lab", None)
+        with pytest.warns(DeprecationWarning, match="use `from cliplib.calibrate import lab`"):
+            old = importlib.import_module("cliplib.lab")
+        assert old.table is lab.table and old.RULES is lab.RULES

@@ -123,7 +123,8 @@ class Relevance:
         slopes = [(likelihood.loss(theta + step)[1] - likelihood.loss(theta - step)[1]) / (2 * STEP) for step in steps]
         hessian = (np.array(slopes) + np.array(slopes).T) / 2
         _, gradient, posterior = likelihood.at(theta)
-        moves = np.linalg.solve(hessian, gradient.T).T * len(queries)
+        q = len(queries)  # few queries let a model of so many parameters come too near to them: as in HC1
+        moves = np.linalg.solve(hessian, gradient.T).T * q * np.sqrt(q / max(q - SIZE, 1))
         nearby = [(theta + way, likelihood.at(theta + way)[2]) for step in steps for way in (step, -step)]
         return cls(theta, queries, posterior, moves - moves.mean(0), nearby)
 
