@@ -13,7 +13,8 @@ from thresholds_simulation import cell, odds_error, population, simulated, study
 from world import is_true
 
 import cliplib
-from cliplib import lab, models
+from cliplib import models
+from cliplib.calibrate import lab
 from cliplib.calibrate.rules import RULES
 
 SMALL = {"scenes": 60, "events": 20, "asking": 12}
