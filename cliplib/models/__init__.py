@@ -1,11 +1,11 @@
 """CLIP models: from a name or a file to an encoder of images and texts.
 
-In reading order: `encoder` says what every model offers, and loads one. `weights` finds a checkpoint and says what it is:
-`fetch` downloads it, `checkpoint` reads its tensors without running anything in it, `naming` finds the CLIP among them,
-`facts` says what tensors alone do not tell, or asks for it. `towers` builds the two networks of openai/CLIP's shape from
-`openai`'s classes, `openclip` has those of all other shapes; `preprocessing` is what a picture undergoes before.
-`clip_encoder` runs them, in the `arithmetic` that is fastest here, and `selftest` checks real weights against what OpenAI
-published.
+In reading order: `encoder` says what every model offers, and loads one. `weights` finds a checkpoint and says what it
+is: `fetch` downloads it, `checkpoint` reads its tensors without running anything in it, `naming` finds the CLIP among
+them, `facts` says what tensors alone do not tell, or asks for it. `towers` builds the two networks of openai/CLIP's
+shape from `openai`'s classes, `openclip` has those of all other shapes; `preprocessing` is what a picture undergoes
+before. `clip_encoder` runs them, in the `arithmetic` that is fastest here, and `selftest` checks real weights against
+what OpenAI published.
 """
 
 from .encoder import Encoder, load

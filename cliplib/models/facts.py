@@ -105,13 +105,13 @@ def by_width(width: int, patch: int | None, activation: str) -> tuple[Facts | No
     """Facts for an image tower of these widths, where the activation is all that somebody told, and a remark.
 
     Returns:
-        Facts, or None with a sentence that says why they cannot be told; with facts, a sentence on what was taken for
-        granted, or "".
+        Facts, or None; and a sentence: what was taken for granted, or why that cannot be.
     """
     found = PUBLISHED.get((width, patch, activation))
     plain = replace(OPENAI, source="").activated(activation)
     if isinstance(found, int):
-        return replace(plain, model_cfg={**plain.model_cfg, "vision_cfg": {"head_width": found}}), ""
+        remark = "its heads and its preprocessing are taken to be those of the published models of its width"
+        return replace(plain, model_cfg={**plain.model_cfg, "vision_cfg": {"head_width": found}}), remark
     if found:
         return None, found
     if width > WIDEST_OF_OTHERS or (width, patch) in {(w, p) for w, p, _ in PUBLISHED if (w, p) != (896, 16)}:
