@@ -46,7 +46,8 @@ class Library:
     large, and index() rewrites what is there; cosines change by less than 0.001. "float32" is exact; None leaves an
     index as it is, and a new one is exact. `ranking`: what orders and cuts results unless a search says otherwise,
     "match" (`search.background`) or "cosine", the paper's way. `bank`: the texts that a match compares with, a file or
-    a list, for a library in another language or about one subject. LibraryError when the folder is not there.
+    a list, for a library in another language or about one subject. `ignore`: lines in the syntax of .gitignore for what
+    to leave out, besides those of the folder's `.cliplibignore`. LibraryError when the folder is not there.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Library:
         architecture: str | None = None,
         ranking: str = "match",
         bank: str | Path | Iterable[str] | None = None,
+        ignore: Iterable[str] = (),
     ):
         self.root = absolute(root, "a library is one folder, a text or a path; for several make a library of each")
         if not os.path.isdir(self.root):  # Path.is_dir raises on a mount that went stale
@@ -72,6 +74,7 @@ class Library:
             )
         self.model = located(model)
         self._ranking, self._bank = _known(ranking), bank
+        self._ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
         self._encoder_options = {
             "device": device,
             "precision": precision,
@@ -218,6 +221,7 @@ class Library:
         self._write_below_cache()
         self.store.refresh()
         options = {"motion_clips": motion_clips, "retry_failed": retry_failed, "first_pass": first_pass, **elsewhere}
+        options["ignore"] = self._ignore
         return update(self.root, self.store, self.encoder, every_s, confirm_removals, progress, **options)
 
     def import_embeddings(self, source: str | Path, *, progress: bool = True) -> IndexReport:
@@ -258,7 +262,8 @@ class Library:
         self.refresh()  # what refuses to be indexed, such as a pack, says so here
         folder, model = self.store.folder, self.store.model
         store = Store(folder, model, self._embeddings)  # of its own, for it writes while searches read
-        self._indexing = Indexing(store, partial(update, self.root, store, self.encoder, progress=False), **options)
+        update_ = partial(update, self.root, store, self.encoder, progress=False, ignore=self._ignore)
+        self._indexing = Indexing(store, update_, **options)
         return self._indexing
 
     def refresh(self) -> None:
@@ -268,13 +273,13 @@ class Library:
 
     def estimate(self, seconds: float = 60) -> estimate.Estimate:
         """How long `index` will take and what limits it, after a trial of at most `seconds` that keeps nothing."""
-        return estimate.measure(self.root, self.store, self.encoder, seconds)
+        return estimate.measure(self.root, self.store, self.encoder, seconds, self._ignore)
 
     def check(self, by_content: bool = False) -> list[doctor.Finding]:
         """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""
         beside = self._read_only
         cache = self.cache if beside is None or any(self.cache.glob("*/manifest*.json")) else beside
-        return doctor.check(self.root, cache, by_content)
+        return doctor.check(self.root, cache, by_content, self._ignore)
 
     # the three questions; each takes a composed query, too: 2 * cliplib.text("a dog") + cliplib.image("pool.jpg").
     # `threshold`: a number is a cosine, and cuts in the cosine's order; None or "auto": see `Scores.chosen`. `ranking`:

@@ -162,6 +162,17 @@ def test_a_library_without_videos_answers_every_question_about_frames(tmp_path, 
     assert "Nothing was compared" in str(hits) and len(scores.moments()) == 0
 
 
+def test_what_ignore_names_is_left_out_of_the_index_the_estimate_and_the_check(tmp_path, weights):
+    for i, name in enumerate(["a.jpg", "private/b.jpg", "private/keep/c.jpg"]):
+        draw_picture(tmp_path / name, i)
+    library = cliplib.Library(tmp_path, model=weights, ignore=["private/*", "!private/keep"])
+    report = library.index(progress=False)
+    assert library.photos() == ["a.jpg", "private/keep/c.jpg"] and report.found.left_out
+    (finding,) = library.check()
+    assert not finding.new
+    assert library.index_in_background().wait().indexed == 0
+
+
 class TestOpening:
     @pytest.mark.parametrize("name", ["nowhere", "~nobody-of-this-name"])
     def test_a_missing_folder_is_named(self, tmp_path, monkeypatch, name):

@@ -5,7 +5,7 @@ Needs no model: every cache of a library says itself which model made it.
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,16 +67,16 @@ class Finding:
         return "\n  ".join([*lines, self.advice])
 
 
-def check(root: Path, cache: Path, by_content: bool = False) -> list[Finding]:
+def check(root: Path, cache: Path, by_content: bool = False, ignore: Sequence[str] = ()) -> list[Finding]:
     """One finding for each cache of a library: every part against its checksum, every row against its file.
 
     Files are compared by size and time of change, as `index` does it, or `by_content` by reading all that are indexed.
-    LibraryError when the folder is not there or has no cache.
+    `ignore` is that of `find_media`. LibraryError when the folder is not there or has no cache.
     """
     folders = sorted({file.parent for file in cache.glob("*/manifest*.json")}) if cache.is_dir() else []
     if not folders:
         raise LibraryError(f"{root} has no index in {cache}: run index() first")
-    listing = find_media(root)
+    listing = find_media(root, ignore)
     return [_examine(folder, root, listing, by_content) for folder in folders]
 
 

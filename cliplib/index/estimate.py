@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,13 +101,14 @@ def spoken(seconds: float) -> str:
     return f"{round(minutes / 60 / 24)} days"
 
 
-def measure(root: Path, store: Store, encoder, seconds: float) -> Estimate:
+def measure(root: Path, store: Store, encoder, seconds: float, ignore: Sequence[str] = ()) -> Estimate:
     """How long it will take to index what is new in `root`, after a trial of at most about `seconds`.
 
     Photos and videos get half of the time each, and previews some of the photos'; what one does not need, the next
-    gets. The walk through the folder, with a look at the heads of a few photos, is not part of it.
+    gets. The walk through the folder, with a look at the heads of a few photos, is not part of it. `ignore` is that of
+    `find_media`.
     """
-    listing = find_media(root)
+    listing = find_media(root, ignore)
     companions = Companions(root, listing, store.rows)
     todo = plan(listing, store, companions).todo
     quick = photos_of(root, todo, store.rows, encoder.resolution, None)

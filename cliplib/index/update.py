@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -55,6 +55,7 @@ def update(
     first_pass: bool | None = None,
     listing: Listing | None = None,
     read: Callable = Reader.read,
+    ignore: Sequence[str] = (),
 ) -> IndexReport:
     """Bring the cache up to date with the folder and say what was done.
 
@@ -65,10 +66,10 @@ def update(
     the previews in their files (None: where half of them carry one). Ctrl-C saves first. Raises LibraryError when the
     folder is missing or empty, or when more than a fifth of the files are gone and no `confirm_removals`; nothing is
     lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and the files to
-    encode into events (`cluster` has them read elsewhere).
+    encode into events (`cluster` has them read elsewhere); `ignore` is that of `find_media`.
     """
     every_s, started = every_s_of(every_s), time.monotonic()
-    listing = listing or find_media(root)
+    listing = listing or find_media(root, ignore)
     if not listing.files and store.rows.num_rows and not confirm_removals:
         raise LibraryError(
             f"{root} holds no photo or video, but its index has {store.rows.num_rows} rows. "

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
+from numbers import Real
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
@@ -227,14 +228,18 @@ class Scores:
         since: str | date | None = None,
         until: str | date | None = None,
         screenshots: bool = True,
+        near: tuple[float, float] | None = None,
+        km: float = 5.0,
     ) -> Scores:
         """The same scores with other rows left out (NaN); costs no encoding and reads no file.
 
         `folder`: POSIX, relative to the library's root, with all below it; "trips" is not the start of "trips 2024/".
         `since`, `until`: the first and the last day, "YYYY-MM-DD" or `datetime.date`, compared with `taken_at`, which
         is the file's own date where the camera left none. Where a day is asked for, rows without a date are left out.
-        `screenshots=False` leaves those out, see `screenshot.is_screenshot`.
-        QueryError for a folder of which the index has nothing, a day that is none, and for `since` after `until`.
+        `screenshots=False` leaves those out, see `screenshot.is_screenshot`. `near`, (latitude, longitude) in degrees,
+        keeps what was taken within `km` kilometres of there; rows without a place are left out.
+        QueryError for a folder of which the index has nothing, a day or a place that is none, and for `since` after
+        `until`.
         """
         keep = np.ones(len(self), bool)
         if folder:
@@ -249,6 +254,9 @@ class Scores:
         if not screenshots:
             facts = (self.rows[name].to_pylist() for name in ("path", "width", "height", "camera"))
             keep &= ~np.fromiter(map(is_screenshot, *facts), bool, len(self))
+        if near is not None:
+            places = (self.rows[name].to_numpy(zero_copy_only=False) for name in ("latitude", "longitude"))
+            keep &= distances_km(near, *places) <= _radius(km)
         matching = self.matching and self.matching.only(keep)
         return replace(self, values=np.where(keep, self.values, np.float32(np.nan)), matching=matching)
 
@@ -530,6 +538,37 @@ class Tags(Mapping):
         from ..display.html import tags_html
 
         return tags_html(self)
+
+
+def distances_km(place: tuple[float, float], latitudes: np.ndarray, longitudes: np.ndarray) -> np.ndarray:
+    """Great-circle distances on a sphere of 6,371 km (the haversine formula; within 0.5 % of the true ones).
+
+    Args:
+        place: latitude and longitude in degrees, north and east positive.
+        latitudes, longitudes: float (n,) in degrees; NaN where there is none.
+
+    Returns:
+        float (n,), kilometres; NaN where there is no place.
+
+    Raises:
+        QueryError: `place` is none on Earth.
+    """
+    try:
+        latitude, longitude = (float(degrees) for degrees in place)
+    except (TypeError, ValueError):
+        latitude = longitude = float("nan")
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise QueryError(f"near is {place!r}: give latitude and longitude in degrees, such as (48.85, 2.35)")
+    here, there = np.radians([latitude, longitude]), np.radians(np.stack([latitudes, longitudes]).astype(float))
+    across = np.sin((there - here[:, None]) / 2) ** 2
+    haversine = across[0] + np.cos(here[0]) * np.cos(there[0]) * across[1]
+    return 2 * 6371.0 * np.arcsin(np.sqrt(np.minimum(haversine, 1)))
+
+
+def _radius(km: float) -> float:
+    if isinstance(km, bool) or not isinstance(km, Real) or not 0 < km < float("inf"):
+        raise QueryError(f"km is {km!r}: give the kilometres around the place, more than 0")
+    return float(km)
 
 
 def _day(day: str | date | None, name: str) -> str | None:

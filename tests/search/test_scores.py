@@ -9,7 +9,7 @@ import pytest
 from cliplib.cache import rows
 from cliplib.errors import QueryError
 from cliplib.search.mode import Mode
-from cliplib.search.results import Cutoff, Hit, Scores
+from cliplib.search.results import Cutoff, Hit, Scores, distances_km
 
 FACTS = [
     ("a.jpg", "2024-05-01T00:00:00"),
@@ -198,3 +198,40 @@ def test_10_000_rows_are_filtered_and_folded_to_their_bursts():
     scores = make(facts, vectors, vectors @ vectors[0])
     hits = scores.only(since="2001-01-01", until="2030-01-01").top(k=20, threshold=-1, fold=0.97)
     assert len(hits) == 20 and max(len(hit.alike) for hit in hits) == 3
+
+
+class TestNear:
+    """Paris, Versailles (17 km away) and a photo without a place."""
+
+    @pytest.fixture
+    def placed(self):
+        about = {"kind": "image", "size": 1, "mtime_ns": 1}
+        places = [("paris.jpg", 48.8566, 2.3522), ("versailles.jpg", 48.8049, 2.1204), ("nowhere.jpg", None, None)]
+        records = [
+            about | {"path": path, "digest": path, "latitude": latitude, "longitude": longitude}
+            for path, latitude, longitude in places
+        ]
+        table = rows.table(records, np.eye(3, dtype=np.float32))
+        return Scores("a dog", Mode.TEXT_TO_IMAGE, np.full(3, 0.5, np.float32), table, Cutoff(0.25))
+
+    def test_keeps_what_was_taken_within_so_many_kilometres(self, placed):
+        assert paths(placed.only(near=(48.85, 2.35)).top()) == ["paris.jpg"]
+        assert paths(placed.only(near=(48.85, 2.35), km=20).top()) == ["paris.jpg", "versailles.jpg"]
+
+    def test_distances_are_those_of_the_sphere(self):
+        # a quarter of a great circle is 10,007.5 km; London to New York is 5,570 km; across the date line 2 degrees
+        latitudes, longitudes = np.array([0, 40.7128, 0, np.nan]), np.array([90, -74.0060, -179, 0])
+        assert distances_km((0, 0), latitudes, longitudes)[0] == pytest.approx(10_007.5, abs=1)
+        assert distances_km((51.5074, -0.1278), latitudes, longitudes)[1] == pytest.approx(5570, abs=5)
+        assert distances_km((0, 179), latitudes, longitudes)[2] == pytest.approx(222.4, abs=0.1)
+        assert np.isnan(distances_km((0, 0), latitudes, longitudes)[3])
+
+    @pytest.mark.parametrize("near", ["Paris", (48.85,), (91, 0), (0, 181), (float("nan"), 0), 3])
+    def test_a_place_that_is_none_is_named(self, placed, near):
+        with pytest.raises(QueryError, match="near is .*give latitude and longitude in degrees"):
+            placed.only(near=near)
+
+    @pytest.mark.parametrize("km", [0, -1, float("inf"), float("nan"), "5", True])
+    def test_a_radius_that_is_none_is_named(self, placed, km):
+        with pytest.raises(QueryError, match="km is .*more than 0"):
+            placed.only(near=(48.85, 2.35), km=km)
