@@ -109,3 +109,13 @@ def test_links_to_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
         assert target.startswith("https://") or ((ROOT / page).parent / target).exists(), target
+
+
+def test_where_do_i_change_names_files_that_are_there():
+    table = README.split("### Where do I change ...")[1].split("\n## ")[0]
+    rows = [row.split("|")[2] for row in table.splitlines() if row.startswith("| ") and "`" in row]
+    names = [name for row in rows for name in re.findall(r"`([\w/]+\.(?:py|js))`", row)]
+    assert len(rows) == 10 and len(names) >= 15
+    for name in names:
+        inside = ROOT / name if name.startswith("cliplib/") else None
+        assert inside.is_file() if inside else list((ROOT / "cliplib").glob(f"**/{name}")), name

@@ -239,6 +239,7 @@ class SearchEngine:
             self.root / path,
             stretch,
             threshold,
+            encoder.resolution,
             prepare=lambda frame: encoder.prepare(fitted(frame, encoder.resolution)),
             score=lambda pixels: ranking.cosines(encoder.encode_images(pixels), embedding),
         )

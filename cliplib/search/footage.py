@@ -58,6 +58,7 @@ def refined(
     video: Path,
     stretch: Stretch,
     threshold: float,
+    shortest: int,
     prepare: Callable[[Image.Image], np.ndarray],
     score: Callable[[list[np.ndarray]], np.ndarray],
 ) -> Stretch:
@@ -70,6 +71,7 @@ def refined(
         video: the file.
         stretch: as `moments.stretches` found it.
         threshold: of the stretch, on the scale of its scores.
+        shortest: pixels of a frame's shorter side that are enough.
         prepare: a PIL RGB image at the model's size: uint8 (r, r, 3).
         score: n such frames to their scores, float (n,).
     """
@@ -77,7 +79,7 @@ def refined(
     def dense(from_s: float, to_s: float) -> tuple[list[float], np.ndarray, list[float]]:
         times_s, pixels, lengths_s = [], [], []
         with contextlib.suppress(MediaError):  # damaged further on: what there is, is looked at
-            for frame in opened.sample(FINE_S, from_s, to_s):
+            for frame in opened.sample(FINE_S, from_s, to_s, shortest=shortest):
                 times_s.append(frame.time_s)
                 pixels.append(prepare(frame.image))
                 lengths_s.append(frame.length_s)
