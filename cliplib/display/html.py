@@ -5,7 +5,6 @@ that a page can be saved and mailed. How it looks is in `style`.
 """
 
 from base64 import b64encode
-from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -209,7 +208,7 @@ def scale_of(hits: Hits) -> Scale | None:
     if hits.scores is None:
         return None
     if hits.scale == "match":
-        return replace(Scale.of(hits.scores.matching.values, hits.threshold), unit="match")
+        return Scale.of(hits.scores.matching.values, hits.threshold, "match")
     return Scale.of(hits.scores.values, hits.threshold)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CLEAR_MATCH = 0.05  # so far above its cutoff a match is clear: on photos, dogs lie 0.03 to 0.1 above that of "a dog"
 WORDS = ((0.75, "strong"), (0.5, "good"), (1 / 3, "fair"), (-np.inf, "weak"))
 
 
@@ -21,18 +22,20 @@ class Scale:
     unit: str = "cosine"  # or "match": what the three are
 
     @classmethod
-    def of(cls, values: np.ndarray, cutoff: float) -> Scale:
+    def of(cls, values: np.ndarray, cutoff: float, unit: str = "cosine") -> Scale:
         """The scale of one query.
 
         Args:
             values: its scores, float (n,), NaN where a row may not be found.
             cutoff: what passes; -1 where all does, and the middle between ordinary and best stands for it.
+            unit: "cosine" or "match". Matches mean the same for every query, so the best of a poor lot is weak.
         """
         known = values[np.isfinite(values)]
         low, best = (float(np.median(known)), float(known.max())) if len(known) else (cutoff, cutoff)
         cutoff = (low + best) / 2 if cutoff <= -1 else cutoff
         low = min(low, cutoff - 0.02)
-        return cls(low, cutoff, max(best, cutoff + (cutoff - low) / 4))
+        clear = CLEAR_MATCH if unit == "match" else (cutoff - low) / 4
+        return cls(low, cutoff, max(best, cutoff + clear), unit)
 
     def strength(self, score: float) -> float:
         """0 for an ordinary picture, a third at the cutoff, 1 for a very good one."""

@@ -160,7 +160,7 @@ class Service:
             if term["kind"] == "frame" and kind == "frame":
                 scores = records.without_scene(scores, term["value"], float(term["time_s"]), scores.threshold)
         kept = scores.only(**_filters(request))
-        scale = Scale.of(scores.values, cutoff)
+        scale = Scale.of(scores.values, cutoff, "match" if by_match else "cosine")
         tiles = self._tiles(kept, scale, -1.0 if request.get("below") else cutoff, request.get("fold"))
         nothing = "" if tiles and tiles[0]["score"] >= cutoff else self._nothing(kept, cutoff, by_match)
         tiles = tiles or self._tiles(kept, scale, -1.0, request.get("fold"))[:NEAREST]

@@ -27,3 +27,9 @@ class TestScale:
     def test_without_a_cutoff_a_bar_shows_the_place_between_ordinary_and_best(self):
         scale = Scale.of(np.array([-0.1, 0.0, 0.4]), -1)
         assert scale.strength(0.4) == 1 and scale.strength(0.0) == 0 and scale.cutoff == pytest.approx(0.2)
+
+    def test_the_best_of_poor_matches_is_no_strong_one(self):
+        values = np.array([-0.04, -0.02, 0.016])
+        assert Scale.of(values, 0.006, "match").words(0.016) == "fair"
+        assert Scale.of(values, 0.006).words(0.016) == "strong"  # of cosines, what is high differs from query to query
+        assert Scale.of(np.array([-0.04, -0.02, 0.09]), 0.03, "match").words(0.09) == "strong"
