@@ -29,6 +29,7 @@ import numpy as np
 from ..errors import QueryError
 
 SHARPNESS = 50.0  # of the soft maximum: half of the 100 by which CLIP multiplies its cosines
+SAME_TEXT = 1 - 1e-6  # the cosine of a text with itself, but for rounding
 TWIN = 0.95  # texts whose cosine is at least this say the same: "a dog" and "dog"; "a dog" and "a puppy" have 0.945
 USUAL = 0.8  # the share of the bank that a picture's usual text lies above
 MARGIN = 0.024  # by which a query must fit better than that
@@ -132,16 +133,16 @@ def level_without(level: np.ndarray, cosines: np.ndarray, size: int) -> np.ndarr
     """The soft maximum of a bank of `size` texts without k of them.
 
     Args:
-        level: float (n,), with them.
-        cosines: float (n, k), of the rows with those k.
+        level: float32 (n,), with them.
+        cosines: float32 (n, k), of the rows with those k.
         size: more than k.
 
     Returns:
-        float64 (n,)
+        float32 (n,)
     """
-    share = np.exp(SHARPNESS * (np.asarray(cosines, np.float64) - level[:, None])).sum(axis=1) / size
+    share = np.exp(SHARPNESS * (cosines - level[:, None])).sum(axis=1) / size
     rest = np.maximum(1 - share, 1e-6)  # of rounding only
-    return level + np.log(rest * size / (size - cosines.shape[1])) / SHARPNESS
+    return level + np.log(rest * (size / (size - cosines.shape[1]))) / SHARPNESS
 
 
 def span_of(bank: np.ndarray) -> np.ndarray:
@@ -212,12 +213,15 @@ def text_matches(
         statistics: of the gallery under the bank.
     """
     found = cosines - statistics.level
-    for number, same in enumerate(twins(queries, bank)):
+    for number, likeness in enumerate(queries @ bank.T):
+        same = likeness >= TWIN
         if same.all():  # nothing is left to compare with, and nothing at all in an empty bank
             found[number] = cosines[number]
         elif same.any():
-            level = level_without(statistics.level, gallery @ bank[same].T, len(bank))
-            found[number] = cosines[number] - level
+            own = likeness >= SAME_TEXT  # its cosines are at hand: a product over all rows takes as long as a search
+            known, others = cosines[number], bank[same & ~own]
+            left_out = [known[:, None]] * int(own.sum()) + [gallery @ others.T] * bool(len(others))
+            found[number] = known - level_without(statistics.level, np.concatenate(left_out, axis=1), len(bank))
     return found
 
 
@@ -302,11 +306,15 @@ def _pictures(queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray) -> np.
 
 def _mean(values: np.ndarray) -> float:
     """The mean of what is finite; 0 of nothing."""
-    values = values[np.isfinite(values)]
+    if not len(values) or not np.isfinite(values.sum()):  # the rule copies nothing
+        values = values[np.isfinite(values)]
     return float(values.mean()) if len(values) else 0.0
 
 
 def _highest(values: np.ndarray) -> float:
     """The highest that is finite; NaN of nothing."""
+    highest = float(np.fmax.reduce(values)) if len(values) else float("nan")
+    if np.isfinite(highest):
+        return highest
     values = values[np.isfinite(values)]
     return float(values.max()) if len(values) else float("nan")

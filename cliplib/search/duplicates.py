@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from ..cache import rows as rows_
 from ..media.takeout import ARCHIVE, one_photo, original_of, plain_path
-from .ranking import folded, top_k
+from .ranking import check_k, cosine, folded, top_k
 
 
 def grouped(
@@ -25,7 +25,8 @@ def grouped(
             return list(top_k(values, count, threshold)[:, None])
         return folded(rows_.matrix(rows), top_k(values, max(1, len(values)), threshold), count, fold)
 
-    top_k(values, k, threshold)  # says what is wrong with either
+    check_k(k)
+    cosine(threshold)
     if not distinct:
         return best(k)
     count = 4 * k + 16 if fold is None else k  # copies are folded already

@@ -11,6 +11,7 @@ from ..errors import QueryError
 
 CANCELLED = 0.01  # a sum this short, as a share of its weights, is rounding: one photo encoded twice differs by as much
 ROUNDING = 1e-6  # of a cosine in float32: two copies may come out a little under 1
+STRETCH = 512  # rows whose best is looked for at once, where only the best of all are wanted
 BLOCK = 128  # candidates among which leaders are looked for, before these are compared with the whole gallery
 
 
@@ -90,15 +91,27 @@ def top_k(scores: np.ndarray, k: int, threshold: float = -1.0) -> np.ndarray:
 
     NaN marks a row that may not be found. QueryError when k is under 1 or the threshold is no cosine.
     """
-    _check_k(k)
+    check_k(k)
     threshold = cosine(threshold)
-    passing = np.flatnonzero(scores >= threshold)
+    passing = np.flatnonzero(scores >= max(threshold, _reached(scores, k)))
     if len(passing) > k:
         kth = np.partition(scores[passing], len(passing) - k)[len(passing) - k]
         passing = passing[
             scores[passing] >= kth
         ]  # with ties at the k-th place, all of them: the stable sort then decides
     return passing[np.argsort(-scores[passing], kind="stable")][:k]
+
+
+def _reached(scores: np.ndarray, k: int) -> float:
+    """A score that at least `k` of many reach, or -1 of fewer: the best of each of many stretches tell it, so that
+    millions need not be partitioned.
+    """
+    stretches = len(scores) // STRETCH
+    if stretches < 2 * k:
+        return -1.0
+    best = np.fmax.reduce(scores[: stretches * STRETCH].reshape(stretches, STRETCH), axis=1)
+    best = np.where(np.isnan(best), -1.0, best)
+    return float(np.partition(best, stretches - k)[stretches - k])
 
 
 def cosine(threshold: float | str) -> float:
@@ -123,7 +136,7 @@ def folded(gallery: np.ndarray, order: np.ndarray, k: int, fold: float) -> list[
     `fold`. So members are like their leader, not always like one another: a slow pan across a beach does not become one
     long chain. QueryError for a k or fold that is none.
     """
-    _check_k(k)
+    check_k(k)
     if not 0 < fold <= 1:
         raise QueryError(f"fold is {fold!r}: give the cosine from which two pictures are one, over 0 and at most 1")
     if 2 * len(order) < len(gallery):  # copying most of a gallery costs more than comparing with all of it
@@ -145,6 +158,7 @@ def folded(gallery: np.ndarray, order: np.ndarray, k: int, fold: float) -> list[
     return [order[group == number] for number in range(found)]
 
 
-def _check_k(k: int) -> None:
+def check_k(k: int) -> None:
+    """QueryError where `k` is no number of results."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise QueryError(f"k is {k!r:.60}: the number of results must be a whole number of at least 1")

@@ -232,6 +232,17 @@ class TestOnRecordings:
             np.testing.assert_allclose(match(query[None], rows, bank), match(query[None], rows, bank[~same]), atol=1e-4)
 
 
+def test_a_query_of_the_bank_is_not_its_own_background():
+    """Whether it is there once, twice or beside others that say the same."""
+    random = np.random.default_rng(5)
+    rows, bank = (unit(random.standard_normal((n, 16)).astype(np.float32)) for n in (50, 80))
+    query, alike = bank[0], unit(bank[:1] + 0.05 * bank[1:2])
+    without = match(query[None], rows, bank[1:], asked="text")
+    for more in (bank[:0], bank[:1], alike, np.concatenate([bank[:1], alike])):
+        found = match(query[None], rows, np.concatenate([bank, more]), asked="text")
+        np.testing.assert_allclose(found, without, atol=1e-4)
+
+
 def test_no_recordings_is_no_fault(tmp_path, capsys):
     import realclip
 

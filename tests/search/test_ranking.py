@@ -158,3 +158,14 @@ class TestFolded:
     def test_fault_39_refuses_k(self):
         with pytest.raises(QueryError, match="whole number of at least 1"):
             folded(self.gallery, np.arange(6), 0, 0.9)
+
+
+@pytest.mark.parametrize("k", [1, 7, 300])
+@pytest.mark.parametrize("threshold", [-1.0, 0.9, 0.999])
+def test_the_best_of_many_are_those_of_sorting_all(k, threshold):
+    """Long tables are looked through in stretches: rows left out, whole stretches of them, ties and a rest are no
+    hindrance."""
+    scores = np.random.default_rng(k).random(40_123, dtype=np.float32).round(4)
+    scores[::3], scores[2000:9000] = np.nan, np.nan
+    want = [at for at in np.argsort(-scores, kind="stable") if scores[at] >= threshold][:k]
+    assert top_k(scores, k, threshold).tolist() == want
