@@ -15,7 +15,7 @@ from cliplib.search.bank import BANKS, EVERYDAY, Background, read_texts
 class Letters:
     """Encodes a text as the counts of its letters, and remembers what it was asked."""
 
-    model_id = "0" * 64
+    model_id, dim = "0" * 64, 8
 
     def __init__(self):
         self.asked = []
