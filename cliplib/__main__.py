@@ -104,10 +104,10 @@ def in_shell(message: object, arguments: argparse.Namespace) -> str:
 def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
     """Do what was asked: the JSON object, the words for a person, the exit status."""
     if arguments.command == "selftest":
-        from .models.selftest import selftest
+        from .models.selftest import as_table, selftest
 
         result = selftest(arguments.model, device=arguments.device)
-        return result, "\n".join(f"{key}: {value}" for key, value in result.items()), 0 if result["passed"] else 1
+        return result, as_table(result), 0 if result["passed"] else 1
     from .library import Library
     from .search.query import image
 
