@@ -87,9 +87,11 @@ def test_the_table_of_notebooks_has_each_with_its_own_question():
 def test_what_it_reads_is_what_is_looked_at_and_can_be_opened():
     told = README.split("## What it reads")[1].split("\n## ")[0]
     listed = {
-        kind: set(re.findall(r"`(\.\w+)`", row)) for kind, row in re.findall(r"^\| (photos|videos) \|(.*)", told, re.M)
+        kind: set(re.findall(r"`(\.\w+)`", row))
+        for kind, row in re.findall(r"^\| (photos|raw photos|videos) \|(.*)", told, re.M)
     }
-    assert listed == {"photos": set(kinds.IMAGE_SUFFIXES), "videos": set(kinds.VIDEO_SUFFIXES)}
+    suffixes = {"photos": kinds.IMAGE_SUFFIXES, "raw photos": kinds.RAW_SUFFIXES, "videos": kinds.VIDEO_SUFFIXES}
+    assert listed == suffixes
     assert {*content.PICTURES.values(), "WebP", *content.BRANDS.values()} == {*photo.OPENERS, "HEIC"}
     assert not kinds.KINDS.keys() & kinds.UNREAD_KINDS.keys()
     folders = set(re.findall(r"`([^`]+)`", told.split("Left out are")[1].split("and the like")[0]))

@@ -45,7 +45,7 @@ def plan(
     paths, *facts = (store.rows[c].to_pylist() for c in columns)
     indexed = dict(zip(paths, zip(*facts, strict=True), strict=True))
     troubled = [problem.path for problem in listing.problems]  # perhaps folders
-    present = {file.path for file in listing.files} | set(troubled)
+    present = {file.path for file in listing.files} | set(troubled) | listing.unread_raws
     todo, failed, clips, unchanged = [], {}, [], 0
     for file in listing.files:
         *before, sampled, provisional = indexed.get(file.path, (None,) * 5)

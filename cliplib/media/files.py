@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from functools import partial
@@ -11,13 +12,26 @@ from typing import NamedTuple
 from ..errors import LibraryError, MediaError
 from . import zips
 from .content import HEAD_BYTES, is_text
-from .kinds import IMAGE_SUFFIXES, KINDS, LEFT_OUT, TEXT_TOO, UNREAD_KINDS, VIDEO_SUFFIXES, suffix_of
+from .kinds import (
+    IMAGE_SUFFIXES,
+    KINDS,
+    LEFT_OUT,
+    RAW_SUFFIXES,
+    TEXT_TOO,
+    TWIN_SUFFIXES,
+    UNREAD_KINDS,
+    VIDEO_SUFFIXES,
+    suffix_of,
+)
+from .raw import can_read
 from .reading import open_file
 from .retry import with_retries
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Listing", "MediaFile", "find_media"]
 
 IGNORE_FILE = ".cliplibignore"
+RAW_TWIN = "raw beside its JPEG or HEIC"  # why a file is left out
+NUMBERED = re.compile(r"\.raw-\d\d\b.*", re.IGNORECASE)  # Pixels: a.RAW-01.COVER.jpg beside a.RAW-02.ORIGINAL.dng
 
 
 class MediaFile(NamedTuple):
@@ -35,9 +49,11 @@ class Listing(NamedTuple):
 
     `not_read` counts what is of no kind that is read, by suffix and by what that is: {(".psd", "picture"): 4}; that is
     "raw photo", "picture", "video", "archive" or "other". `left_out` has what `kinds.LEFT_OUT`, `.cliplibignore` or
-    `ignore` leave out: {path of a folder or file: its name, or that of the rule's source}.
+    `ignore` leave out, and raw photos whose twin is there: {path of a folder or file: its name, or that of the rule's
+    source}. `unread_raws` are the raw photos that are not read for want of rawpy.
 
-    What the index knows of a path that is among the problems, or below an unread folder, is neither confirmed nor gone.
+    What the index knows of a path that is among the problems or unread raws, or below an unread folder, is neither
+    confirmed nor gone.
     """
 
     files: list[MediaFile]
@@ -46,6 +62,7 @@ class Listing(NamedTuple):
     jsons: dict[str, int]  # they may be sidecars, see `takeout`
     not_read: dict[tuple[str, str], int] = {}  # noqa: RUF012 - a walk brings its own
     left_out: dict[str, str] = {}  # noqa: RUF012
+    unread_raws: frozenset[str] = frozenset()
 
     def leaves_out(self, path: str) -> bool:
         """Whether a file was left out on purpose, itself or with a folder around it."""
@@ -71,15 +88,29 @@ def find_media(root, ignore: Sequence[str] = ()) -> Listing:
     if "" in walk.listing.unread_folders:
         raise LibraryError(f"{root!r}: {walk.listing.problems[0].reason}; nothing was changed")
     walk.follow_links()
-    walk.listing.files.sort()
-    return walk.listing
+    files, twins = _without_raw_twins(sorted(walk.listing.files))
+    walk.listing.left_out.update(dict.fromkeys(twins, RAW_TWIN))
+    return walk.listing._replace(files=files, unread_raws=frozenset(walk.unread_raws))
+
+
+def _without_raw_twins(files):
+    """The files without the raw photos whose JPEG or HEIC lies beside them, for it is the same photo; these paths."""
+    raws = {file.path: _stem(file.path) for file in files if suffix_of(file.path) in RAW_SUFFIXES}
+    shown = {_stem(file.path) for file in files if suffix_of(file.path) in TWIN_SUFFIXES} if raws else set()
+    twins = {path for path, stem in raws.items() if stem in shown}
+    return [file for file in files if file.path not in twins], twins
+
+
+def _stem(path):
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{NUMBERED.sub('', name.rpartition('.')[0]).lower()}"
 
 
 class _Walk:
     """One walk. Links wait to the end, so that a file is listed where it really lies; `seen` holds real paths."""
 
     def __init__(self, root, rules):
-        self.root, self.rules, self.seen, self.links = root, rules, {root}, []
+        self.root, self.rules, self.seen, self.links, self.unread_raws = root, rules, {root}, [], []
         self.listing = Listing([], [], [], {}, {}, {})
 
     def problem(self, path, reason, *below):
@@ -147,6 +178,8 @@ class _Walk:
     def count(self, path):
         """Note a file that is not read."""
         suffix = suffix_of(path)
+        if suffix in RAW_SUFFIXES:
+            self.unread_raws.append(path)
         key = suffix, UNREAD_KINDS.get(suffix, "other")
         self.listing.not_read[key] = self.listing.not_read.get(key, 0) + 1
 
@@ -164,9 +197,9 @@ class _Walk:
             elif kind == "sidecar":
                 self.listing.jsons[member] = mtime_ns
             elif kind not in ("image", "video") or _is_program(name, f"{real}!/{name}"):
-                self.count(name)
+                self.count(member)
             else:
-                self.listing.files.append(MediaFile(f"{path}!/{name}", kind, size, mtime_ns))
+                self.listing.files.append(MediaFile(member, kind, size, mtime_ns))
         for name, reason in refused:
             self.problem(f"{path}!/{name}", reason)
 
@@ -236,7 +269,8 @@ def _lines(file):
 
 
 def _kind(path):
-    return KINDS.get(suffix_of(path))
+    suffix = suffix_of(path)
+    return "image" if suffix in RAW_SUFFIXES and can_read() else KINDS.get(suffix)
 
 
 def _is_program(path, real):

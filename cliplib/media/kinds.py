@@ -11,14 +11,16 @@ IMAGE_SUFFIXES |= {".ppm", ".pgm", ".pbm", ".pnm"}
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".3gpp", ".f4v", ".avi", ".divx", ".mkv"})
 VIDEO_SUFFIXES |= {".webm", ".mpg", ".mpeg", ".mpe", ".vob", ".mod", ".tod", ".ts", ".mts", ".m2ts", ".m2t", ".wmv"}
 VIDEO_SUFFIXES |= {".asf", ".flv", ".ogv"}
+RAW_SUFFIXES = frozenset({".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2"})
+RAW_SUFFIXES |= {".raf", ".pef", ".srw", ".3fr", ".iiq", ".erf", ".kdc", ".dcr", ".mrw", ".mef", ".rwl"}  # with rawpy
+TWIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".heic", ".heif", ".hif"})  # what cameras write beside a raw photo
 KINDS = dict.fromkeys(IMAGE_SUFFIXES, "image") | dict.fromkeys(VIDEO_SUFFIXES, "video")
 KINDS |= {".zip": "archive", ".json": "sidecar"}
 TEXT_TOO = frozenset({".ts", ".mts", ".mod"})  # also what programs are written in: TypeScript, Fortran, Go
 
 # What is not read, by what it is; everything else is "other".
 NOT_READ = {
-    "raw photo": ".dng .cr2 .cr3 .crw .nef .nrw .arw .srf .sr2 .orf .rw2 .raf .pef .srw .raw .x3f .3fr .iiq .erf"
-    " .kdc .dcr .mrw .mef .mos .rwl .gpr",
+    "raw photo": " ".join(sorted(RAW_SUFFIXES | {".raw", ".x3f", ".mos", ".gpr"})),  # the first ones without rawpy
     "picture": ".jxl .psd .psb .heics .heifs .avifs .svg .ai .eps .ico .xcf .exr .hdr .dds .tga .pcx .jxr .wdp",
     "video": ".rm .rmvb .dv .mxf .braw .r3d .lrv .insv .swf .ivf .m2v .h264 .hevc .amv",
     "archive": ".tgz .tar .gz .bz2 .xz .7z .rar .iso .dmg",

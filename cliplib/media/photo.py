@@ -31,6 +31,7 @@ from .libtiff import heard
 from .metadata import PNG_DATES
 from .metadata import facts as written_facts
 from .preview import clean_aperture
+from .raw import RAW, can_read, is_raw, open_raw
 from .reading import read_bytes
 from .whole import CUT, damage, without_large_texts
 
@@ -93,25 +94,30 @@ def open_photo(source, shortest: int | None = None, decode: bool = True) -> Phot
     grey is scaled, transparency lies on white; of an animation the first frame.
     Raises MediaError: stage "read" where the bytes cannot be had, "decode" where they are no whole picture of a known
     format or have more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`); where a decoder or memory is wanting,
-    "read", so that another run tries again.
+    "read", so that another run tries again. A raw photo is the preview in it, see `raw`.
     """
     name, kind, data = "the picture given", "PIL", None
     if isinstance(source, (bytes, bytearray, memoryview)):
         name, data = "the bytes given", bytes(source)
     elif not isinstance(source, Image.Image):
         name, data = source, read_bytes(source)
+    raw = None
     try:
         if data is None:
             image, size = source, source.size
         else:
-            kind = picture_format(data)
-            image, size = _open(data, kind, shortest)
+            kind = _format(data)
+            raw = open_raw(data, shortest or THUMBNAIL_EDGE, MAX_PIXELS) if kind == RAW else None
+            image, size = _open_preview(raw, shortest) if raw else _open(data, kind, shortest)
         if decode:
             _load(image, kind)
             if kind == "AVIF" and (part := clean_aperture(data)):  # of HEIC the decoder minds it
                 image, size = image.crop(part), (part[2] - part[0], part[3] - part[1])
         tags, gps = _exif(image, data)
-        facts = written_facts(tags, gps, *_texts(image))
+        xmp, iptc, text = _texts(image)
+        if raw:
+            tags, gps, xmp = tags | raw.tags, gps | raw.gps, raw.xmp or xmp
+        facts = written_facts(tags, gps, xmp, iptc, text)
         if decode:
             image = _as_srgb(image, tags, shortest)
     except _Refusal as refusal:
@@ -161,6 +167,24 @@ class _Refusal(Exception):
 
 class _NoDecoder(_Refusal):
     stage = "read"  # for the file may be whole, and is worth another try on the next run
+
+
+def _format(data):
+    """The format of a picture by its bytes: of most by the first, of raw photos by their directories."""
+    kind = picture_format(data)
+    if kind not in (None, "TIFF") or not is_raw(data):
+        return kind
+    if can_read():
+        return RAW
+    if kind is None:
+        raise _NoDecoder('raw photos need rawpy: pip install "cliplib[raw]", then index again')
+    return kind
+
+
+def _open_preview(raw, shortest):
+    """The PIL image that stands for a raw photo, and that one's full size."""
+    image = raw.picture if isinstance(raw.picture, Image.Image) else _open(raw.picture, "JPEG", shortest)[0]
+    return image, (raw.width, raw.height)
 
 
 def _open(data, kind, shortest):

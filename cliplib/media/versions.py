@@ -21,4 +21,10 @@ def decoders() -> str:
         found.append(f"PyAV {av.__version__} (FFmpeg {getattr(av, 'ffmpeg_version_info', 'of unknown version')})")
     except ImportError:
         found.append("no PyAV")
+    try:
+        import rawpy
+
+        found.append(f"LibRaw {'.'.join(map(str, rawpy.libraw_version))}")
+    except ImportError:
+        found.append("no rawpy")
     return ", ".join(found)

@@ -199,7 +199,7 @@ def failing(function, name, number, times=99):
 
 class TestNotRead:
     def test_what_is_no_kind_that_is_read_is_counted_by_suffix(self, tmp_path):
-        for name in ("a.jpg", "b.PSD", "c.psd", "d/e.jxl", "f.cr2", "g.tgz", "README", "notes.txt", "h.MXF", ".hidden"):
+        for name in ("a.jpg", "b.PSD", "c.psd", "d/e.jxl", "f.x3f", "g.tgz", "README", "notes.txt", "h.MXF", ".hidden"):
             put(tmp_path, name)
         with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
             archive.writestr("i.psd", b"x")
@@ -208,7 +208,7 @@ class TestNotRead:
         assert listing.not_read == {
             (".psd", "picture"): 3,
             (".jxl", "picture"): 1,
-            (".cr2", "raw photo"): 1,
+            (".x3f", "raw photo"): 1,
             (".tgz", "archive"): 1,
             (".mxf", "video"): 1,
             (".txt", "other"): 1,
