@@ -174,11 +174,9 @@ def _format(data):
     kind = picture_format(data)
     if kind not in (None, "TIFF") or not is_raw(data):
         return kind
-    if can_read():
-        return RAW
-    if kind is None:
+    if not can_read():  # Pillow would take the smallest preview for the photo
         raise _NoDecoder('raw photos need rawpy: pip install "cliplib[raw]", then index again')
-    return kind
+    return RAW
 
 
 def _open_preview(raw, shortest):

@@ -23,13 +23,15 @@ OTHERS = (b"FUJIFILMCCD-RAW", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")  # Fujifilm, Mi
 MARKS = (b"CR\2\0", b"IIII", b"MMMM")  # at byte 8 of a TIFF: Canon, Phase One
 
 PHOTOMETRIC, SUB_IFDS, DNG_VERSION = 0x0106, 0x014A, 0xC612
-SENSOR = (32803, 34892)  # photometric interpretations: colour filter array, linear raw
+MOSAIC, LINEAR = 32803, 34892  # photometric interpretations: colour filter array, linear raw
 STRIPS, TILES = (0x0111, 0x0117), (0x0144, 0x0145)  # where they begin, and how many bytes they are
 ORIENTATION, EXIF_IFD, GPS_IFD, XMP, COLOR_SPACE = 0x0112, 0x8769, 0x8825, 700, 0xA001
 FACTS = {0x010F, 0x0110, 0x0132, 0x9003, 0x9004, ORIENTATION, COLOR_SPACE, EXIF_IFD, GPS_IFD, XMP}
 WANTED = FACTS | {PHOTOMETRIC, SUB_IFDS, DNG_VERSION, *STRIPS, *TILES}
 GPS_WANTED = {1, 2, 3, 4}
 TYPES = {1: "B", 3: "H", 4: "I", 13: "I"}  # of numbers; 2 is text, 5 a fraction, 7 bytes
+ENOUGH = 512  # pixels on the short side of a preview, whoever asks for more; a model needs fewer
+UNHALVED = 4  # so many times the memory does one take without a mosaic, which LibRaw leaves at its full size
 MOST_DIRECTORIES, MOST_ENTRIES, MOST_VALUE_BYTES = 24, 1024, 2**20  # of a hostile file, too
 ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's flip -> EXIF's number
 
@@ -62,7 +64,7 @@ def is_raw(data: bytes) -> bool:
     if data[:4] not in TIFFS:
         return False
     marked = data[8:12] in MARKS
-    return marked or any(DNG_VERSION in one or one.get(PHOTOMETRIC) in SENSOR for one in _directories(data))
+    return marked or any(DNG_VERSION in one or one.get(PHOTOMETRIC) in (MOSAIC, LINEAR) for one in _directories(data))
 
 
 def open_raw(data: bytes, shortest: int, most_pixels: int) -> Raw:
@@ -72,9 +74,10 @@ def open_raw(data: bytes, shortest: int, most_pixels: int) -> Raw:
         data: the whole file.
         shortest: pixels that are needed on the short side; where the preview has fewer, the photo is developed at half
             its size, if that is more.
-        most_pixels: that are developed.
+        most_pixels: that are developed, of a sensor with a mosaic of colours; of others a quarter.
 
     Raises:
+        MemoryError: LibRaw has too little memory.
         ValueError: it is damaged, of a camera that LibRaw does not know, or too large to be developed; in words.
     """
     import rawpy  # here, for it is an extra
@@ -86,12 +89,14 @@ def open_raw(data: bytes, shortest: int, most_pixels: int) -> Raw:
             raw.open_buffer(io.BytesIO(data))
             sizes = raw.sizes
             preview, size = _preview(raw)
-            developed = min(size) < min(shortest, min(sizes.width, sizes.height) // 2)
+            developed = min(size) < min(shortest, ENOUGH, min(sizes.width, sizes.height) // 2)
             if developed:
-                if (pixels := sizes.raw_width * sizes.raw_height) > most_pixels:
+                most = most_pixels // (UNHALVED if _is_linear(data) else 1)
+                if (pixels := sizes.raw_width * sizes.raw_height) > most:
                     raise ValueError(f"{pixels / 1e6:.0f} million pixels without a preview are not supported")
-                pixels = raw.postprocess(half_size=True, use_camera_wb=True, user_flip=0, output_bps=8)
-                preview = Image.fromarray(pixels)
+                preview = _image(raw.postprocess(half_size=True, use_camera_wb=True, user_flip=0, output_bps=8))
+    except rawpy.LibRawUnsufficientMemoryError:
+        raise MemoryError from None
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         said = error.args[0] if error.args else type(error).__name__
         raise ValueError(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from None
@@ -105,6 +110,11 @@ def open_raw(data: bytes, shortest: int, most_pixels: int) -> Raw:
     return Raw(preview, width, height, tags, gps, xmp)
 
 
+def _is_linear(data: bytes) -> bool:
+    """Whether a raw photo has no mosaic of colours."""
+    return any(one.get(PHOTOMETRIC) == LINEAR for one in _directories(data))
+
+
 def _preview(raw) -> tuple[bytes | Image.Image | None, tuple[int, int]]:
     """The largest preview in a raw photo that LibRaw has open, and its size in pixels; None where there is none."""
     import rawpy
@@ -116,9 +126,14 @@ def _preview(raw) -> tuple[bytes | Image.Image | None, tuple[int, int]]:
     if found.format == rawpy.ThumbFormat.JPEG:
         return found.data, JpegImageFile(io.BytesIO(found.data)).size
     if found.format == rawpy.ThumbFormat.BITMAP:
-        image = Image.fromarray(found.data)
+        image = _image(found.data)
         return image, image.size
     return None, (0, 0)
+
+
+def _image(pixels) -> Image.Image:
+    """A PIL image of a LibRaw picture, uint8 (h, w, 3) or, of a monochrome camera, (h, w, 1)."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def _facts(data: bytes) -> tuple[dict, dict, bytes]:
@@ -148,7 +163,8 @@ def _directories(data: bytes) -> Iterator[dict]:
     """The directories of a TIFF, also those inside others, each its wanted tags by number."""
     if data[:4] not in (*TIFFS, *TIFF_ALIKE) or len(data) < 8:
         return
-    places, seen = [struct.unpack_from(_order(data) + "I", data, 4)[0]], set()
+    seen: set[int] = set()
+    places = [struct.unpack_from(_order(data) + "I", data, 4)[0]]
     while places and len(seen) < MOST_DIRECTORIES:
         place = places.pop(0)
         if place and place not in seen:
@@ -197,7 +213,8 @@ def _value(data: bytes, at: int, order: str):
 
 
 def _many(value) -> tuple:
-    return value if isinstance(value, tuple) else (value,) if isinstance(value, int) else ()
+    values = value if isinstance(value, tuple) else (value,)
+    return tuple(one for one in values if isinstance(one, int))
 
 
 def _order(data: bytes) -> str:

@@ -71,6 +71,16 @@ def test_the_larger_preview_is_taken_where_developing_gives_less():
     assert isinstance(open_raw(dng(stored, jpeg(stored, (180, 120))), 224, 10**6).picture, bytes)
 
 
+def test_a_monochrome_camera():
+    data = dng(corners((640, 480))).replace(
+        struct.pack("<I", 32803),
+        struct.pack("<I", 34892),  # "linear raw" of one value
+    )
+    found = open_photo(data, 224)
+    assert found.image.mode == "RGB" and found.image.size == (640, 480)
+    assert np.ptp(np.asarray(found.image, int), axis=2).max() == 0
+
+
 def test_only_the_facts_of_a_known_one():
     found = open_photo(dng(corners(), jpeg(corners(), (320, 240))), decode=False)
     assert found.image is None and found.facts["camera"] == "Acme One" and found.width == 400
@@ -100,9 +110,11 @@ def test_a_picture_beyond_the_end_of_the_file_is_damaged():
         open_photo(bytes(data), 224)
 
 
-def test_a_memory_bomb_is_refused_before_it_is_developed():
+@pytest.mark.parametrize(("sensor", "side"), [(32803, 12000), (34892, 6000)])
+def test_a_memory_bomb_is_refused_before_it_is_developed(sensor, side):
+    data = dng(corners(), claims=(side, side)).replace(struct.pack("<I", 32803), struct.pack("<I", sensor))
     with pytest.raises(MediaError, match="million pixels without a preview are not supported"):
-        open_photo(dng(corners(), claims=(30000, 30000)), 224)
+        open_photo(data, 224)
 
 
 def test_a_camera_that_libraw_does_not_know_is_not_supported():
@@ -171,7 +183,7 @@ class TestLibrary:
         assert report.not_read == {".dng": 2, ".cr2": 1}
         assert 'pip install "cliplib[raw]" would read 3 raw photos' in str(report)
         with pytest.raises(MediaError, match=r"pip install \"cliplib\[raw\]\"") as caught:
-            open_photo(b"IIRO" + bytes(100))
+            open_photo(root / "alone.dng")
         assert caught.value.stage == "read"
 
 
