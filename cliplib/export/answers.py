@@ -16,14 +16,9 @@ FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formu
 def save(answer: Hits | Moments, file: str | Path) -> Path:
     """Write an answer to `file`: ".csv" as its `to_frame` has it, or ".html" as one self-contained page.
 
-        A path is text from somebody's disk, and a spreadsheet runs formulas: in CSV, a text that begins as one gets an
-    <<<<<<< HEAD
-        apostrophe in front, and control characters are written as escapes such as \\x07. Numbers stay numbers.
-        QueryError for another ending, and where the folder is not there.
-    =======
-        apostrophe in front, and control characters are written as escapes such as \\n or \\x07. Numbers stay numbers.
-        QueryError for another ending.
-    >>>>>>> f3b9137 (Tests: names escaped as printable does it; a model of its own where a test counts who holds it)
+    A path is text from somebody's disk, and a spreadsheet runs formulas: in CSV, a text that begins as one gets an
+    apostrophe in front, and control characters are written as escapes such as \\x07. Numbers stay numbers.
+    QueryError for another ending, and where the folder is not there.
     """
     file = target(file, ".csv", ".html", ".htm")
     if file.suffix.lower() == ".csv":

@@ -63,7 +63,7 @@ def answers(library):
         library.search_videos("a cat", k=9, threshold=-1),
     )
     assert all(asked)
-    return [[(hit.path, hit.time_s, hit.score, hits.thumbnail(hit)) for hit in hits] for hits in asked]
+    return [[(hit.path, hit.time_s, round(hit.score, 5), hits.thumbnail(hit)) for hit in hits] for hits in asked]
 
 
 def tables_of(library):
