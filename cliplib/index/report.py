@@ -71,7 +71,7 @@ def told_of_unread(not_read: dict[str, int], left_out: dict[str, str]) -> list[s
         named += [f"{rest:,} others"] if rest else []
         told.append(f"{sum(not_read.values()):,} files of kinds that are not read: {', '.join(named)}")
         if raws := sum(count for suffix, count in not_read.items() if suffix in RAW_SUFFIXES):
-            told.append(f'pip install "cliplib[raw]" would read {raws:,} raw photos')
+            told.append(f'pip install "cliplib[raw]" would read the raw photos among them: {raws:,}')
     if left_out:
         why = Counter(left_out.values()).most_common(MOST_NAMED)
         told.append(f"{len(left_out):,} left out: {', '.join(f'{count:,} {name}' for name, count in why)}")

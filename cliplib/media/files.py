@@ -88,17 +88,21 @@ def find_media(root, ignore: Sequence[str] = ()) -> Listing:
     if "" in walk.listing.unread_folders:
         raise LibraryError(f"{root!r}: {walk.listing.problems[0].reason}; nothing was changed")
     walk.follow_links()
-    files, twins = _without_raw_twins(sorted(walk.listing.files))
+    twins = _raw_twins([file.path for file in walk.listing.files], walk.unread_raws)
     walk.listing.left_out.update(dict.fromkeys(twins, RAW_TWIN))
-    return walk.listing._replace(files=files, unread_raws=frozenset(walk.unread_raws))
+    unread = frozenset(walk.unread_raws) - twins
+    for path in unread:
+        walk.count(path)
+    return walk.listing._replace(
+        files=sorted(file for file in walk.listing.files if file.path not in twins), unread_raws=unread
+    )
 
 
-def _without_raw_twins(files):
-    """The files without the raw photos whose JPEG or HEIC lies beside them, for it is the same photo; these paths."""
-    raws = {file.path: _stem(file.path) for file in files if suffix_of(file.path) in RAW_SUFFIXES}
-    shown = {_stem(file.path) for file in files if suffix_of(file.path) in TWIN_SUFFIXES} if raws else set()
-    twins = {path for path, stem in raws.items() if stem in shown}
-    return [file for file in files if file.path not in twins], twins
+def _raw_twins(paths, unread_raws):
+    """The raw photos whose JPEG or HEIC lies beside them, for it is the same photo."""
+    raws = [path for path in paths if suffix_of(path) in RAW_SUFFIXES] + unread_raws
+    shown = {_stem(path) for path in paths if suffix_of(path) in TWIN_SUFFIXES} if raws else set()
+    return {path for path in raws if _stem(path) in shown}
 
 
 def _stem(path):
@@ -157,7 +161,7 @@ class _Walk:
             return
         self.seen.add(real)
         if kind is None or _is_program(path, real):
-            self.count(path)
+            self.unread(path)
         elif kind == "archive":
             self.archive(path, real)
         else:
@@ -175,11 +179,16 @@ class _Walk:
             else:
                 self.listing.files.append(MediaFile(path, kind, facts.st_size, within_int64(facts.st_mtime_ns)))
 
-    def count(self, path):
-        """Note a file that is not read."""
-        suffix = suffix_of(path)
-        if suffix in RAW_SUFFIXES:
+    def unread(self, path):
+        """Note a file that is not read; whether a raw photo has a twin is known when all are seen."""
+        if suffix_of(path) in RAW_SUFFIXES:
             self.unread_raws.append(path)
+        else:
+            self.count(path)
+
+    def count(self, path):
+        """Count a file that is not read."""
+        suffix = suffix_of(path)
         key = suffix, UNREAD_KINDS.get(suffix, "other")
         self.listing.not_read[key] = self.listing.not_read.get(key, 0) + 1
 
@@ -197,7 +206,7 @@ class _Walk:
             elif kind == "sidecar":
                 self.listing.jsons[member] = mtime_ns
             elif kind not in ("image", "video") or _is_program(name, f"{real}!/{name}"):
-                self.count(member)
+                self.unread(member)
             else:
                 self.listing.files.append(MediaFile(member, kind, size, mtime_ns))
         for name, reason in refused:
