@@ -37,6 +37,8 @@ REAL = [
 ]
 CODECS = {"webm": "libvpx", "avi": "mpeg4", "asf": "wmv2"}
 
+PYAV_18 = int(av.__version__.partition(".")[0]) >= 18
+
 
 def made(container, times_s, *, sound_s=0.0, options=None, size=(64, 48), pixel_aspect=None, degrees=0, picture=None):
     """The bytes of a video with a frame at each of `times_s`: `picture(number)`, or grey of level 2 * number."""
@@ -50,6 +52,8 @@ def made(container, times_s, *, sound_s=0.0, options=None, size=(64, 48), pixel_
             stream.codec_context.time_base = Fraction(1, 1000 if container != "avi" else 25)
             if pixel_aspect:
                 stream.sample_aspect_ratio = stream.codec_context.sample_aspect_ratio = pixel_aspect
+            if degrees and not PYAV_18:
+                pytest.skip("PyAV 17 cannot write a turn")
             if degrees:
                 stream.set_display_rotation(degrees)
             sound = output.add_stream("libopus" if container == "webm" else "aac", rate=48000) if sound_s else None
@@ -155,6 +159,7 @@ class TestTimes:
         packets = b"".join(bytes([0, 1, 2, 3]) + plain[at : at + 188] for at in range(0, len(plain), 188))
         assert sampled(packets) == pytest.approx([0, 1, 2], abs=0.05)
 
+    @pytest.mark.skipif(not PYAV_18, reason="PyAV 17 cannot say which stream is the default")
     def test_the_default_stream_is_shown_and_not_the_first(self):
         buffer = io.BytesIO()
         with av.open(buffer, "w", format="matroska") as output:
@@ -192,6 +197,7 @@ class TestTimes:
         assert first == again
         assert tail == first[2:]
 
+    @pytest.mark.skipif(not PYAV_18, reason="PyAV 17 makes circles of its own, which the collector frees")
     def test_frames_are_freed_as_soon_as_they_are_done_with(self):
         """Memory stays flat at any length only if no frame waits for the garbage collector."""
         data = made("mkv", steady(40, 5))
