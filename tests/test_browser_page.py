@@ -58,7 +58,7 @@ def test_settings_change_the_tiles_and_encode_nothing(world):
     assert world.tiles.first.bounding_box()["width"] < width
     world.root.get_by_role("slider", name="Size of the pictures").fill("190")
     world.root.get_by_role("button", name="Filters").click()
-    world.root.get_by_label("Look-alikes").select_option("0.93")
+    world.root.get_by_label("Look-alikes").select_option("0.95")
     expect(world.root.get_by_role("button", name="Take off: look-alikes stacked")).to_be_visible()
     world.root.get_by_role("button", name="Filters").click()  # folded away, a filter stays in sight
     world.root.get_by_role("button", name="Take off: look-alikes stacked").click()
@@ -210,7 +210,7 @@ class TestLightbox:
         world.ask("mountains")
         world.everything()
         world.root.get_by_role("button", name="Filters").click()
-        world.root.get_by_label("Look-alikes").select_option("0.93")
+        world.root.get_by_label("Look-alikes").select_option("0.95")
         stacked = world.root.locator(".badge.alike").first
         expect(stacked).to_be_visible()
         stacked.click()

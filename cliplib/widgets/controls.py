@@ -14,7 +14,8 @@ from ..search.results import Hits, Scores
 from .parts import row
 
 EVERYWHERE = ("all folders", "")
-FOLDS = [("show all", 0), *((f"fold at {cosine}", cosine) for cosine in (0.99, 0.97, 0.95, 0.9))]
+FOLD = 0.985  # the cosine from which photos are shots of one scene; from 0.9 on, other cats and people come in
+FOLDS = [("show all", 0), ("one scene", FOLD), ("look-alikes", 0.95)]
 
 
 def answer(scores: Scores, k: int, threshold: float, fold: float | None = None, **filters) -> Hits:
@@ -46,7 +47,7 @@ class Controls:
         self.folder = ipywidgets.Dropdown(options=options, description="folder", layout=narrow)
         self.since = ipywidgets.DatePicker(description="taken since", layout=narrow)
         self.until = ipywidgets.DatePicker(description="until", layout=narrow)
-        self.fold = ipywidgets.Dropdown(options=FOLDS, description="look-alikes", layout=narrow)
+        self.fold = ipywidgets.Dropdown(options=FOLDS, value=FOLD, description="fold", layout=narrow)
         self.screenshots = ipywidgets.Checkbox(value=True, description="screenshots too", indent=False, layout=narrow)
         self.more = ipywidgets.ToggleButton(description="Filters", icon="filter", tooltip="Folder, date, look-alikes")
         of_photos = [self.fold, self.screenshots] if kind == "image" else []

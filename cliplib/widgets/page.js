@@ -32,6 +32,7 @@ const ICONS = {
 const VIEWABLE = { image: "photo", frame: "video" };
 const PAGE = 48;
 const FOLDED = 24; // tiles that a notebook's page shows at first
+const FOLD = 0.985; // the cosine from which photos are shots of one scene, and one tile unless told otherwise
 const SILENCE_MS = 20000; // a kernel that says nothing for so long has stopped, or is busy with another cell
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -388,7 +389,7 @@ class Page {
     this.line.value = typed ? last.value : "";
     this.terms = typed ? [] : terms;
     [this.filters, this.cutoff, this.fold, this.sort, this.sign] =
-      [state.filters ?? {}, state.cutoff ?? null, state.fold ?? null, state.sort ?? "match", 1];
+      [state.filters ?? {}, state.cutoff ?? null, state.fold ?? FOLD, state.sort ?? "match", 1];
     if (this.about) this.buildFilters();
   }
 
@@ -401,7 +402,7 @@ class Page {
     if (kind !== "image") params.set("kind", kind);
     if (Object.keys(filters).length) params.set("filters", JSON.stringify(filters));
     if (cutoff !== null) params.set("cutoff", cutoff);
-    if (fold) params.set("fold", fold);
+    if (fold !== FOLD) params.set("fold", fold);
     if (sort !== "match") params.set("sort", sort);
     const url = `${window.location.pathname}${params.size ? `?${params}` : ""}`;
     if (url === window.location.pathname + window.location.search) return;
@@ -415,7 +416,7 @@ class Page {
     const words = params.get("q");
     if (![...params.keys()].length && this.options.terms) return; // the page's own example
     this.put({ kind: params.get("kind") === "frame" ? "frame" : "image", terms: words ? [{ kind: "text", value: words }] : parsed("terms", []),
-      filters: parsed("filters", {}), cutoff: parsed("cutoff", null), fold: parsed("fold", null), sort: params.get("sort") ?? "match" });
+      filters: parsed("filters", {}), cutoff: parsed("cutoff", null), fold: parsed("fold", FOLD), sort: params.get("sort") ?? "match" });
   }
 
   back() {
@@ -430,7 +431,7 @@ class Page {
   request(start, more = {}) {
     const refined = this.refined ?? {};
     return { do: "ask", kind: this.kind, terms: this.question().map(({ kind, value, weight, time_s }) => ({ kind, value, weight, time_s })),
-      cutoff: this.cutoff, filters: this.filters, fold: this.fold, sort: this.sort, start, count: PAGE, below: this.below, ...refined, ...more };
+      cutoff: this.cutoff, filters: this.filters, fold: this.fold || null, sort: this.sort, start, count: PAGE, below: this.below, ...refined, ...more };
   }
 
   /** Ask anew. `keep`: this is no new step of the history. `refine`: by the thumbs that were given. */
@@ -710,9 +711,9 @@ class Page {
     const folder = h("select", { onchange: (event) => set("folder", event.target.value) }, h("option", { value: "" }, "all folders"),
       ...this.about.folders.map((one) => h("option", { value: one, selected: this.filters.folder === one }, one)));
     const day = (name) => h("input", { type: "date", value: this.filters[name] ?? "", onchange: (event) => set(name, event.target.value) });
-    const fold = h("select", { onchange: (event) => { this.fold = Number(event.target.value) || null; this.ask({ keep: true }); } },
-      ...[["", "each on its own"], ["0.99", "stack the same picture"], ["0.97", "stack look-alikes"], ["0.93", "stack similar ones"]].map(([value, words]) =>
-        h("option", { value, selected: String(this.fold ?? "") === value }, words)));
+    const fold = h("select", { onchange: (event) => { this.fold = Number(event.target.value); this.ask({ keep: true }); } },
+      ...[[0, "each on its own"], [FOLD, "stack shots of one scene"], [0.95, "stack look-alikes"]].map(([value, words]) =>
+        h("option", { value, selected: this.fold === value }, words)));
     const shots = h("select", { onchange: (event) => set("screenshots", event.target.value === "no" ? false : null) },
       h("option", { value: "" }, "screenshots too"), h("option", { value: "no", selected: this.filters.screenshots === false }, "no screenshots"));
     this.filterBox.replaceChildren(field("Folder", folder), field("From", day("since")), field("To", day("until")), field("Look-alikes", fold), field("Screenshots", shots));
@@ -727,7 +728,7 @@ class Page {
   showChips() {
     const words = { folder: (value) => `in ${value}`, since: (value) => `since ${value}`, until: (value) => `until ${value}`, screenshots: () => "no screenshots" };
     const chips = Object.entries(this.filters).map(([name, value]) => [words[name]?.(value) ?? `${name} ${value}`, () => { delete this.filters[name]; }]);
-    if (this.fold) chips.push([`look-alikes stacked`, () => { this.fold = null; }]);
+    if (this.fold !== FOLD) chips.push([this.fold ? "look-alikes stacked" : "nothing stacked", () => { this.fold = FOLD; }]);
     if (this.cutoff !== null) chips.push([`cutoff ${this.cutoff.toFixed(2)}`, () => { this.cutoff = null; }]);
     this.chips.replaceChildren(...chips.map(([text, drop]) => button("close", "", () => { drop(); if (this.about) this.buildFilters(); this.ask({ keep: true }); },
       { class: "pill on", "aria-label": `Take off: ${text}` }, text)));
@@ -743,6 +744,7 @@ class Page {
     const passing = () => this.tiles.filter((tile) => tile.passes);
     const choice = h("select", { "aria-label": "What to keep" },
       h("option", { value: "all" }, `all ${this.answer.passing} that are found`),
+      ...(this.kind === "image" && this.tiles.some((tile) => tile.alike?.length) ? [h("option", { value: "stacks" }, "the same, with all that is stacked")] : []),
       ...(liked().length ? [h("option", { value: "liked", selected: true }, `the ${liked().length} with a thumb up`)] : []));
     const chosen = async () => {
       if (choice.value === "liked") return liked();
@@ -751,7 +753,8 @@ class Page {
         await this.fetchMore();
         if (this.tiles.length === before) break;
       }
-      return passing();
+      if (choice.value === "all") return passing();
+      return passing().flatMap((tile) => [tile, ...tile.alike.map(({ path }) => ({ ...tile, path }))]);
     };
     const done = h("p", { role: "status" }), folder = h("input", { type: "text", placeholder: "found", "aria-label": "Folder for the copies" });
     const doing = (work) => async () => {
