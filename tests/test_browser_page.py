@@ -209,8 +209,6 @@ class TestLightbox:
     def test_a_stack_opens(self, world):
         world.ask("mountains")
         world.everything()
-        world.root.get_by_role("button", name="Filters").click()
-        world.root.get_by_label("Look-alikes").select_option("0.95")
         stacked = world.root.locator(".badge.alike").first
         expect(stacked).to_be_visible()
         stacked.click()
@@ -220,7 +218,6 @@ class TestLightbox:
         other.click()
         expect(world.box.locator("h2")).to_have_text(name)
         world.page.keyboard.press("Escape")
-        world.root.get_by_role("button", name="Filters").click()
 
 
 class TestThumbs:
@@ -274,6 +271,11 @@ def test_keeping_takes_all_that_pass(world):
     world.root.get_by_role("button", name="Copy paths").click()
     expect(world.root.get_by_text(f"{count} paths copied")).to_be_visible()
     assert len(world.page.evaluate("() => navigator.clipboard.readText()").splitlines()) == count
+    world.root.get_by_label("What to keep").select_option("stacks")
+    world.root.get_by_role("button", name="Copy paths").click()
+    expect(world.root.get_by_text(f"{count} paths copied")).to_have_count(0)
+    kept = world.page.evaluate("() => navigator.clipboard.readText()").splitlines()
+    assert len(kept) == len(set(kept)) > count
 
 
 class TestVideos:
