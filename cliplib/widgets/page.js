@@ -550,7 +550,8 @@ class Page {
 
   showMore() {
     const shown = Math.min(this.open, this.tiles.length), { passing, all, compared, browsing } = this.answer;
-    const rest = Math.max(0, passing - shown), below = this.kind === "image" ? compared - Math.max(passing, this.tiles.length) : 0;
+    const rest = Math.max(0, passing - shown), stacked = this.tiles.reduce((sum, tile) => sum + (tile.alike?.length ?? 0), 0);
+    const below = this.kind === "image" ? compared - Math.max(passing, this.tiles.length) - stacked : 0;
     const parts = [];
     if (rest) parts.push(button("", "", () => this.showRest(), { class: "pill wide" }, browsing ? `${rest} more` : `${rest} more ${rest === 1 ? "passes" : "pass"}`));
     else if (!browsing && !this.below && this.answer.cutoff > -1 && (below > 0 || this.kind === "frame")) {
