@@ -27,7 +27,7 @@ IN_CHROMIUM = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)"),
 ]
-PATIENCE_S = 300  # a busy machine may take its time; a page that is right is taken as soon as it is
+PATIENCE_S = 120  # a busy machine may take its time; a page that is right is taken as soon as it is
 # JupyterLab asks no other computer for news, and draws whole notebooks rather than what is in sight.
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},

@@ -490,9 +490,9 @@ class Page {
   showHead() {
     const { title, passing, browsing, composed, nothing, compared } = this.answer, what = VIEWABLE[this.kind];
     const things = this.kind === "image" ? count(passing, "photo") : count(passing, browsing ? "video" : "moment");
-    this.heading.replaceChildren(...(browsing ? [`${things}, newest first`] : composed ?
-      [`The nearest to `, h("q", {}, this.refined ? `${title}, by your thumbs` : title)] :
-      passing ? [`${things} of `, h("q", {}, title)] : [`No ${what} of `, h("q", {}, title)]));
+    const asked = h("q", {}, this.refined ? `${title}, by your thumbs` : title);
+    this.heading.replaceChildren(...(browsing ? [`${things}, newest first`] : composed ? [`The nearest to `, asked] :
+      [passing ? `${things} of ` : `No ${what} of `, asked]));
     const about = [];
     if (nothing) about.push(nothing);
     else if (!browsing && composed) about.push("Sums have no cutoff of their own: the nearest come first.");
