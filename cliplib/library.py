@@ -41,13 +41,13 @@ class Library:
 
     `root` is any folder; `model` an openai/CLIP name, "tiny", or the path of a checkpoint. The cache lies in
     `root/.cliplib`, or in `cache`; where `root/.cliplib` cannot be written it is read, and what is new goes to
-    ~/.cache/cliplib. `device` and `precision` are
-    the encoder's (None: the best at hand), which is loaded when needed. `embeddings`: "float16" makes the index half as
-    large, and index() rewrites what is there; cosines change by less than 0.001. "float32" is exact; None leaves an
-    index as it is, and a new one is exact. `ranking`: what orders and cuts results unless a search says otherwise,
-    "match" (`search.background`) or "cosine", the paper's way. `bank`: the texts that a match compares with, a file or
-    a list, for a library in another language or about one subject. `ignore`: lines in the syntax of .gitignore for what
-    to leave out, besides those of the folder's `.cliplibignore`. LibraryError when the folder is not there.
+    ~/.cache/cliplib. `device` and `precision` are the encoder's (None: the best at hand), which is loaded when
+    needed. `embeddings`: "float16" makes the index half as large, and index() rewrites what is there; cosines
+    change by less than 0.001. "float32" is exact; None leaves an index as it is, and a new one is exact. `ranking`:
+    what orders and cuts results unless a search says otherwise, "match" (`search.background`) or "cosine", the
+    paper's way. `bank`: the texts that a match compares with, a file or a list, for a library in another language
+    or about one subject. `ignore`: lines in the syntax of .gitignore for what to leave out, besides those of the
+    folder's `.cliplibignore`. LibraryError when the folder is not there.
     """
 
     def __init__(
