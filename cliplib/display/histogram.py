@@ -7,31 +7,35 @@ from html import escape
 import numpy as np
 
 BINS = 48
-TALL = 60  # of the highest bar, in the drawing's units
+TALLEST = 60  # height of the highest bar, in the drawing's units
 
 
 def histogram_svg(
-    up: np.ndarray, span: tuple[float, float], cutoff: float, label: str, down: np.ndarray | None = None
+    upper: np.ndarray, span: tuple[float, float], cutoff: float, label: str, lower: np.ndarray | None = None
 ) -> str:
-    """Bars that stand on a line, and of a second group bars that hang from it; heights are roots of the counts, so that
-    the few at the right are seen.
+    """Draw scores as bars on a line, and those of a second group as bars that hang from it.
+
+    A bar's height is the square root of its count, so that the few good scores at the right are seen.
 
     Args:
-        up: scores, float (n,): what stands above the line.
-        span: the lowest and the highest score that is drawn.
-        cutoff: where a line is drawn across.
-        label: what is shown, in words.
-        down: scores, float (m,), below the line: of pictures that are wrong, say.
+        upper: Scores above the line, float (n,).
+        span: The lowest and the highest score that is drawn.
+        cutoff: The score at which an upright line is drawn.
+        label: What is shown, in words, for a screen reader.
+        lower: Scores below the line, float (m,), such as those of wrong pictures.
+
+    Returns:
+        An SVG element. Its colours are those of `style`, light or dark.
     """
-    groups = [np.sqrt(np.histogram(group, BINS, span)[0]) for group in (up, down) if group is not None]
+    groups = [np.sqrt(np.histogram(group, BINS, span)[0]) for group in (upper, lower) if group is not None]
     tallest = max(1e-9, *(float(group.max()) for group in groups))
     bars = ""
     for number, group in enumerate(groups):
-        for place, tall in enumerate(TALL * group / tallest):
+        for place, tall in enumerate(TALLEST * group / tallest):
             if tall:
                 top, kind = (66, ' class="other"') if number else (64 - tall, "")
                 bars += f'<rect x="{10 * place}" y="{top:.1f}" width="9" height="{tall:.1f}"{kind}/>'
-    width, height = 10 * BINS, 80 if down is None else 142
+    width, height = 10 * BINS, 80 if lower is None else 142
     at = width * (min(max(cutoff, span[0]), span[1]) - span[0]) / (span[1] - span[0])
     side, gap = ("end", -4) if at > width / 2 else ("start", 4)
     return (

@@ -37,12 +37,12 @@ def hits_html(hits: Hits) -> str:
 
 def tags_html(tags: Tags) -> str:
     """Each tag with the number of photos that have it, over the best of them; a tag that no photo has stays a line."""
-    banner, body = next((hits.warning for hits in tags.values()), ""), ""
+    warning, body = next((hits.warning for hits in tags.values()), ""), ""
     for tag, count in tags.counts().items():
         tiles = "".join(tile_html(hit, tags[tag].thumbnail(hit), scale_of(tags[tag])) for hit in tags[tag])
         body += f'<div class="head"><b>{escape(tag)}</b> <small>{count:,} photos</small></div>'
         body += f'<div class="grid">{tiles}</div>' if tiles else ""
-    return page_html(banner, body)
+    return page_html(warning, body)
 
 
 def scores_html(scores: Scores) -> str:
@@ -51,28 +51,28 @@ def scores_html(scores: Scores) -> str:
 
 
 def _hits_body(hits: Hits) -> str:
-    nothing = nothing_html(hits)
+    empty = empty_html(hits)
     scale = scale_of(hits)
-    tiles = "".join(tile_html(hit, hits.thumbnail(hit), scale) for hit in shown(hits))
-    return f'{head_html(hits)}{nothing}<div class="grid{" below" if nothing else ""}">{tiles}</div>'
+    tiles = "".join(tile_html(hit, hits.thumbnail(hit), scale) for hit in shown_hits(hits))
+    return f'{head_html(hits)}{empty}<div class="grid{" below" if empty else ""}">{tiles}</div>'
 
 
-def shown(hits: Hits) -> tuple[Hit, ...]:
+def shown_hits(hits: Hits) -> tuple[Hit, ...]:
     """What a page of these hits shows: the hits, or where nothing passed the nearest below the threshold."""
     return hits.hits or hits.nearest
 
 
-def head_html(hits: Hits, asked: str = "") -> str:
-    """The query, what was compared with it, and how many are shown; `asked` is a picture of the query as HTML."""
+def head_html(hits: Hits, picture: str = "") -> str:
+    """The query, what was compared with it, and how many are shown; `picture` is the query's own, as HTML."""
     things = "photos" if hits.mode.target == "image" else "video frames"
     cut = f", cosine {hits.threshold:.2f} or more" if hits.threshold > -1 else ""  # -1: whatever their score
     return (
-        f'<div class="head">{asked}<b>{escape(hits.query)}</b> <small>{FOUND[hits.mode]}</small>'
+        f'<div class="head">{picture}<b>{escape(hits.query)}</b> <small>{FOUND[hits.mode]}</small>'
         f"<br><small>{len(hits)} shown of {hits.searched:,} {things} compared{cut}</small></div>"
     )
 
 
-def nothing_html(hits: Hits) -> str:
+def empty_html(hits: Hits) -> str:
     """Where nothing passed: how far the best is from the threshold, and from what nonsense reaches. Else nothing."""
     if hits.hits:
         return ""
@@ -163,14 +163,14 @@ def save_html(sections: list, file) -> None:
         page.write(f"{head}{body}{title}{''.join(parts)}</main></body></html>")
 
 
-def page_html(banner: str, body: str) -> str:
+def page_html(warning: str, body: str) -> str:
     """`body` in the style sheet's care, over the model's warning."""
-    return f'{STYLE}<div class="cliplib">{body}{banner_html(banner)}</div>'
+    return f'{STYLE}<div class="cliplib">{body}{warning_html(warning)}</div>'
 
 
-def banner_html(banner: str) -> str:
-    """A warning that every answer of the model must carry; nothing where there is none."""
-    return f'<div class="banner">{escape(banner)}</div>' if banner else ""
+def warning_html(warning: str) -> str:
+    """What every answer of the model must say of itself; nothing where that is empty."""
+    return f'<div class="warning">{escape(warning)}</div>' if warning else ""
 
 
 def player_html(moment: Moment, from_s: float | None = None) -> str:
@@ -207,7 +207,7 @@ def scale_of(hits: Hits) -> Scale | None:
     """What bars of these hits are measured by; None for hits of no search."""
     if hits.scores is None:
         return None
-    if hits.scale == "match":
+    if hits.scale == "match" and hits.scores.matching:
         return Scale.of(hits.scores.matching.values, hits.threshold, "match")
     return Scale.of(hits.scores.values, hits.threshold)
 
@@ -216,7 +216,7 @@ def _bar(hit: Hit, scale: Scale | None) -> str:
     """How good a match is: a bar with a mark where the cutoff is, a word, and the cosine."""
     if scale is None:
         return f"<div>cosine {hit.score:.3f}</div>"
-    measured = hit.match if scale.unit == "match" else hit.score
+    measured = hit.score if hit.match is None or scale.unit == "cosine" else hit.match
     return (
         f'<div class="score"><i style="width:{scale.strength(measured):.1%}"></i>'
         f'<u title="cutoff {scale.cutoff:.2f}"></u></div>{scale.words(measured)} <small>cosine {hit.score:.3f}</small>'

@@ -12,22 +12,28 @@ WORDS = ((0.75, "strong"), (0.5, "good"), (1 / 3, "fair"), (-np.inf, "weak"))
 
 @dataclass(frozen=True)
 class Scale:
-    """Where scores lie, cosines or matches: `low` is an ordinary picture of this library, `cutoff` what passes, `high`
-    a very good one.
+    """By what the bars of one answer are measured.
+
+    Attributes:
+        low: The score of an ordinary picture of this library.
+        cutoff: The score from which a picture is shown.
+        high: The score of a very good picture.
+        unit: What the three are: "cosine" or "match".
     """
 
     low: float
     cutoff: float
     high: float
-    unit: str = "cosine"  # or "match": what the three are
+    unit: str = "cosine"
 
     @classmethod
     def of(cls, values: np.ndarray, cutoff: float, unit: str = "cosine") -> Scale:
         """The scale of one query.
 
         Args:
-            values: its scores, float (n,), NaN where a row may not be found.
-            cutoff: what passes; -1 where all does, and the middle between ordinary and best stands for it.
+            values: The query's scores, float (n,); NaN where a row may not be found.
+            cutoff: The score from which a picture is shown. -1 means that all are shown: then the middle between an
+                ordinary and the best score takes its place.
             unit: "cosine" or "match". Matches mean the same for every query, so the best of a poor lot is weak.
         """
         known = values[np.isfinite(values)]

@@ -39,7 +39,7 @@ STYLE = f"""<style>{THEME}
 .cliplib .grid+.head{{margin-top:1em}}
 .cliplib .head img{{height:56px;border-radius:6px;float:left;margin-right:.7em}}.cliplib .head:after{{content:"";
 display:block;clear:both}}
-.cliplib .banner{{color:var(--dim);border-top:1px solid var(--edge);padding-top:.4em;margin:.8em 0 .2em;
+.cliplib .warning{{color:var(--dim);border-top:1px solid var(--edge);padding-top:.4em;margin:.8em 0 .2em;
 font-size:.88em}}
 .cliplib .error{{border-left:4px solid var(--mark);padding:.3em .8em;margin:.3em 0}}
 .cliplib .grid,.cliplib-grid.widget-box{{display:grid;gap:12px;align-items:start;

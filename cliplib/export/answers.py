@@ -14,11 +14,20 @@ FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formu
 
 
 def save(answer: Hits | Moments, file: str | Path) -> Path:
-    """Write an answer to `file`: ".csv" as its `to_frame` has it, or ".html" as one self-contained page.
+    r"""Write an answer as a table or a page.
 
-    A path is text from somebody's disk, and a spreadsheet runs formulas: in CSV, a text that begins as one gets an
-    apostrophe in front, and control characters are written as escapes such as \\x07. Numbers stay numbers.
-    QueryError for another ending, and where the folder is not there.
+    A path is text from somebody's disk, and a spreadsheet runs formulas. So in CSV a text that begins as a formula gets
+    an apostrophe in front, and control characters become escapes such as \x07. Numbers stay numbers.
+
+    Args:
+        answer: Photos or moments that were found.
+        file: Ends in ".csv" for the table that `to_frame` gives, or in ".html" for one self-contained page.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        QueryError: `file` has another ending, or its folder is not there.
     """
     file = target(file, ".csv", ".html", ".htm")
     if file.suffix.lower() == ".csv":

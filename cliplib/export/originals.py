@@ -8,7 +8,6 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterable
-from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -17,11 +16,21 @@ from ..media.reading import open_file
 
 
 def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
-    """Copy files of the library at `root` to `folder`, each once, and return the copies in the order of `paths`.
+    """Copy files of a library to a folder, each once. Nothing is overwritten.
 
-    Nothing is overwritten: a file whose name is taken becomes "name (2).jpg". The folder is made when it is not there.
-    A file that cannot be copied is left out, with a warning that names it and says why. LibraryError when the folder
-    cannot be written, or lies in the library.
+    A file whose name is taken becomes "name (2).jpg". A file that cannot be copied is left out, with a warning that
+    names it and says why.
+
+    Args:
+        root: The library's folder.
+        paths: Files below it, POSIX.
+        folder: Where the copies go. It is made when it is not there.
+
+    Returns:
+        The copies, in the order of `paths`.
+
+    Raises:
+        LibraryError: The folder cannot be written, or lies in the library.
     """
     folder, copies = Path(os.path.expanduser(folder)), []
     if folder.resolve().is_relative_to(root.resolve()):
@@ -42,7 +51,7 @@ def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
         except (OSError, MediaError) as error:
             if copy:
                 copy.unlink(missing_ok=True)  # half a photo is worse than none
-            why = getattr(error, "reason", None) or error.strerror or error
+            why = error.reason if isinstance(error, MediaError) else error.strerror or error
             warnings.warn(f"{path} was not copied: {why}", stacklevel=3)
             continue
         with contextlib.suppress(OSError):  # some mounts keep no times
@@ -61,13 +70,14 @@ def drive_link(file: Path) -> str | None:
 
 
 def new_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:
-    """A new file called `name` in a folder, open for writing; where the name is taken, "name (2).jpg" and so on.
+    """Open a new file in a folder for writing: "name.jpg", or where that is taken "name (2).jpg" and so on.
 
     Raises:
-        LibraryError: where the folder cannot be written.
+        LibraryError: The folder cannot be written.
     """
-    wanted = PurePosixPath(name)
-    for number in count(1):
+    wanted, number = PurePosixPath(name), 0
+    while True:
+        number += 1
         file = folder / (wanted.name if number == 1 else f"{wanted.stem} ({number}){wanted.suffix}")
         try:
             return file, open(file, "xb")

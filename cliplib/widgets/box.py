@@ -13,7 +13,7 @@ import ipywidgets
 import numpy as np
 from PIL import Image
 
-from ..display.html import banner_html, head_html, nothing_html, picture_html, player_html, shown
+from ..display.html import empty_html, head_html, picture_html, player_html, shown_hits, warning_html
 from ..display.style import STYLE
 from ..library import Library
 from ..search.mode import Mode
@@ -134,7 +134,7 @@ class SearchBox(ipywidgets.VBox):
             self.gallery.show(self.hits, self.judged)
             picture = picture_html(self._picture, "the query") if self._picture else ""
             notes = "".join(f'<p class="error">{escape(note)}</p>' for note in self._notes)
-            top = head_html(self.hits, picture) + notes + nothing_html(self.hits) + banner_html(self.hits.warning)
+            top = head_html(self.hits, picture) + notes + empty_html(self.hits) + warning_html(self.hits.warning)
             self.head.value = f'<div class="cliplib">{top}</div>'
             self.keeping.close()
             self.keeping.open.layout.display = ""
@@ -154,8 +154,8 @@ class SearchBox(ipywidgets.VBox):
 
     def chosen(self) -> Hits:
         """What is shown with a thumb up; without any, all that is shown."""
-        up = tuple(hit for hit in shown(self.hits) if self.judged.get((hit.path, hit.time_s)))
-        return replace(self.hits, hits=up or shown(self.hits))
+        up = tuple(hit for hit in shown_hits(self.hits) if self.judged.get((hit.path, hit.time_s)))
+        return replace(self.hits, hits=up or shown_hits(self.hits))
 
     def photo(self, path: str) -> Asked:
         """A photo of the library as a query, with its thumbnail; or another file's path."""

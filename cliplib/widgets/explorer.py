@@ -42,7 +42,7 @@ def plot(table: Table, cutoff: float, query: str | None = None) -> str:
     right, wrong = (rows.loc[rows["relevant"] == wanted, "score"].to_numpy() for wanted in (True, False))
     span = float(table.rows["score"].min()) - 0.02, float(table.rows["score"].max()) + 0.02
     words = f"{len(right)} relevant scores above, {len(wrong)} irrelevant below, cutoff {cutoff:.2f}"
-    return histogram_svg(right, span, cutoff, words, down=wrong)
+    return histogram_svg(right, span, cutoff, words, lower=wrong)
 
 
 class Explorer(ipywidgets.VBox):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import ipywidgets
 
-from ..display.html import scale_of, shown, tile_html
+from ..display.html import scale_of, shown_hits, tile_html
 from ..display.scale import Scale
 from ..search.results import Hit, Hits
 from .parts import errors_in, row
@@ -89,7 +89,7 @@ class Gallery:
 
     def show(self, hits: Hits, judged: dict) -> None:
         """Fill tiles with what these hits show; `judged` maps (path, time_s) to the thumb given."""
-        page, scale = shown(hits), scale_of(hits)
+        page, scale = shown_hits(hits), scale_of(hits)
         while len(self._pool) < len(page):
             self._pool.append(Tile(self._actions, *self._layouts))
         for tile, hit in zip(self._pool, page, strict=False):

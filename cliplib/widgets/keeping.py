@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ipywidgets
 
-from ..display.html import shown
+from ..display.html import shown_hits
 from ..errors import QueryError
 from ..search.results import Hits
 from .parts import errors_in, row
@@ -56,7 +56,7 @@ class Keeping:
             self.close()
             return
         self.panel.layout.display = ""
-        paths = "\n".join(hit.path for hit in shown(hits))
+        paths = "\n".join(hit.path for hit in shown_hits(hits))
         with errors_in(self.page):
             links = " · ".join(download_link(hits, suffix) for suffix in TYPES)
             self.page.value = (

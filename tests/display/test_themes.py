@@ -62,7 +62,7 @@ def drawn():
     hit = Hit("trips/p0.jpg", 0.3, alike=("p1.jpg",), expected_precision=0.8)
     found = Hits("a dog", Mode("text->image"), 0.25, (hit,), searched=3)
     missed = Hits("a dog", Mode("text->image"), 0.35, (), (hit,), searched=3)
-    warned = '<div class="cliplib"><div class="banner">A warning</div><p class="error">An error</p><a>A link</a></div>'
+    warned = '<div class="cliplib"><div class="warning">A warning</div><p class="error">An error</p><a>A link</a></div>'
     css = THEME + (HERE / "page.css").read_text(encoding="utf-8")
     return f"{STYLE}<style>{css}</style>{hits_html(found)}{hits_html(missed)}{warned}{PAGE}"
 
