@@ -17,7 +17,7 @@ from ..export.originals import new_file
 from ..library import Library
 from ..media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ..widgets import text_box
-from ..widgets.entries import files_of
+from ..widgets.inputs import files_of
 
 ACCEPTED = ",".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
 

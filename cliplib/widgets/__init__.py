@@ -29,7 +29,7 @@ def search_page(library: Library) -> ipywidgets.Widget:
 
 def text_box(library: Library, example: str = "") -> ipywidgets.Widget:
     """Text to image: type a query, press Enter."""
-    return _page(library, lambda: plain.text_box(library, example), terms=_words({example: 1.0}))
+    return _page(library, lambda: plain.text_box(library, example), terms=_terms({example: 1.0}))
 
 
 def image_box(library: Library, example: str = "") -> ipywidgets.Widget:
@@ -44,16 +44,16 @@ def image_box(library: Library, example: str = "") -> ipywidgets.Widget:
 
 def video_box(library: Library, example: str = "") -> ipywidgets.Widget:
     """Text or image to video: type a query and press Enter, or give a photo. Each tile plays its moment."""
-    return _page(library, lambda: plain.video_box(library, example), terms=_words({example: 1.0}), kind="frame")
+    return _page(library, lambda: plain.video_box(library, example), terms=_terms({example: 1.0}), kind="frame")
 
 
 def compose_box(library: Library, example: str | Mapping[str, float] = "") -> ipywidgets.Widget:
     """Words and photos with weights, summed: more of this, less of that.
 
-    `example` is a text, or the weights of up to six texts, such as {"a car": 1, "a town": -1}.
+    `example` is a text, or up to six texts with the factor of each, such as {"a car": 1, "a town": -1}.
     """
     words = {example: 1.0} if isinstance(example, str) else example
-    return _page(library, lambda: plain.compose_box(library, example), terms=_words(words))
+    return _page(library, lambda: plain.compose_box(library, example), terms=_terms(words))
 
 
 def labelling_box(
@@ -83,8 +83,8 @@ def explorer(library: Library, table: Table) -> ipywidgets.Widget:
     return notebook.Page(ExplorerService(library, table).answer, lambda: Explorer(library, table), view="cut")
 
 
-def _words(weights: Mapping[str, float]) -> list[dict]:
-    return [{"kind": "text", "value": words, "weight": weight} for words, weight in weights.items() if words]
+def _terms(factors: Mapping[str, float]) -> list[dict]:
+    return [{"kind": "text", "value": words, "weight": factor} for words, factor in factors.items() if words]
 
 
 def _page(library: Library, boxes: Callable[[], ipywidgets.Widget], **options) -> ipywidgets.Widget:
@@ -98,7 +98,8 @@ def _page(library: Library, boxes: Callable[[], ipywidgets.Widget], **options) -
 
 
 def page_can_load() -> bool:
-    """Whether this notebook's front end is expected to load the module: not without anywidget, and not yet in Colab,
-    where it has not been tried.
+    """Whether this notebook's front end is expected to load the module.
+
+    It cannot without anywidget, and in Colab it has not been tried yet.
     """
     return find_spec("anywidget") is not None and "google.colab" not in sys.modules

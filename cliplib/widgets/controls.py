@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ..search.results import Hits, Scores
-from .parts import row
+from .layout import row
 
 EVERYWHERE = ("all folders", "")
 FOLD = 0.985  # the cosine from which photos are shots of one scene; from 0.9 on, other cats and people come in
@@ -37,7 +37,7 @@ def answer(scores: Scores, k: int, threshold: float, fold: float | None = None, 
 class Controls:
     """The row of settings under an entry, and the filters that a button unfolds. `changed` is called after a change."""
 
-    def __init__(self, folders: list[str], kind: str, changed: Callable[[], None]):
+    def __init__(self, folders: list[str], row_kind: str, changed: Callable[[], None]):
         wide, narrow = ipywidgets.Layout(width="300px"), ipywidgets.Layout(width="230px")
         self.k = ipywidgets.IntSlider(value=5, min=1, max=30, description="at most", layout=wide)
         self.threshold = ipywidgets.FloatSlider(
@@ -50,11 +50,12 @@ class Controls:
         self.fold = ipywidgets.Dropdown(options=FOLDS, value=FOLD, description="fold", layout=narrow)
         self.screenshots = ipywidgets.Checkbox(value=True, description="screenshots too", indent=False, layout=narrow)
         self.more = ipywidgets.ToggleButton(description="Filters", icon="filter", tooltip="Folder, date, look-alikes")
-        of_photos = [self.fold, self.screenshots] if kind == "image" else []
+        of_photos = [self.fold, self.screenshots] if row_kind == "image" else []
         self.filters = row(self.folder, self.since, self.until, *of_photos)
         self.filters.layout.display = "none"
         self.bars = row(self.k, self.threshold, self.more)
-        self._changed, self._by_mode, self._mode, self._setting = changed, {}, None, False
+        self._changed, self._mode, self._setting = changed, "", False
+        self._by_mode: dict[str, float] = {}
         for setting in (self.k, self.threshold, *self.filters.children):
             setting.observe(self._on_change, "value")
         self.more.observe(lambda change: self._unfold(change["new"]), "value")
@@ -77,7 +78,7 @@ class Controls:
         self.threshold.value = self._by_mode.get(mode, threshold)
         self._setting = False
 
-    def _on_change(self, change) -> None:
+    def _on_change(self, change: dict[str, Any]) -> None:
         if self._setting:
             return
         if change["owner"] is self.threshold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from html import escape
 
 import ipywidgets
@@ -23,8 +24,16 @@ ALL = "all queries"
 
 
 def cut(table: Table, cutoff: float, query: str | None = None) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
-    """What a cutoff does to all queries of a table, or to one of them: mean precision, recall and F1, float (3,); the
-    judged pictures that it accepts, and those that it rejects, the nearest to it first, as rows of `Table.rows`.
+    """What a cutoff does to all queries of a table, or to one of them.
+
+    Args:
+        table: the judged pictures with their scores.
+        cutoff: the cosine from which a picture is accepted.
+        query: one of the table's queries; None for all of them.
+
+    Returns:
+        Mean precision, recall and F1, float (3,); then the judged pictures that the cutoff accepts, and those that it
+        rejects, the nearest to it first, as rows of `Table.rows`.
     """
     judged, rows = table.judged, table.rows
     if query is not None:
@@ -70,7 +79,7 @@ class Explorer(ipywidgets.VBox):
         self.add_class("cliplib-box")
         self.show()
 
-    def show(self, *_) -> None:
+    def show(self, *_: object) -> None:
         """Draw the histogram, the numbers and the pictures for the cutoff."""
         query = None if self.query.value == ALL else self.query.value
         (precision, recall, f1), accepted, rejected = cut(self.table, self.cutoff.value, query)
@@ -85,12 +94,10 @@ class Explorer(ipywidgets.VBox):
 
     def _tiles(self, rows: pd.DataFrame) -> str:
         tiles, scale = [], Scale.of(self.table.judged.scores, self.cutoff.value)
-        for row in rows.head(SHOWN).itertuples():
-            time_s = None if np.isnan(row.time_s) else float(row.time_s)
-            hit = Hit(row.path, float(row.score), time_s, digest=self._digests[row.path])
-            said = "relevant" if row.relevant else "irrelevant"
+        for hit, query, relevant in _judged(rows.head(SHOWN), self._digests):
+            said = "relevant" if relevant else "irrelevant"
             tile = tile_html(hit, self._thumbnail(hit), scale)
-            tiles.append(f'<div title="{escape(row.query)}">{tile}<small>{said}: {escape(row.query)}</small></div>')
+            tiles.append(f'<div title="{escape(query)}">{tile}<small>{said}: {escape(query)}</small></div>')
         return f'<div class="grid">{"".join(tiles)}</div>'
 
     def _thumbnail(self, hit: Hit) -> bytes | None:
@@ -126,11 +133,16 @@ class ExplorerService(Service):
 
     def _nearest(self, rows: pd.DataFrame, cutoff: float) -> list[dict]:
         scale, tiles = Scale.of(self._table.judged.scores, cutoff), []
-        for row in rows.head(SHOWN).itertuples():
-            time_s = None if np.isnan(row.time_s) else float(row.time_s)
-            record = self._of("image" if time_s is None else "frame").record(row.path)
-            record |= {} if time_s is None else {"time_s": time_s}
-            score = float(row.score)
-            said = {"relevant": bool(row.relevant), "query": str(row.query), "strength": scale.strength(score)}
-            tiles.append(record | said | {"score": score, "words": scale.words(score)})
+        for hit, query, relevant in _judged(rows.head(SHOWN)):
+            record = self._of("image" if hit.time_s is None else "frame").record(hit.path)
+            record |= {} if hit.time_s is None else {"time_s": hit.time_s}
+            said = {"relevant": relevant, "query": query, "strength": scale.strength(hit.score)}
+            tiles.append(record | said | {"score": hit.score, "words": scale.words(hit.score)})
         return tiles
+
+
+def _judged(rows: pd.DataFrame, digests: Mapping[str, str] = {}) -> Iterator[tuple[Hit, str, bool]]:
+    """Each of some rows of `Table.rows` as a hit, with its query and whether it was judged relevant."""
+    for path, score, time_s, query, relevant in rows[["path", "score", "time_s", "query", "relevant"]].to_numpy():
+        known = None if np.isnan(time_s) else float(time_s)
+        yield Hit(path, float(score), known, digest=digests.get(path, "")), str(query), bool(relevant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ipywidgets
 import numpy as np
@@ -19,11 +19,11 @@ from ..errors import JudgementError
 from ..library import Library
 from ..search.moments import clock
 from ..search.results import Hit
-from .parts import errors_in, row, thumbnail_of
+from .layout import errors_in, row, thumbnail_of
 from .service import Answer, Service
 
 # j and f lie under the fingers; b goes back.
-KEYS = {"y": True, "j": True, "n": False, "f": False, "u": UNSURE, "b": None}
+KEYS: dict[str, bool | str | None] = {"y": True, "j": True, "n": False, "f": False, "u": UNSURE, "b": None}
 FORECAST_EVERY = 10  # answers
 
 
@@ -86,7 +86,7 @@ class Judging:
     """
 
     def __init__(
-        self, library: Library, queries: list[str], mode: str = "text->image", judge: str = "", **sampling: int
+        self, library: Library, queries: list[str], mode: str = "text->image", judge: str = "", **sampling: Any
     ):
         self.library, self.mode, self.judge = library, mode, judge
         self.tasks = tasks(library, queries, mode, **sampling)
@@ -108,8 +108,17 @@ class Judging:
         if self.at is None:
             return
         query, hit, origin, probability = self.tasks[self.at]
-        how = {"origin": origin, "probability": probability, **self._known}
-        self.library.judgements.add(self.mode, query, hit.path, relevant, time_s=hit.time_s, judge=self.judge, **how)
+        self.library.judgements.add(
+            self.mode,
+            query,
+            hit.path,
+            relevant,
+            time_s=hit.time_s,
+            judge=self.judge,
+            origin=origin,
+            probability=probability,
+            **self._known,
+        )
         self.said[self.at] = relevant
         self.at = self._next(self.at)
 
@@ -148,7 +157,9 @@ class Judging:
 class LabellingBox(ipywidgets.VBox):
     """`Judging` with plain widgets. `answer(True)`, `answer(False)` and `back()` do what the buttons and keys do."""
 
-    def __init__(self, library: Library, queries: list[str], mode: str = "text->image", judge: str = "", **sampling):
+    def __init__(
+        self, library: Library, queries: list[str], mode: str = "text->image", judge: str = "", **sampling: Any
+    ):
         self.judging = Judging(library, queries, mode, judge, **sampling)
         self.library, self.tasks = library, self.judging.tasks
         self.picture, self.said = ipywidgets.HTML(), ipywidgets.HTML()
@@ -191,15 +202,14 @@ class LabellingBox(ipywidgets.VBox):
     def show(self) -> None:
         """Draw the picture in hand and how far one has come."""
         self.progress.value, self.said.value = self.judging.done, ""
-        over = self.at is None
         for button in (self.yes, self.no, self.unsure):
-            button.disabled = over
+            button.disabled = self.judging.at is None
         count = f"{self.judging.done} of {len(self.tasks)} judged"
-        if over:
+        if self.judging.at is None:
             end = f"<p><b>All done.</b> {count}: {escape(self.judging.summary())}</p>"
             self.picture.value = f'<div class="cliplib">{end}</div>'
             return
-        query, hit, *_ = self.tasks[self.at]
+        query, hit, *_ = self.tasks[self.judging.at]
         when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
         picture = picture_html(self.library.store.thumbnail((hit.digest, hit.time_s)), hit.path + when)
         asks = f"Is this <b>{escape(query)}</b>?"
@@ -212,13 +222,14 @@ class LabellingBox(ipywidgets.VBox):
             "</div></div>"
         )
 
-    def _pressed(self, change) -> None:
+    def _pressed(self, change: dict[str, Any]) -> None:
         key = change["new"].strip().lower()[-1:]
         if not key:
             return
         self.entry.value = ""
         if key in KEYS:
-            self.back() if KEYS[key] is None else self.answer(KEYS[key])
+            said = KEYS[key]
+            self.back() if said is None else self.answer(said)
 
 
 class JudgingService(Service):

@@ -29,9 +29,9 @@ class View(anywidget.AnyWidget):
     def __init__(self, answer: Callable[[dict, list[bytes]], tuple[dict, list[bytes]]], **options: Any):
         super().__init__(options=options)
         self._answer = answer
-        self.on_msg(self._asked)
+        self.on_msg(self._on_request)
 
-    def _asked(self, _: Any, message: dict[str, Any], buffers: list) -> None:
+    def _on_request(self, _: Any, message: dict[str, Any], buffers: list) -> None:
         """A numbered request of the page: the answer carries its number."""
         content, files = self._answer(message["request"], [bytes(buffer) for buffer in buffers])
         self.send({"page": message["page"], "number": message["number"], "content": content}, files)

@@ -1,8 +1,8 @@
 """The plain boxes, of widgets that ipywidgets 7.7 (Colab) and 8 share: where the search page cannot load.
 
 Each box turns what is asked into `Scores` once; every setting under it takes its hits from the scores in hand. `box` is
-the body of every one, made of `entries` (the ways to ask), `controls` (the settings), `gallery` (the tiles) and
-`keeping` (taking results out); `parts` is what these share.
+the body of every one, made of `inputs` (the ways to ask), `controls` (the settings), `grid` (the tiles) and
+`export_panel` (taking results out); `layout` is what these share.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Mapping
 import ipywidgets
 
 from ..library import Library
-from . import entries
+from . import inputs
 from .box import SearchBox
-from .entries import Asked
+from .inputs import Question
 
 
 def text_box(library: Library, example: str = "") -> SearchBox:
     """Text to image: type a query, press Enter."""
-    line = entries.words_line(example, "what should the photo show?", lambda _: box.search())
-    box = SearchBox(library, "text->image", [line], lambda: Asked(line.value))
+    line = inputs.words_line(example, "what should the photo show?", lambda _: box.search())
+    box: SearchBox = SearchBox(library, "text->image", [line], lambda: Question(line.value))
     return box.started(example)
 
 
@@ -35,20 +35,20 @@ def image_box(library: Library, example: str = "") -> SearchBox:
         box.search()
 
     photos = library.photos()
-    line = entries.photo_line(photos, lambda _: box.search())
+    line = inputs.photo_line(photos, lambda _: box.search())
     any_photo = ipywidgets.Button(description="Any photo", icon="random", tooltip="A photo of the library by chance")
-    any_photo.on_click(lambda _: photos and go_to(entries.another(photos)))
-    upload = entries.upload_button(lambda asked: box.take(asked))
-    box = SearchBox(library, "image->image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
+    any_photo.on_click(lambda _: go_to(inputs.another(photos)) if photos else None)
+    upload = inputs.upload_button(lambda read: box.ask_by(read))
+    box: SearchBox = SearchBox(library, "image->image", [line, any_photo, upload], lambda: box.photo(line.value), go_to)
     line.value = example or (photos[0] if photos else "")
     return box.started(line.value)
 
 
 def video_box(library: Library, example: str = "") -> SearchBox:
     """Text or image to video: type a query and press Enter, or give a photo. Each tile plays its moment."""
-    line = entries.words_line(example, "what should the video show?", lambda _: box.search())
-    upload = entries.upload_button(lambda asked: box.take(asked))
-    box = SearchBox(library, "text->video", [line, upload], lambda: Asked(line.value))
+    line = inputs.words_line(example, "what should the video show?", lambda _: box.search())
+    upload = inputs.upload_button(lambda read: box.ask_by(read))
+    box: SearchBox = SearchBox(library, "text->video", [line, upload], lambda: Question(line.value))
     return box.started(example)
 
 
@@ -57,11 +57,11 @@ def compose_box(library: Library, example: str | Mapping[str, float] = "") -> Se
 
     `example` is a text, or the weights of up to six texts, such as {"a car": 1, "a town": -1}.
     """
-    rows = entries.Rows(library.photos(), example, lambda *_: box.search())
+    rows = inputs.QueryRows(library.photos(), example, lambda *_: box.search())
 
     def add(path: str) -> None:
         rows.put_photo(path)
         box.search()
 
-    box = SearchBox(library, "text->image", [rows.widget], rows.asked, add, "Add to query")
+    box: SearchBox = SearchBox(library, "text->image", [rows.widget], rows.question, add, "Add to query")
     return box.started(example)

@@ -26,8 +26,9 @@ FACTS += ["duration_s", "size"]
 
 
 def ranked(scores: Scores, by: str = "match") -> Scores:
-    """The scores that order and cut an answer, as if they were cosines: the matches, where the search gives them and
-    `by` does not ask for "cosine"; else the cosines themselves.
+    """The scores that order and cut an answer, as if they were cosines.
+
+    They are the matches, where the search gives them and `by` does not ask for "cosine"; else the cosines themselves.
     """
     matching = scores.matching
     if matching is None or by == "cosine":
@@ -75,8 +76,9 @@ def photo_tiles(scores: Scores, facts: Facts, scale: Scale, least: float, fold: 
 
 
 def video_tiles(scores: Scores, facts: Facts, scale: Scale, least: float) -> list[dict[str, Any]]:
-    """The moments that reach the cutoff, best first, those of one video that show one scene under one tile; then, where
-    `least` asks for more, the best frame of each other video that reaches that.
+    """The moments that reach the cutoff, best first; those of one video that show one scene share a tile.
+
+    Where `least` asks for more, the best frame of each other video that reaches it follows.
     """
     tiles = []
     for moment, alike in scenes(scores, scale.cutoff):
@@ -111,7 +113,8 @@ def scenes(scores: Scores, cutoff: float) -> list[tuple[Moment, list[Moment]]]:
 
 def best_frames(scores: Scores, least: float) -> list[Hit]:
     """The best frame of each video that reaches `least`, best first."""
-    values, best = scores.values, {}
+    values = scores.values
+    best: dict[str, int] = {}
     for row in np.argsort(-values, kind="stable")[: np.count_nonzero(values >= least)]:
         best.setdefault(scores.rows["digest"][int(row)].as_py(), int(row))
     picked = scores.rows.select(["path", "time_s", "digest"]).take(pa.array(best.values(), pa.int64())).to_pylist()
@@ -138,11 +141,11 @@ def clip_span(tile: dict[str, Any]) -> list[float]:
 
 
 def newest(scores: Scores, facts: Facts) -> list[dict[str, Any]]:
-    """Every file that the filters let through, each content once: newest first, those without a date
-    of their own last."""
+    """Every file that the filters let through, each content once: the newest first, those without a date last."""
     kept = scores.rows.select(["path", "taken_at", "taken_from", "digest"]).filter(pa.array(np.isfinite(scores.values)))
     copied = pc.fill_null(pc.equal(kept["taken_from"], "mtime"), True)  # the time of a copy, not of the picture
-    tiles, seen = [], set()
+    tiles: list[dict[str, Any]] = []
+    seen: set[str] = set()
     kept = kept.append_column("copied", copied)
     order = pc.sort_indices(kept, sort_keys=[("copied", "ascending"), ("taken_at", "descending")])
     for row in kept.take(order).to_pylist():

@@ -36,7 +36,7 @@ from ..search.results import Cutoff, Hit, Hits, Scores
 from . import records
 from .records import Facts
 
-KEPT = 24  # questions whose scores are kept
+KEPT_SCORES = 24  # queries whose scores are kept, and pictures that were uploaded
 CELLS = 6  # patches along each side of a picture that is asked why
 KEPT_THUMBS = 4_000  # small pictures, about 40 MB
 LARGE_EDGE = 1_600  # pixels of a picture in the lightbox
@@ -61,20 +61,20 @@ class Service:
         self._uploads: OrderedDict[str, tuple[str, Image.Image]] = OrderedDict()
         self._thumbs: dict[tuple[str, float | None], bytes] = {}
         self._facts: dict[str, Facts] = {}
-        self._do: dict[str, Callable[[dict, list[bytes]], Answer]] = {}
+        self._methods: dict[str, Callable[[dict, list[bytes]], Answer]] = {}
         self.add("about", "ask", "names", "thumbs", "picture", "clip", "file", "judge", "upload", "uploaded")
         self.add("facts", "why", "stack", "export", "copy", "save_clip")
 
     def add(self, *names: str) -> None:
         """Let pages ask for what these methods answer."""
-        self._do |= {name: getattr(self, name) for name in names}
+        self._methods |= {name: getattr(self, name) for name in names}
 
     def answer(self, request: dict[str, Any], buffers: list[bytes] = []) -> Answer:  # noqa: B006 (never changed)
         """What a request asks for; {"error": a sentence} where it cannot be had."""
         try:
-            do = self._do.get(request.get("do", ""))
+            do = self._methods.get(request.get("do", ""))
             if do is None:
-                raise QueryError(f"do is {request.get('do')!r}: it can be {', '.join(self._do)}")
+                raise QueryError(f"do is {request.get('do')!r}: it can be {', '.join(self._methods)}")
             return do(request, buffers)
         except (CliplibError, OSError) as error:
             return {"error": str(error)}, []
@@ -152,7 +152,7 @@ class Service:
         scores = self._scored(query, kind, request)
         cosines, scores = scores.values, records.ranked(scores, request.get("sort", "match"))
         by_match = scores.values is not cosines
-        whole = _whole(query, request) and not by_match  # a match has a cutoff for every query
+        whole = _has_no_cutoff(query, request) and not by_match  # a match has a cutoff for every query
         cutoff = request.get("cutoff")
         own = -1.0 if whole else scores.threshold
         cutoff = own if cutoff is None else float(cutoff)
@@ -210,7 +210,7 @@ class Service:
             if any(marked):
                 scores = scores.refined(*([Hit(path, 0.0, time_s) for path, time_s in side] for side in marked))
             self._scores[key] = scores
-            while len(self._scores) > KEPT:
+            while len(self._scores) > KEPT_SCORES:
                 self._scores.popitem(last=False)
         self._scores.move_to_end(key)
         return self._scores[key]
@@ -288,9 +288,7 @@ class Service:
         return {"drive": self.library.drive_link(Hit(path, 0.0))}, []
 
     def why(self, request: dict, buffers: list[bytes]) -> Answer:
-        """What each patch of a tile's picture does for the score, rows from the top, as shares of the most that any
-        does; `square`: only the middle of the picture is seen by the model.
-        """
+        """What each patch of a tile's picture does for the score, as shares of the most that any does, from the top."""
         path, time_s = self._known(request["path"]), request.get("time_s")
         with self._lock:
             query, _ = self._query(request["terms"])
@@ -317,7 +315,7 @@ class Service:
             raise QueryError(f"cannot use {name} as a query: {error.reason}") from error
         number = hashlib.sha256(data).hexdigest()[:16]
         self._uploads[number] = name, picture
-        while len(self._uploads) > KEPT:
+        while len(self._uploads) > KEPT_SCORES:
             self._uploads.popitem(last=False)
         return {"id": number, "name": name}, [thumbnail(picture)]
 
@@ -325,7 +323,7 @@ class Service:
         """The small JPEG of a picture that was uploaded."""
         return {"type": "image/jpeg"}, [thumbnail(self._uploaded(request["id"])[1])]
 
-    # judging and keeping
+    # judging and export_panel
 
     def judge(self, request: dict, buffers: list[bytes]) -> Answer:
         """Keep a thumb as a judgement, where others can ask the same; `relevant` None takes it back."""
@@ -373,7 +371,7 @@ class Service:
         chosen = tuple(hit for hit in hits if (hit.path, hit.time_s) in wanted)
         cutoff = request.get("cutoff")
         if cutoff is None:
-            cutoff = -1.0 if _whole(query, request) else scores.threshold
+            cutoff = -1.0 if _has_no_cutoff(query, request) else scores.threshold
         return replace(hits, query=names or hits.query, hits=chosen, threshold=float(cutoff))
 
     def _judged(self, scores: Scores, query: Query) -> list[list]:
@@ -429,8 +427,8 @@ def large_picture(file) -> bytes:
     return thumbnail(open_photo(file, LARGE_EDGE).image, LARGE_EDGE)
 
 
-def _whole(query: Query, request: dict) -> bool:
-    """Whether all pictures are shown, best first: sums and refined queries have no cutoff that was made for them."""
+def _has_no_cutoff(query: Query, request: dict) -> bool:
+    """Whether a query is a sum or refined by thumbs, for which no cutoff was made: the nearest are shown."""
     return query.plain is None or bool(request.get("yes") or request.get("no"))
 
 

@@ -91,11 +91,11 @@ def measure(photos: int = PHOTOS, searches: int = SEARCHES) -> dict:
             rest.append(time.perf_counter() - started - sum(spent))
             if i in (min(49, searches // 4), searches - 1):
                 held[i] = (memory_mb(), living_widgets())
-        page = sum(len(tile.figure.value.encode()) for tile in box.gallery.tiles)
+        page = sum(len(tile.figure.value.encode()) for tile in box.grid.tiles)
     (early_mb, early), (late_mb, late) = held.values()
     return {
         "photos": photos,
-        "tiles": len(box.gallery.tiles),
+        "tiles": len(box.grid.tiles),
         "encode_ms": 1000 * statistics.median(encoding[1:]),
         "box_ms": 1000 * statistics.median(rest[1:]),
         "first_box_ms": 1000 * rest[0],

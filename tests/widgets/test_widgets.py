@@ -18,7 +18,7 @@ from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.search.results import Cutoff
 from cliplib.widgets import plain
 from cliplib.widgets.controls import answer
-from cliplib.widgets.entries import files_of
+from cliplib.widgets.inputs import files_of
 from tests.libraries import draw_picture, draw_video
 
 NASTY = "<img src=x onerror=alert(1)>.jpg"
@@ -66,7 +66,7 @@ def said(box):
 
 
 def paths(box):
-    return [tile.hit.path for tile in box.gallery.tiles]
+    return [tile.hit.path for tile in box.grid.tiles]
 
 
 def png(seed, tmp_path):
@@ -107,18 +107,18 @@ def test_what_goes_wrong_is_said_in_the_box(library, make, asks, words):
 class TestTextBox:
     def test_enter_searches_and_shows_tiles(self, library):
         box = plain.text_box(library)
-        assert box.head.value == "" and box.gallery.tiles == []
+        assert box.head.value == "" and box.grid.tiles == []
         all_shown(box)
         submit(box.entry[0], "a dog")
-        assert len(box.gallery.tiles) == len(box.gallery.widget.children) == 5
-        assert all(tile.figure.value.count("<figure") == 1 for tile in box.gallery.tiles)
+        assert len(box.grid.tiles) == len(box.grid.widget.children) == 5
+        assert all(tile.figure.value.count("<figure") == 1 for tile in box.grid.tiles)
 
     def test_an_error_takes_the_place_of_old_results(self, box):
-        assert box.gallery.widget.layout.display is None or box.gallery.widget.layout.display == ""
+        assert box.grid.widget.layout.display is None or box.grid.widget.layout.display == ""
         submit(box.entry[0], "   ")
-        assert box.gallery.widget.layout.display == "none" and box.head.value == "" and "no words" in said(box)
+        assert box.grid.widget.layout.display == "none" and box.head.value == "" and "no words" in said(box)
         submit(box.entry[0], "a dog")
-        assert box.gallery.widget.layout.display == "" and "a dog" in said(box)
+        assert box.grid.widget.layout.display == "" and "a dog" in said(box)
 
     def test_the_button_searches_too(self, library):
         box = plain.text_box(library)
@@ -139,15 +139,15 @@ class TestTextBox:
         assert set(paths(box)) == {f"trips/{NASTY}", "trips/copy.png"}
 
     def test_look_alikes_are_folded_unless_told_otherwise(self, library, box):
-        assert len(box.gallery.tiles) == 5
+        assert len(box.grid.tiles) == 5
         box = plain.text_box(library, example="a dog")
         box.controls.threshold.value = -0.2
-        assert "+" in "".join(tile.figure.value for tile in box.gallery.tiles) and len(box.gallery.tiles) < 5
-        assert re.search(r"\+\d alike", box.gallery.tiles[0].figure.value)
+        assert "+" in "".join(tile.figure.value for tile in box.grid.tiles) and len(box.grid.tiles) < 5
+        assert re.search(r"\+\d alike", box.grid.tiles[0].figure.value)
 
     def test_dates_filter_and_a_wrong_pair_is_said(self, box):
         box.controls.since.value = date(2000, 1, 1)
-        assert len(box.gallery.tiles) == 5  # the files' own dates
+        assert len(box.grid.tiles) == 5  # the files' own dates
         box.controls.until.value = date(1999, 1, 1)
         assert "must not come after" in said(box)
 
@@ -163,17 +163,17 @@ class TestTextBox:
     def test_nothing_found_is_said_with_the_nearest_greyed(self, box):
         box.controls.threshold.value = 1
         assert "Nothing reaches the threshold" in said(box) and "nonsense reaches" in said(box)
-        assert len(box.gallery.tiles) == 3
-        assert all('class="cliplib below"' in tile.figure.value for tile in box.gallery.tiles)
+        assert len(box.grid.tiles) == 3
+        assert all('class="cliplib below"' in tile.figure.value for tile in box.grid.tiles)
 
     def test_fault_15_names_are_text(self, box):
-        shown = next(tile for tile in box.gallery.tiles if tile.hit.path.endswith(NASTY)).figure.value
+        shown = next(tile for tile in box.grid.tiles if tile.hit.path.endswith(NASTY)).figure.value
         assert "<img src=x" not in shown and "&lt;img src=x" in shown
         assert shown.count("<img") == 1  # the thumbnail's own
 
     def test_find_similar_asks_by_the_stored_photo(self, box, monkeypatch):
         monkeypatch.setattr(ClipEncoder, "encode_images", lambda *_: pytest.fail("encoded"))
-        first = box.gallery.tiles[0]
+        first = box.grid.tiles[0]
         path = first.hit.path
         first.similar.click()
         assert path in said(box) and "photos like it" in said(box)
@@ -182,7 +182,7 @@ class TestTextBox:
         assert path not in paths(box) and len(paths(box)) == 4
 
     def test_each_mode_keeps_the_threshold_that_was_set_for_it(self, box):
-        box.gallery.tiles[0].similar.click()
+        box.grid.tiles[0].similar.click()
         box.search()
         assert box.controls.threshold.value == pytest.approx(-0.2)
 
@@ -206,7 +206,7 @@ class TestTextBox:
 
 class TestFeedback:
     def test_a_thumb_is_kept_as_a_judgement_and_coloured(self, box, judgements):
-        first, second, *_ = box.gallery.tiles
+        first, second, *_ = box.grid.tiles
         first.yes.click()
         second.no.click()
         assert [row[:4] for row in judgements()] == [
@@ -218,8 +218,8 @@ class TestFeedback:
 
     def test_by_a_photo_the_query_is_its_path(self, library, judgements):
         box = plain.image_box(library, example="p1.jpg")
-        box.gallery.tiles[0].yes.click()
-        assert [row[:4] for row in judgements()] == [("image->image", "p1.jpg", box.gallery.tiles[0].hit.path, True)]
+        box.grid.tiles[0].yes.click()
+        assert [row[:4] for row in judgements()] == [("image->image", "p1.jpg", box.grid.tiles[0].hit.path, True)]
 
     def test_what_nobody_can_ask_again_is_not_kept_and_that_is_said(self, library, judgements, tmp_path):
         summed = plain.compose_box(library, example="a dog")
@@ -229,33 +229,33 @@ class TestFeedback:
         elsewhere = plain.image_box(library)
         submit(elsewhere.entry[0], str(tmp_path / "drawn.png"))
         for box in (summed, own, elsewhere):
-            box.gallery.tiles[0].yes.click()
+            box.grid.tiles[0].yes.click()
             assert "not kept" in said(box) and box.refine.layout.display == ""
         assert judgements() == []
 
     def test_refining_moves_the_query_and_says_so(self, library, box, judgements):
-        last = box.gallery.tiles[-1]
+        last = box.grid.tiles[-1]
         wanted = library.score("a dog").refined([last.hit], [])
         last.yes.click()
         box.refine.click()
         assert "refined by 1 yes and 0 no" in said(box)
-        assert [tile.hit.score for tile in box.gallery.tiles] == pytest.approx(sorted(wanted.values, reverse=True))
+        assert [tile.hit.score for tile in box.grid.tiles] == pytest.approx(sorted(wanted.values, reverse=True))
         assert box.refine.layout.display == ""
 
     def test_a_new_query_starts_without_thumbs(self, box, judgements):
-        box.gallery.tiles[0].yes.click()
+        box.grid.tiles[0].yes.click()
         submit(box.entry[0], "a cat")
-        assert {tile.yes.button_style for tile in box.gallery.tiles} == {""} and box.refine.layout.display == "none"
+        assert {tile.yes.button_style for tile in box.grid.tiles} == {""} and box.refine.layout.display == "none"
 
     def test_a_query_that_cannot_be_refined_is_said(self, box, judgements):
-        box.gallery.tiles[0].yes.click()
+        box.grid.tiles[0].yes.click()
         box.base = replace(box.base, engine=None)
         box.refine.click()
-        assert "come from no library" in said(box) and len(box.gallery.tiles) == 5
+        assert "come from no library" in said(box) and len(box.grid.tiles) == 5
 
     def test_what_cannot_be_kept_is_said(self, box, judgements, monkeypatch):
         monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        box.gallery.tiles[0].yes.click()
+        box.grid.tiles[0].yes.click()
         assert "No space left" in said(box)
 
 
@@ -269,7 +269,7 @@ class TestImageBox:
     def test_find_similar_goes_on_from_a_result(self, library):
         box = all_shown(plain.image_box(library))
         path = paths(box)[-1]
-        box.gallery.tiles[-1].similar.click()
+        box.grid.tiles[-1].similar.click()
         assert box.entry[0].value == path and path in said(box)
 
     def test_an_uploaded_picture_asks(self, library, tmp_path):
@@ -301,11 +301,11 @@ class TestVideoBox:
         return all_shown(plain.video_box(library, example="a dog"))
 
     def test_shows_one_tile_a_moment_with_its_time(self, videos):
-        assert len(videos.gallery.tiles) == 1  # every frame passes: one moment
-        assert " at 0:0" in videos.gallery.tiles[0].figure.value
+        assert len(videos.grid.tiles) == 1  # every frame passes: one moment
+        assert " at 0:0" in videos.grid.tiles[0].figure.value
 
     def test_play_shows_the_moment_at_the_second_of_the_frame(self, videos):
-        tile = videos.gallery.tiles[0]
+        tile = videos.grid.tiles[0]
         assert "<video" not in tile.figure.value
         tile.play.click()
         start_s = float(re.search(r"#t=([\d.]+)", tile.figure.value)[1])
@@ -314,22 +314,22 @@ class TestVideoBox:
     def test_a_video_that_is_gone_is_said_in_its_tile(self, library, videos, monkeypatch):
         monkeypatch.setattr(library.engine, "root", library.root / "gone")
         monkeypatch.setattr(library.engine, "clips", library.cache / "elsewhere")
-        videos.gallery.tiles[0].play.click()
-        assert "no player" in videos.gallery.tiles[0].figure.value
+        videos.grid.tiles[0].play.click()
+        assert "no player" in videos.grid.tiles[0].figure.value
 
     def test_a_frame_finds_frames_like_it(self, videos):
-        when = videos.gallery.tiles[0].hit.time_s
-        videos.gallery.tiles[0].similar.click()
+        when = videos.grid.tiles[0].hit.time_s
+        videos.grid.tiles[0].similar.click()
         assert f"v.mp4 at 0:0{when:.1f}" in said(videos) and "like it, in videos" in said(videos)
-        assert videos.gallery.tiles[0].hit.time_s == when
+        assert videos.grid.tiles[0].hit.time_s == when
 
     def test_a_photo_asks_too(self, videos, tmp_path):
         upload(videos.entry[1], "mine.png", png(1, tmp_path))
         assert "like it, in videos" in said(videos)
 
     def test_a_thumb_keeps_the_time(self, videos, judgements):
-        videos.gallery.tiles[0].no.click()
-        hit = videos.gallery.tiles[0].hit
+        videos.grid.tiles[0].no.click()
+        hit = videos.grid.tiles[0].hit
         assert judgements() == [("text->video", "a dog", "v.mp4", False, hit.time_s)]
 
 
@@ -343,7 +343,7 @@ class TestComposeBox:
         weight.value = -0.5
         submit(line, "a cat")
         wanted = library.score(cliplib.text("a dog") - 0.5 * cliplib.text("a cat")).top(5, -0.2)
-        assert [tile.hit for tile in box.gallery.tiles] == list(wanted)
+        assert [tile.hit for tile in box.grid.tiles] == list(wanted)
 
     def test_where_a_difference_finds_nothing_the_threshold_is_doubted(self, library):
         box = plain.compose_box(library, example="a dog")
@@ -357,7 +357,7 @@ class TestComposeBox:
     def test_a_result_becomes_a_row(self, library):
         box = all_shown(plain.compose_box(library, example="a dog"))
         path = paths(box)[0]
-        box.gallery.tiles[0].similar.click()
+        box.grid.tiles[0].similar.click()
         kind, line, _ = self.rows(box)[1].children
         assert (kind.value, line.value) == ("photo", path)
         assert path not in paths(box) and "photos like this sum" in said(box)
@@ -382,46 +382,46 @@ class TestComposeBox:
 
 class TestKeeping:
     def test_gives_paths_a_table_and_a_page(self, box):
-        box.keeping.open.value = True
-        page = box.keeping.page.value
+        box.export_panel.open.value = True
+        page = box.export_panel.page.value
         assert "p0.jpg" in page and "<img src=x" not in page
         assert "data:text/csv;base64," in page and "data:text/html;base64," in page
         box.controls.k.value = 2
-        assert box.keeping.page.value == "" and box.keeping.open.value is False  # they were other results
+        assert box.export_panel.page.value == "" and box.export_panel.open.value is False  # they were other results
 
     def test_copies_those_with_a_thumb_up(self, box, judgements, tmp_path):
-        box.gallery.tiles[1].yes.click()
+        box.grid.tiles[1].yes.click()
         path = paths(box)[1]
-        box.keeping.open.value = True
-        box.keeping.folder.value = str(tmp_path / "chosen")
-        box.keeping.copy.click()
+        box.export_panel.open.value = True
+        box.export_panel.folder.value = str(tmp_path / "chosen")
+        box.export_panel.copy.click()
         assert [file.name for file in (tmp_path / "chosen").iterdir()] == [path.rpartition("/")[2]]
-        assert "1 file" in box.keeping.said.value
+        assert "1 file" in box.export_panel.said.value
 
     def test_what_is_shown_below_the_threshold_is_copied_too(self, box, judgements, tmp_path):
         box.controls.threshold.value = 1
-        box.keeping.folder.value = str(tmp_path)
-        box.keeping.copy.click()
-        assert "3 files" in box.keeping.said.value and len(list(tmp_path.iterdir())) == 3
+        box.export_panel.folder.value = str(tmp_path)
+        box.export_panel.copy.click()
+        assert "3 files" in box.export_panel.said.value and len(list(tmp_path.iterdir())) == 3
 
     @pytest.mark.parametrize(("folder", "said"), [("file", "cannot copy to"), (" ", "say where to")])
     def test_a_folder_that_cannot_be_written_is_said(self, box, tmp_path, folder, said):
         (tmp_path / "file").write_text("")
-        box.keeping.folder.value = str(tmp_path / folder) if folder.strip() else folder
-        box.keeping.copy.click()
-        assert said in box.keeping.said.value and len(list(tmp_path.iterdir())) == 1
+        box.export_panel.folder.value = str(tmp_path / folder) if folder.strip() else folder
+        box.export_panel.copy.click()
+        assert said in box.export_panel.said.value and len(list(tmp_path.iterdir())) == 1
 
     def test_a_folder_named_without_a_path_lies_beside_the_library(self, library, box):
-        box.keeping.folder.value = "kept"
-        box.keeping.copy.click()
+        box.export_panel.folder.value = "kept"
+        box.export_panel.copy.click()
         beside = library.root.resolve().parent / "kept"
-        assert str(beside) in box.keeping.said.value and list(beside.iterdir())
+        assert str(beside) in box.export_panel.said.value and list(beside.iterdir())
 
 
 def test_a_file_on_drive_is_linked(library, monkeypatch):
     monkeypatch.setattr(library, "drive_link", lambda hit: "https://drive.google.com/file/d/1/view", raising=False)
     box = all_shown(plain.text_box(library, example="a dog"))
-    assert 'href="https://drive.google.com/file/d/1/view"' in box.gallery.tiles[0].figure.value
+    assert 'href="https://drive.google.com/file/d/1/view"' in box.grid.tiles[0].figure.value
 
 
 def test_says_what_to_do_when_the_kernel_is_gone(box):

@@ -14,7 +14,7 @@ import ipywidgets
 from ..display.html import shown_hits
 from ..errors import QueryError
 from ..search.results import Hits
-from .parts import errors_in, row
+from .layout import errors_in, row
 
 TYPES = {"csv": ("text/csv", "Download as a table (CSV)"), "html": ("text/html", "Download as a page (HTML)")}
 
@@ -29,11 +29,20 @@ def download_link(hits: Hits, suffix: str) -> str:
     return f'<a download="results.{suffix}" href="data:{kind};base64,{data}">{words}</a>'
 
 
-class Keeping:
-    """The panel under the results. `hits` says what is shown now; `chosen` which of that have a thumb up."""
+class ExportPanel:
+    """The panel under the results.
+
+    Args:
+        hits: gives what is shown now, None before anything was asked.
+        chosen: of these hits those to copy.
+        copy: copies the files of hits to a folder, and gives their new paths.
+    """
 
     def __init__(
-        self, hits: Callable[[], Hits | None], chosen: Callable[[], Hits], copy: Callable[[Hits, str], object]
+        self,
+        hits: Callable[[], Hits | None],
+        chosen: Callable[[Hits], Hits],
+        copy: Callable[[Hits, str], list[Path]],
     ):
         self._hits, self._chosen, self._copy = hits, chosen, copy
         self.open = ipywidgets.ToggleButton(description="Keep these", icon="download", tooltip="Copy, save, download")
@@ -64,13 +73,13 @@ class Keeping:
                 f'<pre tabindex="0">{escape(paths)}</pre></div>'
             )
 
-    def _copy_files(self, _) -> None:
-        folder = self.folder.value.strip()
+    def _copy_files(self, _: object) -> None:
+        folder, hits = self.folder.value.strip(), self._hits()
         with errors_in(self.said), warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always")
             if not folder:
                 raise QueryError("say where to: write the path of a folder into the field")
-            copies = self._copy(self._chosen(), folder)
+            copies = [] if hits is None else self._copy(self._chosen(hits), folder)
             words = [
                 f"{len(copies)} files copied to {copies[0].parent if copies else folder}",
                 *(str(note.message) for note in notes),

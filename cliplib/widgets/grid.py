@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import ipywidgets
 
 from ..display.html import scale_of, shown_hits, tile_html
 from ..display.scale import Scale
 from ..search.results import Hit, Hits
-from .parts import errors_in, row
+from .layout import errors_in, row
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Tile:
     """
 
     def __init__(self, actions: Actions, narrow: ipywidgets.Layout, wide: ipywidgets.Layout):
-        self.actions, self.hit = actions, None
+        self.actions = actions
+        self.hit = Hit("", 0.0)  # until it is filled
         self.figure = ipywidgets.HTML()
 
         def button(label: str, tooltip: str, icon: str = "") -> ipywidgets.Button:  # a tooltip names one without label
@@ -53,7 +55,7 @@ class Tile:
         self.no.on_click(lambda _: actions.judge(self.hit, False))
         if actions.player:
             self.play = button("Play", "Play this moment of the video", "play")
-            self.play.on_click(self._play)
+            self.play.on_click(partial(self._play, actions.player))
             buttons = [self.play, *buttons]
         self.widget = ipywidgets.VBox([self.figure, row(*buttons, layout=wide)], layout=wide)
         self.widget.add_class("cliplib-tile")
@@ -70,16 +72,17 @@ class Tile:
         self.yes.button_style = "success" if judged is True else ""
         self.no.button_style = "danger" if judged is False else ""
 
-    def _play(self, _) -> None:
+    def _play(self, player: Callable[[Hit], str], _: object) -> None:
         with errors_in(self.figure):
-            self.figure.value = f'<div class="cliplib">{self.actions.player(self.hit)}</div>'
+            self.figure.value = f'<div class="cliplib">{player(self.hit)}</div>'
 
 
-class Gallery:
+class Grid:
     """The grid. `widget` is what a notebook shows; `tiles` those in use now."""
 
     def __init__(self, actions: Actions):
-        self._actions, self._pool = actions, []
+        self._actions = actions
+        self._pool: list[Tile] = []
         self._layouts = ipywidgets.Layout(width="auto"), ipywidgets.Layout(width="100%")
         self.tiles: list[Tile] = []
         self.widget = ipywidgets.Box()

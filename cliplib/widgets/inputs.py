@@ -14,15 +14,15 @@ import ipywidgets
 from ..errors import MediaError, QueryError
 from ..media.photo import open_photo, thumbnail
 from ..search.query import Query, image, text
-from . import parts
+from .layout import row
 
 OFFERED = 500  # paths that a photo's line completes; more would make the notebook heavy, and any other can be typed
 PICTURES = "image/*,.heic,.heif"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was asked: a `query` for `Library.score`; a `name` and a small JPEG `picture` where it has no words."""
+class Question:
+    """What a person asks: a `query` for `Library.score`; a `name` and a small JPEG `picture` where it has no words."""
 
     query: Any
     name: str = ""
@@ -49,27 +49,32 @@ def photo_line(photos: list[str], ask: Callable) -> ipywidgets.Combobox:
     return on_enter(ipywidgets.Combobox(options=options, placeholder="a photo of the library", description="Like"), ask)
 
 
-def upload_button(take: Callable[[Callable[[], Asked]], None]) -> ipywidgets.FileUpload:
-    """A button for a picture from one's own computer; `take` gets what reads it."""
+def upload_button(ask_by: Callable[[Callable[[], Question]], None]) -> ipywidgets.FileUpload:
+    """A button for a picture from one's own computer; `ask_by` gets what reads it."""
+
+    def take(change: dict[str, Any]) -> None:
+        if change["new"]:
+            ask_by(lambda: uploaded(change["new"]))
+
     button = ipywidgets.FileUpload(accept=PICTURES, multiple=False, description="My own photo")
-    button.observe(lambda change: change["new"] and take(lambda: uploaded(change["new"])), "value")
+    button.observe(take, "value")
     return button
 
 
-def files_of(value) -> list[tuple[str, bytes]]:
+def files_of(value: Any) -> list[tuple[str, bytes]]:
     """Names and contents in `FileUpload.value`: in ipywidgets 7 a dict by name, in 8 a tuple of dicts."""
     files = [{"name": name, **file} for name, file in value.items()] if isinstance(value, dict) else value
     return [(file["name"], bytes(file["content"])) for file in files]
 
 
-def uploaded(value) -> Asked:
+def uploaded(value: Any) -> Question:
     """The last picture in `FileUpload.value`."""
     name, data = files_of(value)[-1]
     try:
         picture = open_photo(data).image
     except MediaError as error:
         raise QueryError(f"cannot use {name} as a query: {error.reason}") from error
-    return Asked(picture, name, thumbnail(picture))
+    return Question(picture, name, thumbnail(picture))
 
 
 def another(photos: list[str]) -> str:
@@ -77,8 +82,8 @@ def another(photos: list[str]) -> str:
     return random.choice(photos)
 
 
-class Rows:
-    """A query by rows: words or a photo each, with a weight; below zero, it leads away. `asked` is their sum."""
+class QueryRows:
+    """A query by rows: words or a photo each, with a weight; below zero, it leads away. `question` is their sum."""
 
     MOST, AT_FIRST = 6, 3
 
@@ -90,24 +95,24 @@ class Rows:
         self.widget = ipywidgets.VBox()
         self.widget.add_class("cliplib-rows")
         words = {words: 1} if isinstance(words, str) else words
-        for row, (line, weight) in zip(self.rows, words.items(), strict=False):
-            row.children[2].value = weight  # first, for a weight beside words asks at once
-            row.children[1].value = line
+        for entry, (line, weight) in zip(self.rows, words.items(), strict=False):
+            entry.children[2].value = weight  # first, for a weight beside words asks at once
+            entry.children[1].value = line
         self._show(max(self.AT_FIRST, len(words)))
 
-    def asked(self) -> Asked:
+    def question(self) -> Question:
         """The weighted sum of the rows that are filled in."""
         query = Query()
-        for row in self.rows[: self.used]:
-            kind, line, weight = row.children
+        for entry in self.rows[: self.used]:
+            kind, line, weight = entry.children
             if line.value.strip() and weight.value:
                 part = text(line.value) if kind.value == "words" else image(Path(line.value))
                 query += weight.value * part
-        return Asked(query)
+        return Question(query)
 
     def put_photo(self, path: str) -> None:
         """Write a photo into the first empty row, or else into the last."""
-        empty = (i for i, row in enumerate(self.rows) if not row.children[1].value.strip())
+        empty = (i for i, entry in enumerate(self.rows) if not entry.children[1].value.strip())
         place = next(empty, self.MOST - 1)
         self._show(max(self.used, place + 1))
         kind, line, _ = self.rows[place].children
@@ -122,9 +127,9 @@ class Rows:
         )
         kind.observe(lambda change: self._offer(line, change["new"]), "value")
         weight.observe(lambda _: line.value.strip() and self._ask(), "value")
-        return parts.row(kind, line, weight)
+        return row(kind, line, weight)
 
-    def _offer(self, line, kind: str) -> None:
+    def _offer(self, line: ipywidgets.Combobox, kind: str) -> None:
         line.options = self._photos[:OFFERED] if kind == "photo" else ()
 
     def _show(self, count: int) -> None:

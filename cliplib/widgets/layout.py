@@ -1,4 +1,4 @@
-"""What all boxes are made of: a row, an error that is said in its place, the thumbnail of a photo by its path."""
+"""What all boxes are laid out with: a row, an error said in its place, the thumbnail of a photo by its path."""
 
 from __future__ import annotations
 
