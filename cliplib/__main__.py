@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         return counts | {"skipped": skipped, "problems": report.problems} | beside, str(report), 0
     query = image(arguments.query) if arguments.command == "similar" else arguments.query
     scores = library.score(query, "frame" if arguments.command == "videos" else "image", arguments.ranking)
-    scores = scores.only(arguments.within, arguments.since, arguments.until)
+    scores = scores.filter(arguments.within, arguments.since, arguments.until)
     hits = scores.top(arguments.k, arguments.threshold)
     found = [{"path": h.path, "match": h.match, "score": h.score, "time_s": h.time_s} for h in hits]
     return {"hits": found, "threshold": hits.threshold, "scale": hits.scale, "banner": hits.warning}, str(hits), 0

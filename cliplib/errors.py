@@ -16,7 +16,7 @@ def printable(text: str) -> str:
     return CONTROLS.sub(lambda sign: f"\\x{ord(sign[0]):02x}" if ord(sign[0]) < 256 else f"\\u{ord(sign[0]):04x}", text)
 
 
-def shown(value: object) -> str:
+def describe_value(value: object) -> str:
     """What was given in place of something else, for a message: its type, and it itself, cut where it is long."""
     return f"{type(value).__name__}: {reprlib.repr(value):.100}"
 

@@ -16,7 +16,7 @@ from .cache.store import Store, cache_elsewhere, cache_of, folder_name
 from .calibrate.cutoffs import Cutoffs
 from .calibrate.judgements import Judgements
 from .calibrate.profiles import Profiles
-from .errors import CacheError, LibraryError, QueryError, shown
+from .errors import CacheError, LibraryError, QueryError, describe_value
 from .export import originals
 from .index import doctor, estimate, foreign
 from .index.background import Indexing
@@ -72,8 +72,8 @@ class Library:
                 f"the library folder {self.root} {what}. Give a folder of photos and videos; if it is on Google Drive, "
                 "mount it first"
             )
-        self.model = located(model)
-        self._ranking, self._bank = _known(ranking), bank
+        self.model = model_location(model)
+        self._ranking, self._bank = _checked_ranking(ranking), bank
         self._ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
         self._encoder_options = {
             "device": device,
@@ -216,7 +216,7 @@ class Library:
         more than a fifth of the files are gone without `confirm_removals`. `elsewhere`: the `listing` and `read` of
         `update`, which `cluster` gives.
         """
-        refuse(elsewhere.keys() - {"listing", "read"}, "index", (*OPTIONS, "progress"))
+        refuse_unknown_options(elsewhere.keys() - {"listing", "read"}, "index", (*OPTIONS, "progress"))
         self._engine = None  # scores in hand keep theirs, with the rows that they were made of
         self._write_below_cache()
         self.store.refresh()
@@ -254,7 +254,7 @@ class Library:
         """`index` in a thread, with its options but for `progress`; searches find what it has saved. LibraryError while
         another such run goes on.
         """
-        refuse(options.keys() - set(OPTIONS), "index_in_background", OPTIONS)
+        refuse_unknown_options(options.keys() - set(OPTIONS), "index_in_background", OPTIONS)
         every_s_of(options.get("every_s"))
         if self._indexing and self._indexing.running:
             raise LibraryError("an index run goes on already: wait() for it, or stop() it")
@@ -325,7 +325,7 @@ class Library:
             self.refresh()
         self._refuse_empty()
         queries = [queries] if isinstance(queries, str | Query | os.PathLike) else list(queries)
-        return self.engine.scores(queries, kind, _known(ranking or self._ranking))
+        return self.engine.scores(queries, kind, _checked_ranking(ranking or self._ranking))
 
     def _refuse_empty(self) -> None:
         """Raise LibraryError where there is nothing to search, with the other models that have an index here.
@@ -473,17 +473,17 @@ def _refuse_other_model(encoder: models.Encoder, about: dict, file: str | Path) 
 def absolute(path: object, what: str) -> Path:
     """A path that stays the same when the working folder changes; LibraryError, which says `what`, where it is none."""
     if not isinstance(path, str | os.PathLike):
-        raise LibraryError(f"{what}; got {shown(path)}")
+        raise LibraryError(f"{what}; got {describe_value(path)}")
     return Path(os.path.abspath(expanded(path)))
 
 
-def located(model: str | Path) -> str | Path:
+def model_location(model: str | Path) -> str | Path:
     """A model by name as it is; the path of its file, or of its folder after "local-dir:", made absolute."""
     what, (scheme, colon, folder) = "a model is a name or the path of a checkpoint", str(model).partition(":")
     if scheme == "local-dir" and colon:
         return f"local-dir:{absolute(folder, what)}"
     if not isinstance(model, str | os.PathLike):
-        raise LibraryError(f"{what}; got {shown(model)}")
+        raise LibraryError(f"{what}; got {describe_value(model)}")
     return absolute(model, what) if is_file(model) else model
 
 
@@ -492,7 +492,7 @@ def is_file(model: object) -> bool:
     return isinstance(model, str | os.PathLike) and os.path.isfile(os.path.expanduser(model))
 
 
-def refuse(unknown: Iterable[str], call: str, known: Iterable[str]) -> None:
+def refuse_unknown_options(unknown: Iterable[str], call: str, known: Iterable[str]) -> None:
     """Raise TypeError for options that a call does not have, with the likeliest that it has."""
     for name in unknown:
         near = get_close_matches(name, known, n=1, cutoff=0.3)
@@ -500,7 +500,7 @@ def refuse(unknown: Iterable[str], call: str, known: Iterable[str]) -> None:
         raise TypeError(f"{call}() has no option {name!r}{meant} It takes {', '.join(known)}")
 
 
-def _known(ranking: str) -> str:
+def _checked_ranking(ranking: str) -> str:
     if ranking not in ("match", "cosine"):
         raise QueryError(f"ranking is {ranking!r}: it can be 'match' or 'cosine'")
     return ranking

@@ -21,7 +21,7 @@ def expanded(path: str | os.PathLike) -> Path:
     return home().joinpath(*rest) if first == "~" else Path(os.path.expanduser(path))
 
 
-def target(file: str | os.PathLike, *endings: str) -> Path:
+def output_file(file: str | os.PathLike, *endings: str) -> Path:
     """A file that is to be written where a person says; QueryError where its folder is not there, or its name has none
     of the `endings` (in lower case).
     """

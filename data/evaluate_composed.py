@@ -98,7 +98,7 @@ def composed_figures(encoder, gallery=600, count=50, seed=SEED):
 
     queries, ours, plain = composed_queries(rng, scenes, pictures, count), [], []
     for one in queries:
-        rows, weights = [embedding(term) for term in one.query.terms], [term.weight for term in one.query.terms]
+        rows, weights = [embedding(term) for term in one.query.terms], [term.factor for term in one.query.terms]
         ours.append(precision(cosines(shown, composed(rows, weights)), one))
         plain.append(precision(cosines(shown, encoder.encode_texts(one.plain)[0]), one))
     ours, plain, forms = np.array(ours), np.array(plain), np.array([one.form for one in queries])

@@ -61,7 +61,7 @@ def takeout(folder: Path, share: float) -> dict:
     items = {path: true for path, true in truth.items() if not true.clip_of}
     places = {path: true.place for path, true in items.items() if true.place}
     found = [(rows[path]["latitude"], rows[path]["longitude"]) == place for path, place in places.items()]
-    shown = {hit.path for hit in library.score("a car").only(screenshots=False).top(999, -1, distinct=False)}
+    shown = {hit.path for hit in library.score("a car").filter(screenshots=False).top(999, -1, distinct=False)}
     photos = {path for path in items if path in library.photos()}
     different = [len({truth[hit.path].item for hit in library.search(text, k=5, threshold=-1)}) for text in QUERIES]
     archives = folder / "zips"
@@ -238,7 +238,7 @@ def without_originals(folder: Path, share: float) -> dict:
         (root / path).mkdir()  # whoever opens it gets an error, not silence
     started = time.monotonic()
     scores = library.score("a red car")
-    scores.only(folder="Takeout", since="2015-01-01", screenshots=False).top(20, -1)._repr_html_()
+    scores.filter(folder="Takeout", since="2015-01-01", screenshots=False).top(20, -1)._repr_html_()
     page = scores.top(20, -1)._repr_html_()
     return {
         "tiles_without_originals_s": time.monotonic() - started,

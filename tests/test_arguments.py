@@ -87,14 +87,14 @@ class TestNumbers:
 class TestFolders:
     @pytest.mark.parametrize("name", ["trips", "trips/", "./trips", Path("trips"), "trips\\2024", "Été", "Été"])
     def test_is_found_as_any_system_writes_it(self, library, name):
-        assert library.score("a dog").only(name).top(threshold=-1)
+        assert library.score("a dog").filter(name).top(threshold=-1)
 
     def test_a_typo_says_what_there_is(self, library):
-        message = refused(QueryError, lambda: library.score("a dog").only("Trisp"))
+        message = refused(QueryError, lambda: library.score("a dog").filter("Trisp"))
         assert "nothing of the index lies below the folder 'Trisp'" in message and "'trips'" in message
 
     def test_a_folder_of_videos_has_no_photos(self, library):
-        assert len(library.score("a dog").only("films").top(threshold=-1)) == 0
+        assert len(library.score("a dog").filter("films").top(threshold=-1)) == 0
 
 
 class TestLibraries:

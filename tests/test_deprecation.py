@@ -3,9 +3,14 @@
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+import cliplib
+from cliplib.cache.rows import table
 from cliplib.deprecation import renamed_attribute, renamed_keywords, renamed_names
+from cliplib.search import background
+from cliplib.search.results import Cutoff
 
 
 class Found:
@@ -49,3 +54,36 @@ def test_an_old_name_of_a_module_leads_to_the_new_one_here_or_elsewhere(monkeypa
         assert module.away("a", "b") == "a/b"
     with pytest.raises(AttributeError, match="'moved' has no attribute 'never'"):
         _ = module.never
+
+
+class TestOldNamesOfSearch:
+    def test_hits_and_terms(self):
+        hit = cliplib.Hit("a.jpg", 0.3, duplicates=("b.jpg",))
+        hits = cliplib.Hits("a dog", cliplib.Mode.TEXT_TO_IMAGE, 0.25, ())
+        moments = cliplib.Moments("a dog", cliplib.Mode.TEXT_TO_VIDEO, 0.25, ())
+        with pytest.warns(DeprecationWarning, match="duplicates"):
+            assert hit.alike == ("b.jpg",)
+        with pytest.warns(DeprecationWarning, match="empty_message"):
+            assert hits.nothing() == hits.empty_message()
+        with pytest.warns(DeprecationWarning, match="empty_message"):
+            assert moments.nothing() == moments.empty_message()
+        with pytest.warns(DeprecationWarning, match="factor"):
+            assert (2 * cliplib.text("a dog")).terms[0].weight == 2
+
+    def test_scores(self):
+        facts = {"kind": "image", "size": 1, "mtime_ns": 1, "taken_at": None}
+        photos = [facts | {"path": name, "digest": name} for name in ("a.jpg", "b.jpg")]
+        rows = table(photos, np.eye(2, dtype=np.float32))
+        scores = cliplib.Scores("a dog", cliplib.Mode.TEXT_TO_IMAGE, np.float32([0.3, 0.4]), rows, Cutoff(0.25))
+        with pytest.warns(DeprecationWarning, match="near_duplicates="):
+            assert scores.top(fold=0.97) == scores.top(near_duplicates=0.97)
+        with pytest.warns(DeprecationWarning, match="filter"):
+            assert np.isnan(scores.only(since="2999-01-01").values).all()
+
+    def test_background(self):
+        queries, gallery, bank = (np.random.default_rng(seed).normal(size=(9, 8)) for seed in range(3))
+        for function in (background.match, background.cutoff):
+            with pytest.warns(DeprecationWarning, match="query_kind="):
+                assert (
+                    function(queries, gallery, bank, asked="text") == function(queries, gallery, bank, "text")
+                ).all()

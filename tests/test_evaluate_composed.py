@@ -28,7 +28,7 @@ class TestTruth:
         scenes, found = of_form(queries, "thing - place")
         for one in found:
             (thing, place), kind = (term.value for term in one.query.terms), one.plain.split()[-1]
-            assert thing.endswith(kind) and one.query.terms[1].weight == -0.5
+            assert thing.endswith(kind) and one.query.terms[1].factor == -0.5
             for scene, true in zip(scenes, one.true, strict=True):
                 there = scene.place in place
                 assert true == (any(part.kind == kind for part in scene.things) and not there)

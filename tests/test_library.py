@@ -99,7 +99,7 @@ class TestImage:
             assert [hit.path for hit in scores.top(threshold=-1, distinct=False)] == want
         outside = draw_picture(tmp_path / "outside.jpg", 1)  # the same picture, which is no photo of the library
         (hit,) = library.similar(outside)
-        assert {hit.path, *hit.alike} == {"a.jpg", "album/copy.jpg", "a-edited.jpg"}
+        assert {hit.path, *hit.duplicates} == {"a.jpg", "album/copy.jpg", "a-edited.jpg"}
 
     def test_a_stored_file_name_is_enough(self, library):
         assert library.similar("c.webp", k=1, threshold=-1).query == "two/c.webp"
@@ -156,8 +156,8 @@ def test_a_library_without_videos_answers_every_question_about_frames(tmp_path, 
     draw_picture(tmp_path / "a.jpg", 1)
     library = cliplib.Library(tmp_path, model=weights)
     library.index(progress=False)
-    scores = library.score("a dog", "frame").only(since="2020-01-01")
-    hits = scores.top(fold=0.97)
+    scores = library.score("a dog", "frame").filter(since="2020-01-01")
+    hits = scores.top(near_duplicates=0.97)
     assert len(scores) == len(hits) == hits.searched == 0 and hits.noise_floor is None
     assert "Nothing was compared" in str(hits) and len(scores.moments()) == 0
 

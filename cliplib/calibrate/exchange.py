@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import JudgementError
 from ..export.answers import FORMULA
-from ..places import expanded, target
+from ..places import expanded, output_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def write(frame: pd.DataFrame, file: str | Path) -> Path:
         for name in WORDS
     }
     said = frame["relevant"].map({True: "yes", False: "no", UNSURE: UNSURE})
-    file = target(file)
+    file = output_file(file)
     frame.assign(**guarded, relevant=said).to_csv(file, index=False, lineterminator="\n", encoding="utf-8-sig")
     return file
 

@@ -77,7 +77,7 @@ def empty_html(hits: Hits) -> str:
     if hits.hits:
         return ""
     below = " What follows is below the threshold:" if hits.nearest else ""
-    return f"<p><b>{escape(hits.nothing())}</b>{below}</p>"
+    return f"<p><b>{escape(hits.empty_message())}</b>{below}</p>"
 
 
 def plot_html(scores: Scores) -> str:
@@ -95,8 +95,8 @@ def tile_html(hit: Hit, jpeg: bytes | None, scale: Scale | None = None, link: st
     folder, _, name = hit.path.rpartition("/")
     when = "" if hit.time_s is None else f" at {clock(hit.time_s)}"
     picture = picture_html(jpeg, name + when)
-    others = escape("\n".join(hit.alike[:20]))
-    alike = f' <span class="alike" title="{others}">+{len(hit.alike)} alike</span>' if hit.alike else ""
+    others = escape("\n".join(hit.duplicates[:20]))
+    alike = f' <span class="alike" title="{others}">+{len(hit.duplicates)} alike</span>' if hit.duplicates else ""
     odds = f"<br><small>{escape(hit.odds)}</small>" if hit.odds else ""
     opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
     return (
@@ -119,7 +119,7 @@ def moments_html(moments: Moments) -> str:
         f"</small><br><small>moments that reach {moments.threshold:.2f}: {len(moments)}</small></div>"
     )
     if not moments:
-        head += f"<p>{moments.nothing()}</p>"
+        head += f"<p>{moments.empty_message()}</p>"
     return page_html(moments.warning, head + _players(moments))
 
 

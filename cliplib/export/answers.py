@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..display.html import save_html
 from ..errors import printable
-from ..places import target
+from ..places import output_file
 from ..search.moments import Moments
 from ..search.results import Hits
 
@@ -29,7 +29,7 @@ def save(answer: Hits | Moments, file: str | Path) -> Path:
     Raises:
         QueryError: `file` has another ending, or its folder is not there.
     """
-    file = target(file, ".csv", ".html", ".htm")
+    file = output_file(file, ".csv", ".html", ".htm")
     if file.suffix.lower() == ".csv":
         answer.to_frame().map(_harmless).to_csv(file, index=False, encoding="utf-8")
     else:

@@ -142,17 +142,21 @@ def bank_figures(encoder: Encoder, pictures: np.ndarray, texts: np.ndarray) -> d
 
     pictures, texts: unit rows, float32 (p, d): each picture and its description.
     """
-    from ..search.background import TWIN, cutoff, match
+    from ..search.background import SAME_MEANING, cutoff, match
     from ..search.bank import EVERYDAY, read_texts
 
     bank = encoder.encode_texts(read_texts(EVERYDAY))
     likeness = bank @ bank.T
     np.fill_diagonal(likeness, -1)
-    figures = {"texts": len(bank), "overlap": float((likeness.max(axis=1) >= TWIN).mean()), "described": len(pictures)}
+    figures = {
+        "texts": len(bank),
+        "overlap": float((likeness.max(axis=1) >= SAME_MEANING).mean()),
+        "described": len(pictures),
+    }
     if not len(pictures):
         return figures | {"first": None, "f1": None}
-    matches = match(texts, pictures, bank, asked="text")
-    shown = matches >= cutoff(texts, pictures, bank, asked="text")[:, None]
+    matches = match(texts, pictures, bank, query_kind="text")
+    shown = matches >= cutoff(texts, pictures, bank, query_kind="text")[:, None]
     first = int((matches.argmax(axis=1) == np.arange(len(pictures))).sum())
     return figures | {"first": first, "f1": float(2 * np.trace(shown) / (shown.sum() + len(pictures)))}
 

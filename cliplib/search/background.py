@@ -26,11 +26,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..deprecation import renamed_keywords
 from ..errors import QueryError
 
 SHARPNESS = 50.0  # of the soft maximum: half of the 100 by which CLIP multiplies its cosines
 SAME_TEXT = 1 - 1e-6  # the cosine of a text with itself, but for rounding
-TWIN = 0.95  # texts whose cosine is at least this say the same: "a dog" and "dog"; "a dog" and "a puppy" have 0.945
+SAME_MEANING = (
+    0.95  # texts whose cosine is at least this say the same: "a dog" and "dog"; "a dog" and "a puppy" have 0.945
+)
 USUAL = 0.8  # the share of the bank that a picture's usual text lies above
 MARGIN = 0.024  # by which a query must fit better than that
 SHARE = 0.4  # of the best match of the query, which a picture must reach
@@ -61,7 +64,8 @@ class RowStatistics(NamedTuple):
     span: np.ndarray
 
 
-def match(queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, asked: str | None = None) -> np.ndarray:
+@renamed_keywords(asked="query_kind")
+def match(queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, query_kind: str | None = None) -> np.ndarray:
     """How well each query fits each row, comparable across queries, rows and models.
 
     Args:
@@ -69,25 +73,26 @@ def match(queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, asked: str
         gallery: float (n, d), pictures, likewise.
         bank: float (b, d), other texts; for pictures that ask, other pictures will do, the gallery itself for one.
             Without any, the match is the cosine.
-        asked: "text" or "image", what the queries are. None tells it from each query's embedding: texts lie nearer to
-            the bank of texts, pictures nearer to the gallery.
+        query_kind: "text" or "image", what the queries are. None tells it from each query's embedding: texts lie nearer
+            to the bank of texts, pictures nearer to the gallery.
 
     Returns:
         float32 (m, n), higher is better.
 
     Raises:
-        QueryError: the three are not tables of one width, or `asked` is neither.
+        QueryError: the three are not tables of one width, or `query_kind` is neither.
     """
-    return _matches(queries, gallery, bank, asked)[0]
+    return _matches(queries, gallery, bank, query_kind)[0]
 
 
-def cutoff(queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, asked: str | None = None) -> np.ndarray:
+@renamed_keywords(asked="query_kind")
+def cutoff(queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, query_kind: str | None = None) -> np.ndarray:
     """The match from which a row is an answer to each query. Nobody has to label anything.
 
     See `text_cutoff` and `image_cutoff` for the rules. Where the bank is empty the paper's cosines, 0.25 and 0.70.
 
     Args:
-        queries, gallery, bank, asked: as for `match`.
+        queries, gallery, bank, query_kind: as for `match`.
 
     Returns:
         float32 (m,); NaN for a query that matches nothing.
@@ -95,7 +100,7 @@ def cutoff(queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, asked: st
     Raises:
         QueryError: as for `match`.
     """
-    return _matches(queries, gallery, bank, asked)[1]
+    return _matches(queries, gallery, bank, query_kind)[1]
 
 
 def row_statistics(gallery: np.ndarray, bank: np.ndarray, axes: np.ndarray | None = None) -> RowStatistics:
@@ -124,9 +129,9 @@ def soft_maximum(cosines: np.ndarray) -> np.ndarray:
     return highest[:, 0] + np.log(np.exp(SHARPNESS * (cosines - highest)).mean(axis=1)) / SHARPNESS
 
 
-def twins(queries: np.ndarray, bank: np.ndarray) -> np.ndarray:
+def same_meaning(queries: np.ndarray, bank: np.ndarray) -> np.ndarray:
     """Which texts of the bank, unit rows float (b, d), say the same as each query, float (m, d): bool (m, b)."""
-    return queries @ bank.T >= TWIN
+    return queries @ bank.T >= SAME_MEANING
 
 
 def level_without(level: np.ndarray, cosines: np.ndarray, size: int) -> np.ndarray:
@@ -214,7 +219,7 @@ def text_matches(
     """
     found = cosines - statistics.level
     for number, likeness in enumerate(queries @ bank.T):
-        same = likeness >= TWIN
+        same = likeness >= SAME_MEANING
         if same.all():  # nothing is left to compare with, and nothing at all in an empty bank
             found[number] = cosines[number]
         elif same.any():
@@ -230,19 +235,21 @@ def image_matches(queries: np.ndarray, gallery: np.ndarray, axes: np.ndarray, st
     return np.stack([within(query, axes) for query in queries]) @ gallery.T / statistics.span
 
 
-def _matches(queries, gallery, bank, asked) -> tuple[np.ndarray, np.ndarray]:
+def _matches(queries, gallery, bank, query_kind) -> tuple[np.ndarray, np.ndarray]:
     """The matches, float32 (m, n), and the cutoffs, float32 (m,)."""
-    if asked not in ("text", "image", None):
-        raise QueryError(f"asked is {asked!r}: it can be 'text' or 'image', or None to tell it from the embeddings")
+    if query_kind not in ("text", "image", None):
+        raise QueryError(
+            f"query_kind is {query_kind!r}: it can be 'text' or 'image', or None to tell it from the embeddings"
+        )
     queries, gallery, bank = _tables(queries, gallery, bank)
     matches, cutoffs = queries @ gallery.T, np.full(len(queries), np.nan, np.float32)
     sound = np.isfinite(queries).all(axis=1)
-    pictures = _pictures(queries, gallery, bank) if asked is None else np.full(len(queries), asked == "image")
+    pictures = _pictures(queries, gallery, bank) if query_kind is None else np.full(len(queries), query_kind == "image")
     words, pictures = np.flatnonzero(sound & ~pictures), np.flatnonzero(sound & pictures)
     axes = span_of(bank) if len(pictures) else bank[:0]
     statistics = row_statistics(gallery, bank, axes)
     if len(words):
-        alone = twins(queries[words], bank).all(axis=1)
+        alone = same_meaning(queries[words], bank).all(axis=1)
         matches[words] = text_matches(matches[words], queries[words], gallery, bank, statistics)
         cutoffs[words] = [text_cutoff(row, statistics) for row in matches[words]]
         cutoffs[words[alone]] = PAPER_TEXT

@@ -75,15 +75,15 @@ def search(
     k: int = 5,
     kind: str = "image",
     threshold: float | None = None,
-    each: Callable = map,
+    map_parts: Callable = map,
 ) -> Hits:
     """`library.search(text, ranking="cosine")`, or with kind="frame" `search_videos`, without opening the index: what a
     match needs of each row is not at hand there.
 
-    Memory holds one block and what was found, whatever the index holds. `each` maps a function over parts: `map` here,
-    `cluster` has one over machines. CacheError for a damaged part. A path that two writers indexed at once may appear
-    twice, until `Library.index` has joined their parts; an edited twin is one hit with its original only where both
-    are among the best.
+    Memory holds one block and what was found, whatever the index holds. `map_parts` maps a function over parts: `map`
+    here, `cluster` has one over machines. CacheError for a damaged part. A path that two writers indexed at once may
+    appear twice, until `Library.index` has joined their parts; an edited twin is one hit with its original only where
+    both are among the best.
     """
     mode, encoder = Mode.of("text", kind), library.encoder
     cutoff = Cutoff(library.cutoff(mode).value)  # a score is read against all others, which are not in memory
@@ -92,7 +92,7 @@ def search(
     parts, query, many = live_parts(library.folder, encoder.model_id), encoder.encode_texts(text)[0], 4 * k + 16
     while True:
         best = partial(best_of_part, library.folder, query=query, k=many, kind=kind)
-        counts, found = zip((0, _picked(rows_.empty(encoder.dim), query[:0])), *each(best, parts), strict=True)
+        counts, found = zip((0, _picked(rows_.empty(encoder.dim), query[:0])), *map_parts(best, parts), strict=True)
         found = pa.concat_tables(found)
         found = found.take(top_k(found["score"].to_numpy(), many)).combine_chunks()
         packs = [library.folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]

@@ -18,7 +18,7 @@ from PIL import Image
 from ..cache import rows as rows_
 from ..errors import LibraryError, MediaError, QueryError
 from ..media.photo import fitted, open_photo
-from ..places import target
+from ..places import output_file
 from . import footage, ranking
 from .background import (
     PAPER_IMAGE,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..cache.reader import IndexReader
     from ..models.encoder import Encoder
 
-TOGETHER = 32  # queries of a batch that are compared at once: 128 MB of scores for a million rows
+QUERIES_AT_ONCE = 32  # queries of a batch that are compared at once: 128 MB of scores for a million rows
 
 
 class SearchEngine:
@@ -95,24 +95,24 @@ class SearchEngine:
         row_kind: str,
         ranking_by: str = "match",
     ) -> Iterator[Scores]:
-        """Every row's cosine with each query, one query after the other; a product of matrices for `TOGETHER` of them.
-        And, unless `ranking_by` is "cosine", its match.
+        """Every row's cosine with each query and, unless `ranking_by` is "cosine", its match; query after query.
+        `QUERIES_AT_ONCE` of them are compared by one product of matrices.
 
         A query is a text, what `query.image` takes, or a `Query`. Photos of the library that are terms of it are left
         out of its answer, and so is every file with the content of one.
         """
         Mode.of("text", row_kind)  # a kind that is none is refused before anything is encoded
         composed = [query_of(query) for query in queries]
-        for start in range(0, len(composed), TOGETHER):
-            some = composed[start : start + TOGETHER]
-            words = [term.value for query in some for term in query.terms if term.kind == "text"]
+        for start in range(0, len(composed), QUERIES_AT_ONCE):
+            some = composed[start : start + QUERIES_AT_ONCE]
+            words = [str(term.value) for query in some for term in query.terms if term.kind == "text"]
             texts = iter(self.encoder.encode_texts(words))
-            understood = [self._understood(query, texts) for query in some]
-            embeddings = np.array([embedding for _, embedding, _, _ in understood])
+            embedded = [self._embedded(query, texts) for query in some]
+            embeddings = np.array([embedding for _, embedding, _, _ in embedded])
             together = ranking.cosines(self.gallery(row_kind)[1], embeddings if len(some) > 1 else embeddings[0])
-            for (query, embedding, own, words), values in zip(understood, np.atleast_2d(together), strict=True):
+            for (query, embedding, own, level_factor), values in zip(embedded, np.atleast_2d(together), strict=True):
                 mode = Mode.of(query.kind, row_kind)
-                scores = self._scores(values, embedding, str(query), mode, query.terms, words, ranking_by)
+                scores = self._scores(values, embedding, str(query), mode, query.terms, level_factor, ranking_by)
                 for digest in own:
                     same = pc.equal(scores.rows["digest"], digest).to_numpy()
                     scores.values[same] = np.nan
@@ -139,7 +139,7 @@ class SearchEngine:
             self._floors[row_kind] = ranking.noise_floor(best)
         return self._floors[row_kind]
 
-    def other_words(self, row_kind: str, position: int) -> str | None:
+    def best_bank_text(self, row_kind: str, position: int) -> str | None:
         """The text of the bank that fits a row best; None where there is no bank."""
         if self._background is None:
             return None
@@ -147,21 +147,30 @@ class SearchEngine:
         return self._background.texts[int(np.argmax(self._background.vectors @ row))]
 
     def _scores(
-        self, values: np.ndarray, embedding: np.ndarray, name: str, mode: Mode, terms, words: float, ranking_by: str
+        self,
+        values: np.ndarray,
+        embedding: np.ndarray,
+        name: str,
+        mode: Mode,
+        terms,
+        level_factor: float,
+        ranking_by: str,
     ) -> Scores:
         if not self._rows.num_rows:
             raise LibraryError(f"the index of {self.root} is empty: run library.index() first")
         cutoff = self._cutoff(mode)
         if Query(terms).plain is None:  # the expected precision was measured on single queries
             cutoff = replace(cutoff, odds_of=None)
-        matching = self._matching(values, embedding, mode, terms, words) if ranking_by == "match" else None
+        matching = self._matching(values, embedding, mode, terms, level_factor) if ranking_by == "match" else None
         if cutoff.odds_of:  # a score is read against all rows, also once a filter leaves some of them out
             odds = cutoff.odds_of(matching.values if matching and cutoff.scale == "match" else values)
             cutoff = replace(cutoff, odds_of=lambda _: odds)
         rows = self.gallery(mode.row_kind)[0]
         return Scores(name, mode, values, rows, cutoff, embedding, terms, self, matching)
 
-    def _matching(self, cosines: np.ndarray, embedding: np.ndarray, mode: Mode, terms, words: float) -> Matching | None:
+    def _matching(
+        self, cosines: np.ndarray, embedding: np.ndarray, mode: Mode, terms, level_factor: float
+    ) -> Matching | None:
         """The matches of all rows, by what the query is made of, with the rule of their cutoff."""
         if self._background is None or not len(cosines):
             return None
@@ -174,11 +183,11 @@ class SearchEngine:
         if (plain := Query(terms).plain) and plain.kind == "text":
             values = text_matches(cosines[None], embedding[None], gallery, bank.vectors, statistics)[0]
             return Matching(values, partial(text_cutoff, statistics=statistics))
-        return Matching(cosines - np.float32(words) * statistics.level, mixed_cutoff)
+        return Matching(cosines - np.float32(level_factor) * statistics.level, mixed_cutoff)
 
-    def _understood(self, query: Query, texts: Iterator[np.ndarray]) -> tuple[Query, np.ndarray, set[str], float]:
+    def _embedded(self, query: Query, texts: Iterator[np.ndarray]) -> tuple[Query, np.ndarray, set[str], float]:
         """The query with its photos by their paths in the index, its direction, float32 (d,), their digests, and how
-        much of a row's background belongs to it: of texts alone the sum of their weights over the length of the sum.
+        much of a row's background belongs to it: of texts alone the sum of their factors over the length of the sum.
 
         `texts` has the embeddings of its texts next.
         """
@@ -186,11 +195,11 @@ class SearchEngine:
             (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
             for term in query.terms
         ]
-        vectors, weights = np.array([row for row, _, _ in parts]), np.array([term.weight for term in query.terms])
-        embedding = ranking.composed(vectors, weights)
+        vectors, factors = np.array([row for row, _, _ in parts]), np.array([term.factor for term in query.terms])
+        embedding = ranking.composed(vectors, factors)
         terms = (replace(term, value=value) for term, (_, value, _) in zip(query.terms, parts, strict=True))
-        words = float(weights.sum() / np.linalg.norm(weights @ vectors)) if query.kind == "text" else 0.0
-        return Query(tuple(terms)), embedding, {digest for _, _, digest in parts} - {None}, words
+        level_factor = float(factors.sum() / np.linalg.norm(factors @ vectors)) if query.kind == "text" else 0.0
+        return Query(tuple(terms)), embedding, {digest for _, _, digest in parts if digest}, level_factor
 
     def _picture(self, picture) -> tuple[np.ndarray, str | os.PathLike | Image.Image, str | None]:
         """The embedding, float32 (d,), of a picture of a query, what the picture is, and its digest: a photo of the
@@ -230,7 +239,7 @@ class SearchEngine:
 
     def save_clip(self, moment: Moment, file: str | Path) -> None:
         """Write the moment to an MP4 file, at the source's size and quality."""
-        footage.write_clip(self.root / moment.path, target(file, ".mp4"), moment.start_s, moment.end_s)
+        footage.write_clip(self.root / moment.path, output_file(file, ".mp4"), moment.start_s, moment.end_s)
 
     def refined(self, path: str, stretch: Stretch, threshold: float, embedding: np.ndarray) -> Stretch:
         """The stretch of a video with its edges where the cosines with `embedding` step, see `footage.refined`."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 
+from ..deprecation import renamed_attribute
 from ..errors import QueryError, printable
 from .mode import Mode
 from .ranking import top_k
@@ -134,7 +135,7 @@ class Moments(Sequence):
 
         return save(self, file)
 
-    def nothing(self) -> str:
+    def empty_message(self) -> str:
         """Why there are none, in words."""
         if math.isnan(self.best_score):
             return "Nothing was compared: no frame of the index passes the filters."
@@ -142,12 +143,14 @@ class Moments(Sequence):
             return f"Nothing here matches {self.query!r}: no frame fits it better than other words would."
         return f"Nothing reaches the threshold; the best frame scores {self.best_score:.3f}."
 
+    nothing = renamed_attribute("Moments.nothing", "empty_message")
+
     def __str__(self) -> str:
         reach = f"{self.threshold:.2f}" if self.scale == "cosine" else f"a match of {self.threshold:.3f}"
         lines = [f"{self.query}  ({self.mode}, moments that reach {reach}: {len(self)})"]
         lines += [str(moment) for moment in self.moments]
         if not self.moments:
-            lines += [self.nothing()]
+            lines += [self.empty_message()]
         return "\n".join([self.warning, *lines] if self.warning else lines)
 
     __repr__ = __str__

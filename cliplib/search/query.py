@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from ..errors import QueryError, shown
+from ..deprecation import renamed_attribute
+from ..errors import QueryError, describe_value
 
 # Words that nobody has a photo of.
 # fmt: off
@@ -37,11 +38,12 @@ ABSTRACT = [
 
 @dataclass(frozen=True)
 class Term:
-    """One part of a query: a text, or an image as a path or a PIL image, and how hard it pulls (below 0: away)."""
+    """One part of a query: a text, or an image as a path or a PIL image, and what it counts times (below 0: away)."""
 
     kind: str  # "text" or "image"
     value: str | os.PathLike | bytes | Image.Image
-    weight: float = 1.0
+    factor: float = 1.0
+    weight = renamed_attribute("Term.weight", "factor")
 
     def __str__(self) -> str:
         return "an image" if isinstance(self.value, Image.Image | bytes) else str(self.value)
@@ -51,8 +53,8 @@ class Term:
 class Query:
     """A weighted sum of texts and images; make one with `cliplib.text` and `cliplib.image`, and + - *.
 
-    Its embedding is the sum of its terms' unit embeddings times their weights, brought to length one, and a score is
-    the cosine with that: 2 * text("a dog") finds the same with the same scores as text("a dog"), for only the weights'
+    Its embedding is the sum of its terms' unit embeddings times their factors, brought to length one, and a score is
+    the cosine with that: 2 * text("a dog") finds the same with the same scores as text("a dog"), for only the factors'
     proportions count. `Query()` has no terms, so that sum(queries, Query()) works.
     """
 
@@ -68,12 +70,12 @@ class Query:
     @property
     def plain(self) -> Term | None:
         """Its term where it has but one, and that does not lead away: what judgements and profiles are about."""
-        return self.terms[0] if len(self.terms) == 1 and self.terms[0].weight > 0 else None
+        return self.terms[0] if len(self.terms) == 1 and self.terms[0].factor > 0 else None
 
     def __add__(self, other) -> Query:
         if not isinstance(other, Query):
             raise QueryError(
-                f"{shown(other)} cannot be added to a query or taken from it: wrap it in cliplib.text() or "
+                f"{describe_value(other)} cannot be added to a query or taken from it: wrap it in cliplib.text() or "
                 "cliplib.image()"
             )
         return Query(self.terms + other.terms)
@@ -88,30 +90,30 @@ class Query:
     def __neg__(self) -> Query:
         return -1 * self
 
-    def __mul__(self, weight: float) -> Query:
-        if isinstance(weight, bool) or not isinstance(weight, Real) or not math.isfinite(weight):
-            raise QueryError(f"a query was multiplied by {weight!r}: a weight is a finite number, such as 2 or -0.5")
-        return Query(tuple(replace(term, weight=float(weight) * term.weight) for term in self.terms))
+    def __mul__(self, factor: float) -> Query:
+        if isinstance(factor, bool) or not isinstance(factor, Real) or not math.isfinite(factor):
+            raise QueryError(f"a query was multiplied by {factor!r}: a factor is a finite number, such as 2 or -0.5")
+        return Query(tuple(replace(term, factor=float(factor) * term.factor) for term in self.terms))
 
     __rmul__ = __mul__
 
     def __str__(self) -> str:
         words = ""
         for term in self.terms:
-            sign = "−" if term.weight < 0 else "+"
+            sign = "−" if term.factor < 0 else "+"
             words += f" {sign} " if words else "−" * (sign == "−")
-            words += f"{term}" if abs(term.weight) == 1 else f"{abs(term.weight):g} × {term}"
+            words += f"{term}" if abs(term.factor) == 1 else f"{abs(term.factor):g} × {term}"
         return words or "nothing"
 
 
 def text(words: str) -> Query:
     """A text as a query, to be weighted and added to others. QueryError for anything but a string."""
     if not isinstance(words, str):
-        raise QueryError(f"cliplib.text takes a string, got {shown(words)}")
+        raise QueryError(f"cliplib.text takes a string, got {describe_value(words)}")
     return Query((Term("text", words),))
 
 
-def image(picture: str | os.PathLike | bytes | Image.Image | Query) -> Query:
+def image(picture: str | os.PathLike | bytes | bytearray | memoryview | Image.Image | Query) -> Query:
     """A picture as a query: a photo of the library by its path or name, another file, its bytes, or a PIL image.
 
     Files are looked for when the query is asked. A query stays what it is. QueryError for anything else.
@@ -121,25 +123,28 @@ def image(picture: str | os.PathLike | bytes | Image.Image | Query) -> Query:
     if isinstance(picture, (bytearray, memoryview)):
         picture = bytes(picture)
     if not isinstance(picture, str | os.PathLike | bytes | Image.Image):
-        raise QueryError(f"a picture is a path, the bytes of a file or a PIL image; got {shown(picture)}{one(picture)}")
+        raise QueryError(
+            f"a picture is a path, the bytes of a file or a PIL image; got {describe_value(picture)}"
+            f"{several_hint(picture)}"
+        )
     return Query((Term("image", picture),))
 
 
-def query_of(asked: object) -> Query:
+def query_of(given: object) -> Query:
     """What is asked for as a query: a text, what `image` takes (a string is a text), or a query. QueryError else."""
-    if isinstance(asked, str):
-        return text(asked)
-    if not isinstance(asked, Query | os.PathLike | bytes | bytearray | memoryview | Image.Image):
+    if isinstance(given, str):
+        return text(given)
+    if not isinstance(given, Query | os.PathLike | bytes | bytearray | memoryview | Image.Image):
         raise QueryError(
             f"a query is a text, a picture (a pathlib.Path, the bytes of a file, a PIL image) or a sum of these; "
-            f"got {shown(asked)}{one(asked)}"
+            f"got {describe_value(given)}{several_hint(given)}"
         )
-    return image(asked)
+    return image(given)
 
 
-def one(asked: object) -> str:
+def several_hint(given: object) -> str:
     """What to do with several queries, where several were given in place of one."""
-    if not isinstance(asked, list | tuple | set | dict | np.ndarray):
+    if not isinstance(given, list | tuple | set | dict | np.ndarray):
         return ""
     return (
         ". For one answer to each of several there is library.scores([...]); for one answer to all of them, "
@@ -162,7 +167,7 @@ def nonsense(n: int = 32, seed: int = 0) -> list[str]:
         syllables = (choose.choice("bdfgklmnprstvz") + choose.choice("aeiou") for _ in range(choose.randint(2, 4)))
         return "".join(syllables) + choose.choice(["lm", "zk", "pf", "vk", "gz"])  # ends that English words do not have
 
-    texts = {}  # a dict keeps the order
+    texts: dict[str, None] = {}  # a dict keeps the order
     while len(texts) < n:
         words = " ".join(word() for _ in range(choose.randint(1, 4)))
         texts[choose.choice(["{}", "{}", "a {}", "a photo of a {}"]).format(words)] = None
@@ -180,17 +185,17 @@ def stored_path(image: str | os.PathLike, root: Path, paths: pa.ChunkedArray | p
     found = _stored_path(image, root, paths)
     if found is not None or (name.isascii() and "\\" not in name):
         return found
-    alike = composed(paths)
-    found = _stored_path(same_letters(name), Path(same_letters(str(root))), alike)
+    alike = normalised_paths(paths)
+    found = _stored_path(normalised_path(name), Path(normalised_path(str(root))), alike)
     return paths[pc.index(alike, found).as_py()].as_py() if found else None
 
 
-def same_letters(path: str) -> str:
+def normalised_path(path: str) -> str:
     """A path as it would be on any system: accents composed (NFC), and slashes for Windows' backslashes."""
     return unicodedata.normalize("NFC", path).replace("\\", "/")
 
 
-def composed(paths: pa.ChunkedArray) -> pa.ChunkedArray:
+def normalised_paths(paths: pa.ChunkedArray) -> pa.ChunkedArray:
     """The paths of an index with their accents composed."""
     return pc.utf8_normalize(paths, "NFC")
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import QueryError
 
-CANCELLED = 0.01  # a sum this short, as a share of its weights, is rounding: one photo encoded twice differs by as much
+CANCELLED = 0.01  # a sum this short, as a share of its factors, is rounding: one photo encoded twice differs by as much
 ROUNDING = 1e-6  # of a cosine in float32: two copies may come out a little under 1
-STRETCH = 512  # rows whose best is looked for at once, where only the best of all are wanted
+CHUNK_ROWS = 512  # rows whose best is looked for at once, where only the best of all are wanted
 BLOCK = 128  # candidates among which leaders are looked for, before these are compared with the whole gallery
 
 
@@ -39,18 +39,18 @@ def cosines(gallery: np.ndarray, query: np.ndarray) -> np.ndarray:
     return gallery @ query if query.ndim == 1 else query @ gallery.T
 
 
-def composed(embeddings: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The direction of a weighted sum: unit rows, float (m, d), times `weights`, float (m,), gives float32 (d,).
+def composed(embeddings: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """The direction of a weighted sum: unit rows, float (m, d), times `factors`, float (m,), gives float32 (d,).
 
-    Directions add up because the embeddings are unit vectors: each term pulls as hard as its weight. QueryError for no
+    Directions add up because the embeddings are unit vectors: each term pulls as hard as its factor. QueryError for no
     terms, and for terms that cancel.
     """
-    embeddings, weights = np.asarray(embeddings, np.float64), np.asarray(weights, np.float64)
-    if not len(weights):
+    embeddings, factors = np.asarray(embeddings, np.float64), np.asarray(factors, np.float64)
+    if not len(factors):
         raise QueryError("the query has no terms: begin with cliplib.text('a dog') or cliplib.image('pool.jpg')")
-    total = weights @ embeddings
-    if np.linalg.norm(total) <= CANCELLED * np.abs(weights).sum():
-        raise QueryError("the query has no direction: its terms cancel. Change a weight, or take one of them out")
+    total = factors @ embeddings
+    if np.linalg.norm(total) <= CANCELLED * np.abs(factors).sum():
+        raise QueryError("the query has no direction: its terms cancel. Change a factor, or take one of them out")
     return unit(total)
 
 
@@ -65,15 +65,15 @@ def rocchio(
     """The query moved by what was marked: `keep` q + `towards` mean(relevant) - `away` mean(irrelevant), float32 (d,).
 
     query: unit, float (d,). relevant, irrelevant: unit rows, float (r, d) and (s, d); either may be empty. Rocchio's
-    formula (1971), with the weights that Manning, Raghavan and Schütze call reasonable (Introduction to Information
+    formula (1971), with the factors that Manning, Raghavan and Schütze call reasonable (Introduction to Information
     Retrieval, 2008, section 9.1.1): what is wanted tells more than what is not.
     """
-    rows, weights = [np.asarray(query, np.float64)[None]], [keep]
-    for marked, weight in ((relevant, towards), (irrelevant, -away)):
+    rows, factors = [np.asarray(query, np.float64)[None]], [keep]
+    for marked, factor in ((relevant, towards), (irrelevant, -away)):
         if len(marked):
             rows.append(marked)
-            weights += [weight / len(marked)] * len(marked)
-    return composed(np.concatenate(rows), np.array(weights))
+            factors += [factor / len(marked)] * len(marked)
+    return composed(np.concatenate(rows), np.array(factors))
 
 
 def noise_floor(best_scores: np.ndarray) -> float:
@@ -92,7 +92,7 @@ def top_k(scores: np.ndarray, k: int, threshold: float = -1.0) -> np.ndarray:
     NaN marks a row that may not be found. QueryError when k is under 1 or the threshold is no cosine.
     """
     check_k(k)
-    threshold = cosine(threshold)
+    threshold = checked_cosine(threshold)
     passing = np.flatnonzero(scores >= max(threshold, _reached(scores, k)))
     if len(passing) > k:
         kth = np.partition(scores[passing], len(passing) - k)[len(passing) - k]
@@ -106,15 +106,15 @@ def _reached(scores: np.ndarray, k: int) -> float:
     """A score that at least `k` of many reach, or -1 of fewer: the best of each of many stretches tell it, so that
     millions need not be partitioned.
     """
-    stretches = len(scores) // STRETCH
+    stretches = len(scores) // CHUNK_ROWS
     if stretches < 2 * k:
         return -1.0
-    best = np.fmax.reduce(scores[: stretches * STRETCH].reshape(stretches, STRETCH), axis=1)
+    best = np.fmax.reduce(scores[: stretches * CHUNK_ROWS].reshape(stretches, CHUNK_ROWS), axis=1)
     best = np.where(np.isnan(best), -1.0, best)
     return float(np.partition(best, stretches - k)[stretches - k])
 
 
-def cosine(threshold: float | str) -> float:
+def checked_cosine(threshold: float | str) -> float:
     """A threshold as a number; QueryError where it is no cosine."""
     try:
         value = float(threshold)
@@ -128,25 +128,28 @@ def cosine(threshold: float | str) -> float:
     return value
 
 
-def folded(gallery: np.ndarray, order: np.ndarray, k: int, fold: float) -> list[np.ndarray]:
+def group_near_duplicates(gallery: np.ndarray, order: np.ndarray, k: int, least_cosine: float) -> list[np.ndarray]:
     """The first `k` groups of near-duplicates: of each, the positions in the gallery, the best first.
 
     gallery: float32 (n, d), unit rows. order: int (m,), positions of candidates, best first. The best candidate that is
     in no group yet leads the next one, and takes in all others, not yet in a group, whose cosine with it is at least
-    `fold`. So members are like their leader, not always like one another: a slow pan across a beach does not become one
-    long chain. QueryError for a k or fold that is none.
+    `least_cosine`. So members are like their leader, not always like one another: a slow pan across a beach does not
+    become one long chain. QueryError for a k or cosine that is none.
     """
     check_k(k)
-    if not 0 < fold <= 1:
-        raise QueryError(f"fold is {fold!r}: give the cosine from which two pictures are one, over 0 and at most 1")
+    if not 0 < least_cosine <= 1:
+        raise QueryError(
+            f"near_duplicates is {least_cosine!r}: give the cosine from which two pictures are one, over 0 and at most "
+            "1"
+        )
     if 2 * len(order) < len(gallery):  # copying most of a gallery costs more than comparing with all of it
         gallery, rows = gallery[order], np.arange(len(order))
     else:
         rows = order
-    group, found, least = np.full(len(order), -1), 0, fold - ROUNDING
+    group, found, least = np.full(len(order), -1), 0, least_cosine - ROUNDING
     while found < k and (group < 0).any():
         block = np.flatnonzero(group < 0)[:BLOCK]
-        near, leaders = gallery[rows[block]] @ gallery[rows[block]].T >= least, []
+        near, leaders = gallery[rows[block]] @ gallery[rows[block]].T >= least, list[int]()
         for candidate in range(len(block)):
             if len(leaders) < k - found and not near[candidate, leaders].any():
                 leaders.append(candidate)

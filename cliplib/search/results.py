@@ -19,13 +19,14 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ..cache import rows as rows_
+from ..deprecation import renamed_attribute, renamed_keywords
 from ..errors import QueryError, printable
 from ..media.screenshot import is_screenshot
-from .duplicates import grouped
+from .duplicates import group_duplicates
 from .mode import Mode
 from .moments import Moment, Moments, Stretch, Videos, best_stretches, clock
-from .query import Term, composed, same_letters
-from .ranking import cosine, rocchio
+from .query import Term, normalised_path, normalised_paths
+from .ranking import checked_cosine, rocchio
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ class Engine(Videos, Protocol):
     def score_vector(self, embedding: np.ndarray, name: str, mode: Mode, ranking_by: str = "match") -> Scores:
         """The scores of a direction, float (d,), that is called `name`."""
 
-    def other_words(self, row_kind: str, position: int) -> str | None:
+    def best_bank_text(self, row_kind: str, position: int) -> str | None:
         """The text of the bank that fits a row best; None where there is no bank."""
 
     def refined(self, path: str, stretch: Stretch, threshold: float, embedding: np.ndarray) -> Stretch:
@@ -105,7 +106,7 @@ class Matching:
         """The match from which a row is found: of these rows, filtered or not."""
         return float(self.rule(self.values))
 
-    def only(self, keep: np.ndarray) -> Matching:
+    def filter(self, keep: np.ndarray) -> Matching:
         """The same with rows left out, bool (n,)."""
         return replace(self, values=np.where(keep, self.values, np.float32(np.nan)))
 
@@ -116,9 +117,9 @@ class Hit:
 
     `path` is POSIX, relative to the library's root; `score` the cosine similarity with the query; `match` how much
     better it fits than other texts would, None where the cosine ranks; `time_s` the seconds that a player's
-    `currentTime` shows, None for a photo; `digest` names the content; `taken_at` is ISO 8601, local time. `alike`
-    are the paths of the near-duplicates that were folded into it, the best first, one for each row: of a video that
-    has many frames alike the path comes many times. `expected_precision` is the share of the pictures with this
+    `currentTime` shows, None for a photo; `digest` names the content; `taken_at` is ISO 8601, local time. `duplicates`
+    are the paths of the others that count as one picture with it, the best first, one for each row: a video with many
+    such frames comes many times. `expected_precision` is the share of the pictures with this
     score that are right, 0 to 1, once the library was calibrated, and `precision_range` its 95 % interval; None
     before, and outside of what was judged.
     """
@@ -130,16 +131,17 @@ class Hit:
     height: int | None = None
     taken_at: str | None = None
     digest: str = field(default="", repr=False)
-    alike: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
     expected_precision: float | None = None
     precision_range: tuple[float, float] | None = None
     match: float | None = field(default=None, compare=False)
+    alike = renamed_attribute("Hit.alike", "duplicates")
 
     def __str__(self) -> str:
         when = "" if self.time_s is None else f"  at {clock(self.time_s)}"
-        alike = f"  +{len(self.alike)} alike" if self.alike else ""
+        others = f"  +{len(self.duplicates)} alike" if self.duplicates else ""
         match = "" if self.match is None else f"{self.match:6.3f}  cosine "
-        return f"{match}{self.score:6.3f}  {printable(self.path)}{when}{alike}" + (
+        return f"{match}{self.score:6.3f}  {printable(self.path)}{when}{others}" + (
             f"  ({self.odds})" if self.odds else ""
         )
 
@@ -185,7 +187,7 @@ class Scores:
         """
         auto = isinstance(threshold, str) and threshold == "auto"
         if threshold is not None and not auto:
-            return None, cosine(threshold)
+            return None, checked_cosine(threshold)
         if self.matching is None or (self.cutoff.calibrated and self.cutoff.scale == "cosine" and not auto):
             return None, self.threshold
         calibrated = self.cutoff.calibrated and not auto
@@ -204,25 +206,30 @@ class Scores:
         """The embeddings of `rows`: float32 (n, d), unit rows. `gallery @ embedding` are the values, NaN aside."""
         return rows_.matrix(self.rows)
 
+    @renamed_keywords(fold="near_duplicates")
     def top(
-        self, k: int = 5, threshold: float | str | None = None, fold: float | None = None, distinct: bool = True
+        self,
+        k: int = 5,
+        threshold: float | str | None = None,
+        near_duplicates: float | None = None,
+        distinct: bool = True,
     ) -> Hits:
         """The best `k` rows that reach `threshold`, see `chosen`: the best match unless that is a cosine.
 
         One photo is one hit, in however many albums its file lies, and so is an edited twin ("IMG-edited.jpg") with its
-        original; `alike` names the others. All are hits of their own with `distinct=False`. With `fold`, a cosine
-        between found pictures such as 0.97, near-duplicates are one hit, too; `k` counts what is left. See
-        `ranking.folded`. Frames fold like photos, whatever their times, so that a long still shot is one hit.
-        QueryError for a bad k, threshold or fold.
+        original; `duplicates` names the others. All are hits of their own with `distinct=False`. `near_duplicates`, a
+        cosine such as 0.97: pictures at least so alike are one hit, too; `k` counts what is left. See
+        `ranking.group_near_duplicates`. Frames are joined like photos, whatever their times: a long still shot is one
+        hit. QueryError for a bad k, threshold or cosine.
         """
         matching, cutoff = self.chosen(threshold)
-        found = self._hits(k, matching, cutoff, fold, distinct)
-        nearest = () if found else self._hits(NEAREST, matching, -1, fold, distinct)
+        found = self._hits(k, matching, cutoff, near_duplicates, distinct)
+        nearest = () if found else self._hits(NEAREST, matching, -1, near_duplicates, distinct)
         searched = int(np.count_nonzero(~np.isnan(self.values)))
         scale = "cosine" if matching is None else "match"
         return Hits(self.query, self.mode, cutoff, found, nearest, searched, self, scale)
 
-    def only(
+    def filter(
         self,
         folder: str | PurePath | None = None,
         since: str | date | None = None,
@@ -257,14 +264,16 @@ class Scores:
         if near is not None:
             places = (self.rows[name].to_numpy(zero_copy_only=False) for name in ("latitude", "longitude"))
             keep &= distances_km(near, *places) <= _radius(km)
-        matching = self.matching and self.matching.only(keep)
+        matching = self.matching and self.matching.filter(keep)
         return replace(self, values=np.where(keep, self.values, np.float32(np.nan)), matching=matching)
+
+    only = renamed_attribute("Scores.only", "filter")
 
     def _below(self, folder: str | PurePath) -> np.ndarray:
         """Which rows lie below a folder, bool (n,): written as it is, or as another system writes it."""
         paths = self.rows["path"]
         everywhere = self.engine.paths if self.engine else paths
-        for name, read in ((str(folder), lambda paths: paths), (same_letters(str(folder)), composed)):
+        for name, read in ((str(folder), lambda paths: paths), (normalised_path(str(folder)), normalised_paths)):
             start = "/".join(part for part in name.split("/") if part not in ("", "."))
             start = f"{start}/" if start else ""
             if pc.any(pc.starts_with(read(everywhere), start)).as_py():
@@ -275,11 +284,11 @@ class Scores:
         raise QueryError(f"nothing of the index lies below the folder {str(folder)!r:.100}{said}")
 
     def refined(
-        self, relevant: Iterable[Hit | Moment], irrelevant: Iterable[Hit | Moment] = (), **weights: float
+        self, relevant: Iterable[Hit | Moment], irrelevant: Iterable[Hit | Moment] = (), **factors: float
     ) -> Scores:
         """The scores of the query moved towards the hits that a user marked as right, and away from the wrong ones.
 
-        Of a moment its best frame counts. The rule and its `weights` (keep, towards, away) are those of
+        Of a moment its best frame counts. The rule and its `factors` (keep, towards, away) are those of
         `ranking.rocchio`. Rows that are left out here stay left out; marked ones stay in. `query` says that it was
         refined, and a text refined by pictures is of mode "mixed". QueryError when nothing is marked, a hit is of
         another kind of row, or the scores are of no library.
@@ -290,12 +299,12 @@ class Scores:
         if not yes and not no:
             raise QueryError("nothing is marked: give the hits that are right, or those that are wrong, or both")
         gallery = rows_.matrix(self.rows)
-        embedding = rocchio(self.embedding, gallery[yes], gallery[no], **weights)
+        embedding = rocchio(self.embedding, gallery[yes], gallery[no], **factors)
         name = f"{self.query}, refined by {len(yes)} yes and {len(no)} no"
         mode = self.mode if self.mode.query == "image" else Mode.of("mixed", self.mode.row_kind)
         moved = self.engine.score_vector(embedding, name, mode, "match" if self.matching else "cosine")
         keep = ~np.isnan(self.values)
-        matching = moved.matching and moved.matching.only(keep)
+        matching = moved.matching and moved.matching.filter(keep)
         return replace(moved, values=np.where(keep, moved.values, self.values), matching=matching)
 
     @property
@@ -306,7 +315,7 @@ class Scores:
         nothing can be found, and for every query but a single text: sums of nonsense scatter wider than sense does, and
         on the drawn world reached 0.36 where right answers to "a car" less "the beach" had 0.35.
         """
-        single_text = [(term.kind, term.weight > 0) for term in self.terms] == [("text", True)]
+        single_text = [(term.kind, term.factor > 0) for term in self.terms] == [("text", True)]
         return self.engine.noise_floor(self.mode.row_kind) if self.engine and single_text and len(self) else None
 
     def moments(
@@ -352,10 +361,15 @@ class Scores:
         return frame.sort_values(by, ascending=False, kind="stable", ignore_index=True)
 
     def _hits(
-        self, k: int, matching: Matching | None, threshold: float, fold: float | None, distinct: bool
+        self,
+        k: int,
+        matching: Matching | None,
+        threshold: float,
+        near_duplicates: float | None,
+        distinct: bool,
     ) -> tuple[Hit, ...]:
         ranked = self.values if matching is None else matching.values
-        groups = grouped(self.rows, ranked, k, threshold, fold, distinct)
+        groups = group_duplicates(self.rows, ranked, k, threshold, near_duplicates, distinct)
         columns = ["path", "time_s", "width", "height", "taken_at", "digest"]
         judged = self.matching.values if self.matching and self.cutoff.scale == "match" else self.values
         odds_of = self.cutoff.odds_of(judged) if self.cutoff.odds_of else lambda score: None
@@ -368,7 +382,7 @@ class Scores:
                 expected_precision=right.share if right else None,
                 precision_range=(right.low, right.high) if right else None,
                 match=match,
-                alike=tuple(self.rows["path"].take(group[1:]).to_pylist()) if len(group) > 1 else (),
+                duplicates=tuple(self.rows["path"].take(group[1:]).to_pylist()) if len(group) > 1 else (),
                 **row,
             )
             for group, row, right, match in zip(groups, picked, odds, matches, strict=True)
@@ -462,7 +476,7 @@ class Hits(Sequence):
         """`Scores.noise_floor` of the scores that these were taken from."""
         return self.scores.noise_floor if self.scores else None
 
-    def nothing(self) -> str:
+    def empty_message(self) -> str:
         """Why the answer is empty, in words: how far the best is from the threshold and from the noise floor."""
         if not self.nearest:
             return "Nothing was compared: no row of the index passes the filters."
@@ -474,16 +488,20 @@ class Hits(Sequence):
             side = "above" if best > floor else "below"
             words += f"; nonsense reaches {floor:.3f} here, and the best is {abs(best - floor):.3f} {side} that"
         terms = self.scores.terms if self.scores else ()
-        if terms and (len(terms) > 1 or terms[0].weight < 0):
+        if terms and (len(terms) > 1 or terms[0].factor < 0):
             words += ". But the threshold is one of single queries; sums and differences score otherwise: lower it"
         return f"{words}."
+
+    nothing = renamed_attribute("Hits.nothing", "empty_message")
 
     def _no_match(self) -> str:
         """Why nothing matched, in words: what the nearest picture would rather be called."""
         things = "photo" if self.mode.target == "image" else "frame"
         words = f"Nothing here matches {self.query!r}: the nearest {things} fits it no better than other words would"
         scores = self.scores
-        rather = scores.engine.other_words(self.mode.row_kind, scores._row(self.nearest[0])) if scores.engine else None
+        rather = (
+            scores.engine.best_bank_text(self.mode.row_kind, scores._row(self.nearest[0])) if scores.engine else None
+        )
         return f"{words}; {rather!r}, for one, fits it better." if rather and self.mode.query == "text" else f"{words}."
 
     def __str__(self) -> str:
@@ -491,7 +509,7 @@ class Hits(Sequence):
         lines = [f"{self.query}  ({self.mode}, {len(self)} of {self.searched} at {reach} or more)"]
         lines += [str(hit) for hit in self.hits]
         if not self.hits:
-            lines += [self.nothing(), *map(str, self.nearest)]
+            lines += [self.empty_message(), *map(str, self.nearest)]
         return "\n".join([self.warning, *lines] if self.warning else lines)
 
     __repr__ = __str__

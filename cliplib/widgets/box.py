@@ -179,7 +179,7 @@ class SearchBox(ipywidgets.VBox):
     def _repeatable(self, scores: Scores) -> str | None:
         """The query as a judgement can name it: a text or a photo of the library; None for sums and other pictures."""
         term, *more = scores.terms
-        return term.value if not more and term.weight > 0 and isinstance(term.value, str) else None
+        return term.value if not more and term.factor > 0 and isinstance(term.value, str) else None
 
     def _refine(self, _: object) -> None:
         if self.base is None:

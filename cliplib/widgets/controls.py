@@ -21,10 +21,10 @@ FOLDS = [("show all", 0), ("one scene", FOLD), ("look-alikes", 0.95)]
 def answer(scores: Scores, k: int, threshold: float, fold: float | None = None, **filters) -> Hits:
     """The hits of these scores that a box shows, found without encoding; of videos one hit a moment, its best frame.
 
-    `k`, `threshold` and `fold` are those of `Scores.top`, `filters` those of `Scores.only`.
+    `k`, `threshold` and `fold` are those of `Scores.top`, `filters` those of `Scores.filter`.
     """
-    scores = scores.only(**filters)
-    hits = scores.top(k, threshold, fold=fold)
+    scores = scores.filter(**filters)
+    hits = scores.top(k, threshold, near_duplicates=fold)
     if scores.mode.target != "video" or not hits:
         return hits
     paths, times_s, peak = scores.rows["path"], scores.rows["time_s"], np.zeros(len(scores), bool)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ..display.scale import Scale
 from ..search.moments import Moment, clock
-from ..search.ranking import folded
+from ..search.ranking import group_near_duplicates
 from ..search.results import Cutoff, Hit, Scores
 
 MOST = 2_000  # tiles that one answer can grow to; whoever wants more asks more narrowly
@@ -72,7 +72,7 @@ class Facts:
 
 def photo_tiles(scores: Scores, facts: Facts, scale: Scale, least: float, fold: float | None) -> list[dict[str, Any]]:
     """The photos with a score of `least` or more, best first; those alike under one tile, see `Scores.top`."""
-    return [_tile(facts, hit, scale) for hit in scores.top(MOST, least, fold=fold)]
+    return [_tile(facts, hit, scale) for hit in scores.top(MOST, least, near_duplicates=fold)]
 
 
 def video_tiles(scores: Scores, facts: Facts, scale: Scale, least: float) -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ def scenes(scores: Scores, cutoff: float) -> list[tuple[Moment, list[Moment]]]:
     groups = []
     for path in dict.fromkeys(moment.path for moment in moments):
         of_video = np.array([i for i, moment in enumerate(moments) if moment.path == path])
-        groups += folded(peaks, of_video, len(of_video), ONE_SCENE)
+        groups += group_near_duplicates(peaks, of_video, len(of_video), ONE_SCENE)
     groups.sort(key=lambda group: group[0])
     return [(moments[first], [moments[i] for i in others]) for first, *others in groups]
 
@@ -180,7 +180,7 @@ def _tile(facts: Facts, hit: Hit, scale: Scale) -> dict[str, Any]:
         "strength": round(strength, 3),
         "words": scale.words(hit.score),
         "odds": hit.odds,
-        "alike": [{"path": path, "name": PurePosixPath(path).name} for path in dict.fromkeys(hit.alike)],
+        "alike": [{"path": path, "name": PurePosixPath(path).name} for path in dict.fromkeys(hit.duplicates)],
     }
 
 

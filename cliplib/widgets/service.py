@@ -113,8 +113,8 @@ class Service:
         """Tiles `start` to `start + count` of what answers `terms`; without terms, the newest first.
 
         `kind` "image" or "frame"; `cutoff` a cosine (None: the library's own; of sums and refined queries none);
-        `filters` are those of `Scores.only`; `fold` that of `Scores.top`; `below`: go on under the cutoff; `yes`, `no`:
-        tiles to refine by; `sort` "match", "cosine" or "date".
+        `filters` are those of `Scores.filter`; `fold`: `near_duplicates` of `Scores.top`; `below`: go on
+        under the cutoff; `yes`, `no`: tiles to refine by; `sort` "match", "cosine" or "date".
         """
         kind = request.get("kind", "image")
         if kind not in KINDS:
@@ -144,7 +144,7 @@ class Service:
         rows = self.library.store.rows
         rows = rows.filter(pc.equal(rows["kind"], kind))
         everything = Scores("", Mode.of("text", kind), np.zeros(len(rows), np.float32), rows, Cutoff(0.0))
-        tiles = records.newest(everything.only(**_filters(request)), self._of(kind))
+        tiles = records.newest(everything.filter(**_filters(request)), self._of(kind))
         return tiles, {"title": "", "browsing": True, "judged": [], "composed": False}
 
     def _found(self, kind: str, request: dict) -> tuple[list[dict], dict]:
@@ -159,7 +159,7 @@ class Service:
         for term in request["terms"]:
             if term["kind"] == "frame" and kind == "frame":
                 scores = records.without_scene(scores, term["value"], float(term["time_s"]), scores.threshold)
-        kept = scores.only(**_filters(request))
+        kept = scores.filter(**_filters(request))
         scale = Scale.of(scores.values, cutoff, "match" if by_match else "cosine")
         tiles = self._tiles(kept, scale, -1.0 if request.get("below") else cutoff, request.get("fold"))
         nothing = "" if tiles and tiles[0]["score"] >= cutoff else self._nothing(kept, cutoff, by_match)
@@ -433,7 +433,7 @@ def _has_no_cutoff(query: Query, request: dict) -> bool:
 
 
 def _filters(request: dict) -> dict:
-    """What `Scores.only` takes, from a request: empty fields are no filter."""
+    """What `Scores.filter` takes, from a request: empty fields are no filter."""
     given = request.get("filters") or {}
     found = {name: given[name] for name in ("folder", "since", "until") if given.get(name)}
     return found | {"screenshots": given.get("screenshots", True)}

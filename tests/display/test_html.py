@@ -42,7 +42,7 @@ class TestNames:
     @pytest.mark.parametrize(
         "show",
         [
-            lambda: hits_html(hits_of(Hit(NASTY, 0.5, alike=(NASTY,)))),
+            lambda: hits_html(hits_of(Hit(NASTY, 0.5, duplicates=(NASTY,)))),
             lambda: hits_html(Hits(NASTY, Mode.TEXT_TO_IMAGE, 0.5, (), (Hit(NASTY, 0.1),), searched=1)),
             lambda: hits_html(
                 scores_of([0.5], engine=SimpleNamespace(warning=NASTY, thumbnail=lambda hit: None)).top()
@@ -87,7 +87,7 @@ class TestTile:
         assert "compared, cosine 0.25 or more</small>" in hits_html(hits_of(Hit("sea.jpg", 0.375)))
 
     def test_a_fold_counts_what_it_took_in_and_names_it(self):
-        page = tile_html(Hit("sea.jpg", 0.5, alike=tuple(f"{i}.jpg" for i in range(8))), None)
+        page = tile_html(Hit("sea.jpg", 0.5, duplicates=tuple(f"{i}.jpg" for i in range(8))), None)
         assert "+8 alike" in page and "0.jpg\n1.jpg" in page
         assert "alike" not in tile_html(Hit("sea.jpg", 0.5), None)
 
@@ -106,7 +106,7 @@ class TestNothingFound:
         assert page.index("p1.jpg") < page.index("p0.jpg")
 
     def test_says_when_the_filters_leave_nothing(self):
-        page = hits_html(scores_of([0.1, 0.2]).only(since="2999-01-01").top())
+        page = hits_html(scores_of([0.1, 0.2]).filter(since="2999-01-01").top())
         assert "no row of the index passes the filters" in page and "<figure" not in page
 
     def test_says_nothing_when_something_passes(self):

@@ -59,7 +59,7 @@ def page():
 @pytest.fixture(scope="module")
 def drawn():
     """Results, near misses and the parts of a search page, with their styles."""
-    hit = Hit("trips/p0.jpg", 0.3, alike=("p1.jpg",), expected_precision=0.8)
+    hit = Hit("trips/p0.jpg", 0.3, duplicates=("p1.jpg",), expected_precision=0.8)
     found = Hits("a dog", Mode("text->image"), 0.25, (hit,), searched=3)
     missed = Hits("a dog", Mode("text->image"), 0.35, (), (hit,), searched=3)
     warned = '<div class="cliplib"><div class="warning">A warning</div><p class="error">An error</p><a>A link</a></div>'

@@ -181,7 +181,7 @@ class TestEdges:
             match(bank[:, :32], gallery, bank)
         with pytest.raises(QueryError, match=r"queries has the shape \(64,\)"):
             match(bank[0], gallery, bank)
-        with pytest.raises(QueryError, match="asked is 'sound'"):
+        with pytest.raises(QueryError, match="query_kind is 'sound'"):
             match(bank, gallery, bank, "sound")
 
 
@@ -227,7 +227,7 @@ class TestOnRecordings:
         bank, rows = recorded["bank.rows"], recorded["gallery.rows"]
         queries = recorded["nouns.rows"][[list(recorded["nouns.name"]).index(noun) for noun in ("dog", "cat", "car")]]
         for query in queries:
-            same = background.twins(query[None], bank)[0]
+            same = background.same_meaning(query[None], bank)[0]
             assert same.any()
             np.testing.assert_allclose(match(query[None], rows, bank), match(query[None], rows, bank[~same]), atol=1e-4)
 
@@ -237,9 +237,9 @@ def test_a_query_of_the_bank_is_not_its_own_background():
     random = np.random.default_rng(5)
     rows, bank = (unit(random.standard_normal((n, 16)).astype(np.float32)) for n in (50, 80))
     query, alike = bank[0], unit(bank[:1] + 0.05 * bank[1:2])
-    without = match(query[None], rows, bank[1:], asked="text")
+    without = match(query[None], rows, bank[1:], query_kind="text")
     for more in (bank[:0], bank[:1], alike, np.concatenate([bank[:1], alike])):
-        found = match(query[None], rows, np.concatenate([bank, more]), asked="text")
+        found = match(query[None], rows, np.concatenate([bank, more]), query_kind="text")
         np.testing.assert_allclose(found, without, atol=1e-4)
 
 

@@ -73,7 +73,7 @@ def test_the_answer_is_that_of_the_whole_index_with_ties_copies_and_dead_rows(li
     for ours, theirs in ((found, expected), (found.nearest, expected.nearest)):
         assert [(hit.path, hit.time_s) for hit in ours] == [(hit.path, hit.time_s) for hit in theirs]
         np.testing.assert_allclose([hit.score for hit in ours], [hit.score for hit in theirs], rtol=0, atol=1e-6)
-    assert [hit.alike for hit in found] == [hit.alike for hit in expected]
+    assert [hit.duplicates for hit in found] == [hit.duplicates for hit in expected]
     assert (found.searched, found.threshold) == (expected.searched, threshold)
 
 

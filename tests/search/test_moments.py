@@ -190,7 +190,7 @@ class TestOfALibrary:
         assert "Nothing reaches" in none._repr_html_()
 
     def test_nothing_compared_is_said(self, scores):
-        none = scores.only(since="2999-01-01").moments()
+        none = scores.filter(since="2999-01-01").moments()
         assert "Nothing was compared" in str(none) and "Nothing was compared" in none._repr_html_()
 
     def test_a_video_in_two_folders_is_found_once(self, library, tmp_path):
@@ -202,7 +202,7 @@ class TestOfALibrary:
         scores = twice.score("a dog", kind="frame")
         assert len(scores) == 10 and len(scores.moments(threshold=-1)) == 1
         for folder in ("a", "b"):
-            (moment,) = scores.only(folder=folder).moments(threshold=-1)
+            (moment,) = scores.filter(folder=folder).moments(threshold=-1)
             assert moment.path == f"{folder}/v.mp4"
 
     def test_saves_as_a_table_and_as_a_page_that_plays(self, scores, tmp_path):

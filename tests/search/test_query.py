@@ -18,15 +18,15 @@ DOG, POOL, PERSON = cliplib.text("a dog"), cliplib.image("pool.jpg"), cliplib.te
 class TestComposing:
     def test_operators_make_weighted_terms(self):
         query = 2 * DOG + POOL * 0.5 - PERSON
-        assert [(term.kind, term.value, term.weight) for term in query.terms] == [
+        assert [(term.kind, term.value, term.factor) for term in query.terms] == [
             ("text", "a dog", 2.0),
             ("image", "pool.jpg", 0.5),
             ("text", "a person", -1.0),
         ]
 
     def test_minus_before_a_sum_turns_every_weight(self):
-        assert [term.weight for term in (-(2 * DOG - PERSON)).terms] == [-2.0, 1.0]
-        assert [term.weight for term in (DOG - 3 * (POOL - PERSON)).terms] == [1.0, -3.0, 3.0]
+        assert [term.factor for term in (-(2 * DOG - PERSON)).terms] == [-2.0, 1.0]
+        assert [term.factor for term in (DOG - 3 * (POOL - PERSON)).terms] == [1.0, -3.0, 3.0]
 
     def test_queries_are_frozen_values(self):
         query = DOG + POOL
@@ -39,13 +39,13 @@ class TestComposing:
         assert sum([DOG, PERSON], Query()) == DOG + PERSON
 
     @pytest.mark.parametrize("two", [2, 2.0, np.float64(2), np.float32(2), np.int64(2)])
-    def test_any_real_number_is_a_weight_on_either_side(self, two):
+    def test_any_real_number_is_a_factor_on_either_side(self, two):
         assert two * DOG == DOG * two == Query((DOG.terms[0].__class__("text", "a dog", 2.0),))
 
-    @pytest.mark.parametrize("weight", [float("nan"), float("inf"), True, "2", None])
-    def test_refuses_other_weights(self, weight):
-        with pytest.raises(QueryError, match="a weight is a finite number"):
-            DOG * weight
+    @pytest.mark.parametrize("factor", [float("nan"), float("inf"), True, "2", None])
+    def test_refuses_other_factors(self, factor):
+        with pytest.raises(QueryError, match="a factor is a finite number"):
+            DOG * factor
 
     @pytest.mark.parametrize(
         "mixed",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cliplib.errors import QueryError
-from cliplib.search.ranking import composed, cosines, folded, noise_floor, rocchio, top_k, unit
+from cliplib.search.ranking import composed, cosines, group_near_duplicates, noise_floor, rocchio, top_k, unit
 
 GALLERY = np.array([[1, 0], [0, 1], [0.6, 0.8], [-1, 0]], np.float32)
 
@@ -128,7 +128,9 @@ class TestFolded:
         ],
     )
     def test_hand_worked(self, order, k, want):
-        assert [group.tolist() for group in folded(self.gallery, np.array(order, int), k, self.fold)] == want
+        assert [
+            group.tolist() for group in group_near_duplicates(self.gallery, np.array(order, int), k, self.fold)
+        ] == want
 
     def test_agrees_with_the_rule_said_plainly(self):
         rng = np.random.default_rng(0)
@@ -141,23 +143,23 @@ class TestFolded:
                 group = [i for i in left if i == left[0] or gallery[i] @ gallery[left[0]] >= 0.9]
                 want.append(group)
                 left = [i for i in left if i not in group]
-            assert [group.tolist() for group in folded(gallery, order, 30, 0.9)] == want
+            assert [group.tolist() for group in group_near_duplicates(gallery, order, 30, 0.9)] == want
             assert max(map(len, want)) > 2
 
     def test_a_fold_of_one_joins_copies_alone(self):
         gallery = np.random.default_rng(0).normal(size=(50, 64)).astype(np.float32).repeat(2, 0)
         gallery /= np.linalg.norm(gallery, axis=1, keepdims=True)
-        groups = folded(gallery, np.arange(100), 100, 1.0)
+        groups = group_near_duplicates(gallery, np.arange(100), 100, 1.0)
         assert [group.tolist() for group in groups] == [[i, i + 1] for i in range(0, 100, 2)]
 
     @pytest.mark.parametrize("fold", [0, -0.5, 1.01, float("nan")])
     def test_refuses_a_fold_that_is_none(self, fold):
         with pytest.raises(QueryError, match="over 0 and at most 1"):
-            folded(self.gallery, np.arange(6), 5, fold)
+            group_near_duplicates(self.gallery, np.arange(6), 5, fold)
 
     def test_fault_39_refuses_k(self):
         with pytest.raises(QueryError, match="whole number of at least 1"):
-            folded(self.gallery, np.arange(6), 0, 0.9)
+            group_near_duplicates(self.gallery, np.arange(6), 0, 0.9)
 
 
 @pytest.mark.parametrize("k", [1, 7, 300])

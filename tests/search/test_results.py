@@ -30,11 +30,11 @@ class TestHits:
         assert "Nothing reaches the threshold. The best scores 0.300, 0.600 too little." in str(hits)
 
     def test_nothing_compared_is_said(self, scores):
-        hits = scores.only(since="2999-01-01").top()
+        hits = scores.filter(since="2999-01-01").top()
         assert hits.searched == 0 and "no row of the index passes the filters" in str(hits)
 
     def test_folded_hits_print_how_many_are_alike(self):
-        assert str(Hit("a.jpg", 0.5, alike=("b.jpg", "c.jpg"))) == " 0.500  a.jpg  +2 alike"
+        assert str(Hit("a.jpg", 0.5, duplicates=("b.jpg", "c.jpg"))) == " 0.500  a.jpg  +2 alike"
 
     def test_to_frame_has_one_row_a_hit(self, scores):
         frame = scores.top(threshold=-1).to_frame()

@@ -50,35 +50,35 @@ class TestTop:
         assert hit.score == pytest.approx(0.5)
 
     def test_near_duplicates_fold_into_the_best(self, scores):
-        hits = scores.top(k=2, threshold=-1, fold=0.97)
+        hits = scores.top(k=2, threshold=-1, near_duplicates=0.97)
         assert paths(hits) == ["trips/b.jpg", "a.jpg"]  # k counts what is left
-        assert [hit.alike for hit in hits] == [("trips/rome/d.jpg",), ()]
-        assert all(hit.alike == () for hit in scores.top(fold=0.99))
+        assert [hit.duplicates for hit in hits] == [("trips/rome/d.jpg",), ()]
+        assert all(hit.duplicates == () for hit in scores.top(near_duplicates=0.99))
 
     def test_an_edited_twin_is_no_hit_of_its_own_when_others_fold(self):
         facts = [("sea.jpg", None), ("sea-edited.jpg", None), ("hill.jpg", None)]
         scores = make(facts, np.eye(3), [0.5, 0.4, 0.3])
         for fold in (None, 0.97):
-            hits = scores.top(k=2, fold=fold)
-            assert [(hit.path, hit.alike) for hit in hits] == [("sea.jpg", ("sea-edited.jpg",)), ("hill.jpg", ())]
-            assert len(scores.top(fold=fold, distinct=False)) == 3
+            hits = scores.top(k=2, near_duplicates=fold)
+            assert [(hit.path, hit.duplicates) for hit in hits] == [("sea.jpg", ("sea-edited.jpg",)), ("hill.jpg", ())]
+            assert len(scores.top(near_duplicates=fold, distinct=False)) == 3
 
     def test_folds_of_one_photo_join_best_first(self):
         # the second is like the first, and the third edited from it
         facts = [("sea.jpg", None), ("sea again.jpg", None), ("sea-edited.jpg", None)]
         scores = make(facts, [[1, 0], [0.99, 0.141], [0, 1]], [0.5, 0.3, 0.4])
-        (hit,) = scores.top(fold=0.97)
-        assert hit.path == "sea.jpg" and hit.alike == ("sea-edited.jpg", "sea again.jpg")
+        (hit,) = scores.top(near_duplicates=0.97)
+        assert hit.path == "sea.jpg" and hit.duplicates == ("sea-edited.jpg", "sea again.jpg")
 
     def test_what_does_not_pass_is_not_counted_as_alike(self, scores):
-        assert scores.top(threshold=0.45, fold=0.97)[0].alike == ()
+        assert scores.top(threshold=0.45, near_duplicates=0.97)[0].duplicates == ()
 
     def test_nearest_fold_too(self, scores):
-        nearest = scores.top(threshold=0.9, fold=0.97).nearest
+        nearest = scores.top(threshold=0.9, near_duplicates=0.97).nearest
         assert paths(nearest) == ["trips/b.jpg", "a.jpg", "trips 2024/c.jpg"]
 
     def test_folding_no_rows_finds_nothing(self, scores):
-        assert len(scores.only(since="2999-01-01").top(fold=0.97)) == 0
+        assert len(scores.filter(since="2999-01-01").top(near_duplicates=0.97)) == 0
 
     def test_to_frame_is_sorted_and_keeps_every_row(self, scores):
         frame = scores.to_frame()
@@ -103,12 +103,12 @@ class TestOnly:
         ],
     )
     def test_folder_is_a_prefix_of_whole_names(self, scores, folder, want):
-        assert paths(scores.only(folder=folder).top(threshold=-1)) == want
+        assert paths(scores.filter(folder=folder).top(threshold=-1)) == want
 
     @pytest.mark.parametrize("folder", ["trip", "a.jpg"])
     def test_the_start_of_a_name_and_a_file_are_no_folders(self, scores, folder):
         with pytest.raises(QueryError, match=f"below the folder '{folder}'; it has 'trips"):
-            scores.only(folder=folder)
+            scores.filter(folder=folder)
 
     @pytest.mark.parametrize(
         ("since", "until", "want"),
@@ -123,22 +123,22 @@ class TestOnly:
         ],
     )
     def test_days_are_inclusive_and_rows_without_a_date_fall_out(self, scores, since, until, want):
-        assert paths(scores.only(since=since, until=until).top(threshold=-1)) == want
+        assert paths(scores.filter(since=since, until=until).top(threshold=-1)) == want
 
     def test_filters_add_up_and_leave_the_first_scores_alone(self, scores):
         scores.values[1] = np.nan  # the query itself
-        few = scores.only(folder="trips").only(since="2024-01-01")
+        few = scores.filter(folder="trips").filter(since="2024-01-01")
         assert np.isnan(few.values).tolist() == [True] * 4
         assert np.isnan(scores.values).tolist() == [False, True, False, False]
 
     @pytest.mark.parametrize("day", ["yesterday", "2024-02-30", 2024])
     def test_a_day_that_is_none_is_named(self, scores, day):
         with pytest.raises(QueryError, match=r"since is .*give a day such as '2024-05-31'"):
-            scores.only(since=day)
+            scores.filter(since=day)
 
     def test_days_the_wrong_way_round_are_refused(self, scores):
         with pytest.raises(QueryError, match="since is 2024-06-01 and until 2024-05-01"):
-            scores.only(since="2024-06-01", until="2024-05-01")
+            scores.filter(since="2024-06-01", until="2024-05-01")
 
 
 class Stub:
@@ -173,7 +173,7 @@ class TestRefined:
         assert refined.mode == "mixed->image" and refined.noise_floor is None
 
     def test_rows_that_were_left_out_stay_out(self, asked):
-        refined = asked.only(folder="trips").refined([Hit("trips/b.jpg", 0.0)])
+        refined = asked.filter(folder="trips").refined([Hit("trips/b.jpg", 0.0)])
         assert np.isnan(refined.values).tolist() == [True, False, True, False]
 
     def test_weights_go_to_the_rule(self, asked):
@@ -196,8 +196,8 @@ def test_10_000_rows_are_filtered_and_folded_to_their_bursts():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     facts = [(f"{i % 7}/{i}.jpg", f"20{i % 24:02}-05-01T12:00:00") for i in range(10_000)]
     scores = make(facts, vectors, vectors @ vectors[0])
-    hits = scores.only(since="2001-01-01", until="2030-01-01").top(k=20, threshold=-1, fold=0.97)
-    assert len(hits) == 20 and max(len(hit.alike) for hit in hits) == 3
+    hits = scores.filter(since="2001-01-01", until="2030-01-01").top(k=20, threshold=-1, near_duplicates=0.97)
+    assert len(hits) == 20 and max(len(hit.duplicates) for hit in hits) == 3
 
 
 class TestNear:
@@ -215,8 +215,8 @@ class TestNear:
         return Scores("a dog", Mode.TEXT_TO_IMAGE, np.full(3, 0.5, np.float32), table, Cutoff(0.25))
 
     def test_keeps_what_was_taken_within_so_many_kilometres(self, placed):
-        assert paths(placed.only(near=(48.85, 2.35)).top()) == ["paris.jpg"]
-        assert paths(placed.only(near=(48.85, 2.35), km=20).top()) == ["paris.jpg", "versailles.jpg"]
+        assert paths(placed.filter(near=(48.85, 2.35)).top()) == ["paris.jpg"]
+        assert paths(placed.filter(near=(48.85, 2.35), km=20).top()) == ["paris.jpg", "versailles.jpg"]
 
     def test_distances_are_those_of_the_sphere(self):
         # a quarter of a great circle is 10,007.5 km; London to New York is 5,570 km; across the date line 2 degrees
@@ -229,9 +229,9 @@ class TestNear:
     @pytest.mark.parametrize("near", ["Paris", (48.85,), (91, 0), (0, 181), (float("nan"), 0), 3])
     def test_a_place_that_is_none_is_named(self, placed, near):
         with pytest.raises(QueryError, match="near is .*give latitude and longitude in degrees"):
-            placed.only(near=near)
+            placed.filter(near=near)
 
     @pytest.mark.parametrize("km", [0, -1, float("inf"), float("nan"), "5", True])
     def test_a_radius_that_is_none_is_named(self, placed, km):
         with pytest.raises(QueryError, match="km is .*more than 0"):
-            placed.only(near=(48.85, 2.35), km=km)
+            placed.filter(near=(48.85, 2.35), km=km)
