@@ -22,7 +22,7 @@ from world import truth_matrix
 from cliplib import models
 from cliplib.calibrate import evaluation, lab
 from cliplib.calibrate.cutoffs import PAPER_THRESHOLDS
-from cliplib.calibrate.odds import promise
+from cliplib.calibrate.odds import fit_odds
 from cliplib.calibrate.rules import RULES
 from cliplib.search.query import nonsense
 
@@ -125,11 +125,11 @@ def reliability(judged):
     rows = []
     for mode in MODES:
         queries = np.random.default_rng(SEED).permutation(judged[mode].queries)
-        said, other = promise(judged[mode].of(queries[::2])), judged[mode].of(queries[1::2])
+        said, other = fit_odds(judged[mode].of(queries[::2])), judged[mode].of(queries[1::2])
         told = [
             (odds.share, other.relevant[at])
             for ranked in (other.ranked if said else [])
-            for of_query in [said.of(other.scores[ranked])]
+            for of_query in [said.for_query(other.scores[ranked])]
             for at in ranked[:SHOWN]
             if (odds := of_query(other.scores[at]))
         ]

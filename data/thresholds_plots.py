@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cliplib.calibrate.rules import IN_FRONT, RULES
+from cliplib.calibrate.rules import MAIN_RULES, RULES
 
 BINS = np.linspace(-0.3, 1.0, 131)
 
@@ -32,7 +32,7 @@ def scores(judged, rules):
         for wanted, label in ((False, "irrelevant"), (True, "relevant")):
             axis.hist(table.scores[table.relevant == wanted], BINS, density=True, alpha=0.6, label=label)
         of_mode = rules[rules["mode"] == mode].set_index("rule")["cutoff"]
-        for number, name in enumerate((*IN_FRONT, "fixed: the paper's", "fixed: the model's")):
+        for number, name in enumerate((*MAIN_RULES, "fixed: the paper's", "fixed: the model's")):
             axis.axvline(of_mode[name], color=f"C{number + 2}", label=name, linewidth=1.4)
         sides = table.scores.min() - 0.02, table.scores.max() + 0.02
         axis.set(title=mode, xlabel="cosine similarity", ylabel="density", xlim=sides)
@@ -49,7 +49,7 @@ def labelling(frame):
     """F1 by the number of labelled queries, the three rules in front."""
     figure, axes = panels(frame["mode"].nunique())
     for axis, (mode, of_mode) in zip(axes, frame.groupby("mode", sort=False), strict=True):
-        for name in (name for name in IN_FRONT if name in set(of_mode["rule"])):
+        for name in (name for name in MAIN_RULES if name in set(of_mode["rule"])):
             rows = of_mode[of_mode["rule"] == name]
             axis.plot(rows["queries"], rows["f1"], marker="o", label=name)
             axis.fill_between(rows["queries"], rows["f1_low"], rows["f1_high"], alpha=0.15)

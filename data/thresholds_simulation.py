@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cliplib.calibrate.evaluation import MEASURES, held_out, interval
-from cliplib.calibrate.odds import promise
+from cliplib.calibrate.odds import fit_odds
 from cliplib.calibrate.rules import RULES, Judged, rates
 from cliplib.calibrate.sampling import sample
 
@@ -93,11 +93,11 @@ def odds_error(seed, repeats, queries=40, design="clicked", shown=5):
     scores, relevant = simulated(random, 500)
     for _ in range(repeats):
         judged = study(random, queries, design)
-        cutoff, said = RULES["best F1"].fit(judged), promise(judged)
+        cutoff, said = RULES["best F1"].fit(judged), fit_odds(judged)
         promised = [
             (odds(score), right)
             for of, truth in zip(scores, relevant, strict=True)
-            for odds in [said.of(of)]
+            for odds in [said.for_query(of)]
             for score, right in zip(of[:shown], truth[:shown], strict=True)
             if score >= cutoff
         ]

@@ -104,7 +104,7 @@ class TestTable:
         ):
             lab.table(library, TEXT)
 
-    @pytest.mark.parametrize("ask", [lab.table, lambda library, mode: lab.question(mode, "a dog")])
+    @pytest.mark.parametrize("ask", [lab.table, lambda library, mode: lab.as_query(mode, "a dog")])
     def test_an_unknown_mode_is_refused(self, library, ask):
         with pytest.raises(JudgementError, match="mode is 'text': it can be text->image"):
             ask(library, "text")
@@ -128,9 +128,9 @@ class TestProvenance:
     def test_weights_are_one_over_the_probability_and_the_rest_is_known(self, library):
         click(library, ["a dog"], {"p0.jpg"})
         table = lab.table(library, TEXT, noise=1)
-        assert table.weights_known and table.notes == []
+        assert table.provenance_known and table.notes == []
         assert table.rows["weight"].tolist() == pytest.approx((1 / table.rows["probability"]).tolist())
-        assert len(table.judged) == 4 and table.judged.rest.count.sum() == 4
+        assert len(table.judged) == 4 and table.judged.unjudged.count.sum() == 4
 
     def test_a_tie_between_judges_makes_no_other_picture_heavier(self, library):
         click(library, self.QUERIES, {"p0.jpg"}, judge="Ada")
@@ -150,12 +150,12 @@ class TestProvenance:
             frame = real(self, query, kind, ranking).to_frame()
             new = pd.DataFrame({"path": ["new.jpg"], "time_s": [float("nan")], "score": [0.99]})
             grown_frame = pd.concat([new, frame], ignore_index=True)
-            return SimpleNamespace(to_frame=lambda: grown_frame)
+            return SimpleNamespace(to_frame=lambda: grown_frame, matching=None)
 
         monkeypatch.setattr(type(library), "score", grown)
         after = lab.table(library, TEXT, noise=1)
         assert after.rows["weight"].tolist() == before.rows["weight"].tolist()
-        assert after.judged.rest.count.sum() == before.judged.rest.count.sum() + 3
+        assert after.judged.unjudged.count.sum() == before.judged.unjudged.count.sum() + 3
 
     def test_a_query_left_after_its_top_pictures_does_not_read_a_recall_of_one(self, library):
         click(library, self.QUERIES, {f"p{n}.jpg" for n in range(8)}, top=2, below=0)
@@ -189,7 +189,7 @@ class TestProvenance:
         frame = library.judgements.frame()
         assert len(frame) == 27 and (frame["origin"] == "").all() and frame["probability"].isna().all()
         table = lab.table(library, TEXT, noise=3)
-        assert not table.weights_known and "weights unknown" in table.notes[0]
+        assert not table.provenance_known and "weights unknown" in table.notes[0]
         compared = lab.compare_rules(library, table).set_index("rule")
         assert np.isfinite(compared.loc["best F1", "f1"]) and np.isnan(compared.loc["best F1", "f1_low"])
         assert "weights unknown" in compared.loc["best F1", "note"]
@@ -359,6 +359,36 @@ class TestStudy:
     def test_ten_more_clicks_narrow_the_interval_as_more_queries_do(self, table):
         now, then = lab.ten_more_clicks(table)  # eight pictures a query: ten clicks are 1.25 queries
         assert then / now == pytest.approx(np.sqrt(10 / 11.25))
+
+    def test_match_without_labels_is_compared_as_a_rule(self, library):
+        queries = ("a dog", "a cat", "a car")
+        judge_by_rank(library, queries)
+        table, f1 = lab.table(library, TEXT, noise=2), []
+        for query in queries:
+            scores = library.score(query)
+            frame = scores.to_frame()
+            shown = set(frame.loc[frame["match"] >= scores.matching.cutoff, "path"])
+            right = set(frame.sort_values("score", ascending=False)["path"][:3])
+            f1.append(2 * len(shown & right) / (len(shown) + len(right)))
+        row = lab.compare_rules(library, table).set_index("rule").loc["match without labels"]
+        assert row["f1"] == pytest.approx(np.mean(f1)) and np.isnan(row["cutoff"])
+        assert "match without labels" in set(lab.compare_pairs(library, table, "best F1")["rule"])
+        with pytest.raises(JudgementError, match="has no number to keep: it is what a search does without a profile"):
+            lab.calibrate(library, table, "match without labels")
+
+    def test_clicks_by_cosine_are_weighed_where_matches_are_compared(self, library):
+        click(library, ("a dog", "a cat", "a car"), {"p0.jpg", "p3.jpg"})
+        table = lab.table(library, TEXT, noise=2)
+        assert table.matched.judged.borrowed and not table.judged.borrowed
+        assert table.matched.judged.weight.tolist() == table.judged.weight.tolist()
+
+    def test_the_old_names_still_work_for_a_version(self, library):
+        judge_by_rank(library)
+        table = lab.table(library, TEXT, noise=1)
+        with pytest.warns(DeprecationWarning, match="Table.weights_known is called provenance_known now"):
+            assert table.weights_known is True
+        with pytest.warns(DeprecationWarning, match="question is called .*as_query now"):
+            assert lab.question(TEXT, "a dog") == ("a dog", "image")
 
     def test_the_old_name_still_works_and_says_where_it_has_gone(self):
         import importlib

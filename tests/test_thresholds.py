@@ -182,7 +182,7 @@ class TestSimulation:
 
     def test_fifteen_clicks_a_query_are_judged(self):
         judged = study(np.random.default_rng(0), 4, "clicked")
-        assert len(judged) == 60 and judged.rest.count.sum() == 4 * 985
+        assert len(judged) == 60 and judged.unjudged.count.sum() == 4 * 985
 
     def test_what_is_said_under_a_hit_holds(self):
         error, table = odds_error(2, 6)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import JudgementError
-from .rules import RULES, Judged, Rule
+from .rules import MATCH_RULE, RULES, Judged, Matched, Rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FOLDS = 10
 RESAMPLES = 2000
 MEASURES = ("precision", "recall", "f1")
-FEWEST = 8  # queries; of fewer no interval is told
+MIN_QUERIES = 8  # queries; of fewer no interval is told
 TOO_FEW = "too few to tell"
 
 
@@ -62,12 +62,12 @@ def interval(values: np.ndarray, seed: int | None = None) -> tuple[float, float]
         seed: of no effect, for nothing is drawn; earlier versions resampled.
 
     Returns:
-        Its two ends; NaN for fewer than `FEWEST` queries, which are too few to tell.
+        Its two ends; NaN for fewer than `MIN_QUERIES` queries, which are too few to tell.
     """
     from scipy.stats import t
 
     q = len(values)
-    if q < FEWEST:
+    if q < MIN_QUERIES:
         return float("nan"), float("nan")
     likely = np.clip((values.sum() + 1) / (q + 2), 0.01, 0.99)
     most = likely * (1 - likely)
@@ -84,7 +84,7 @@ def difference_interval(change: np.ndarray) -> tuple[float, float]:
     from scipy.stats import t
 
     q = len(change)
-    if q < FEWEST:
+    if q < MIN_QUERIES:
         return float("nan"), float("nan")
     half = t.ppf(0.975, q - 1) * change.std(ddof=1) / np.sqrt(q)
     return float(change.mean() - half), float(change.mean() + half)
@@ -97,7 +97,7 @@ def ranking(judged: Judged, k: int = 5) -> np.ndarray:
     """
     from sklearn.metrics import average_precision_score
 
-    judged.need_whole("average precision", "the ranking")
+    judged.require_all_judged("average precision", "the ranking")
     found = np.full((len(judged.queries), 2), np.nan)
     for row, rows in zip(found, judged.ranked, strict=True):
         relevant = judged.relevant[rows]
@@ -108,8 +108,14 @@ def ranking(judged: Judged, k: int = 5) -> np.ndarray:
 
 
 def summary(found: np.ndarray, names: Iterable[str] = MEASURES) -> dict[str, float]:
-    """The means over queries of float (q, m), one for each of the m `names`, and their 95 % intervals as _low and
-    _high. A query without a value (NaN) does not count.
+    """The means over queries with their 95 % intervals.
+
+    Args:
+        found: float (q, m), a row for each query; NaN where a query has no value, which then does not count.
+        names: of the m columns.
+
+    Returns:
+        For each name its mean, and the ends of the interval as name_low and name_high.
     """
     row = {}
     for name, values in zip(names, found.T, strict=True):
@@ -118,8 +124,21 @@ def summary(found: np.ndarray, names: Iterable[str] = MEASURES) -> dict[str, flo
     return row
 
 
-def compare(judged: Judged, fixed: Mapping[str, float], folds: int = FOLDS, seed: int = 0) -> pd.DataFrame:
-    """Every rule on held-out queries, and below them the `fixed` cutoffs by name, which nothing was fitted for.
+def compare(
+    judged: Judged,
+    fixed: Mapping[str, float],
+    folds: int = FOLDS,
+    seed: int = 0,
+    matched: Matched | None = None,
+) -> pd.DataFrame:
+    """Every rule on held-out queries, and below them what nothing was fitted for.
+
+    Args:
+        judged: the judged scores.
+        fixed: cutoffs by name.
+        folds: into how many parts the queries are shuffled, see `held_out`.
+        seed: of that shuffle.
+        matched: the same judgements by match, for a row "match without labels".
 
     Returns:
         One row each: rule, cutoff (fitted on all queries; a share for the rules of shares), precision, recall and f1
@@ -128,7 +147,7 @@ def compare(judged: Judged, fixed: Mapping[str, float], folds: int = FOLDS, seed
     """
     import pandas as pd
 
-    few = f"{TOO_FEW}: {len(judged.queries)} queries" if len(judged.queries) < FEWEST else ""
+    few = f"{TOO_FEW}: {len(judged.queries)} queries" if len(judged.queries) < MIN_QUERIES else ""
     rows = []
     for name, rule in RULES.items():
         try:
@@ -142,6 +161,9 @@ def compare(judged: Judged, fixed: Mapping[str, float], folds: int = FOLDS, seed
         cutoffs = np.full(len(judged.queries), cutoff)
         row = {"cutoff": cutoff, **summary(at_cutoffs(judged, cutoffs)), "note": few}
         rows.append({"rule": name, **row, "shown_for_absent": shown_for_absent(judged, cutoffs)})
+    if matched:
+        absent = shown_for_absent(matched.judged, matched.cutoffs)
+        rows.append({"rule": MATCH_RULE, **summary(matched.values()), "note": few, "shown_for_absent": absent})
     sides = [name + side for name in MEASURES for side in ("", "_low", "_high")]
     return pd.DataFrame(rows).reindex(columns=["rule", "cutoff", *sides, "shown_for_absent", "note"])
 
@@ -159,21 +181,33 @@ def shown_for_absent(judged: Judged, cutoffs: np.ndarray) -> float:
 
 
 def f1_by_rule(
-    judged: Judged, fixed: Mapping[str, float] | None = None, folds: int = FOLDS, seed: int = 0
+    judged: Judged,
+    fixed: Mapping[str, float] | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
+    matched: Matched | None = None,
 ) -> dict[str, np.ndarray]:
-    """The held-out F1 of each query by each rule that can be fitted, and at `fixed` cutoffs: {name: float (q,)}."""
+    """The F1 of each query by each rule that can be fitted, held out, and by what needs no fitting: see `compare`.
+
+    Returns:
+        {name: float (q,)}.
+    """
     found = {}
     for name, rule in RULES.items():
         with suppress(JudgementError):
             found[name] = held_out(judged, rule, folds, seed)[:, 2]
     for name, cutoff in (fixed or {}).items():
         found[name] = at_cutoffs(judged, cutoff)[:, 2]
+    if matched:
+        found[MATCH_RULE] = matched.values()[:, 2]
     return found
 
 
 def paired(f1: Mapping[str, np.ndarray], against: str | None = None) -> pd.DataFrame:
-    """Each rule against one of them on the same queries: overlapping intervals do not mean that two cannot be told
-    apart, for what is hard for one rule is hard for the other too.
+    """Each rule against one of them, on the same queries.
+
+    Overlapping intervals do not mean that two rules cannot be told apart: a query that is hard for one is hard for the
+    other, too, and the difference of the two varies less than either.
 
     Args:
         f1: what `f1_by_rule` gives.
@@ -201,7 +235,7 @@ def paired(f1: Mapping[str, np.ndarray], against: str | None = None) -> pd.DataF
     frame["p_holm"] = holm(frame["p"].to_numpy())
     told = np.where(frame["difference"] > 0, "better", "worse")
     verdict = np.where(frame["p_holm"] < 0.05, told, "cannot be told apart")
-    few = len(next(iter(f1.values()))) < FEWEST
+    few = len(next(iter(f1.values()))) < MIN_QUERIES
     return frame.assign(verdict=TOO_FEW if few else verdict).sort_values("difference", ignore_index=True)
 
 
@@ -215,13 +249,17 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def power(change: np.ndarray, difference: float = 0.05, chance: float = 0.8) -> int:
-    """How many queries it takes to see a `difference` of two means with this `chance`, at 5 %, for values of each query
-    that differ as `change`, float (q,), does.
+    """How many queries a study needs to see a difference between two rules.
+
+    Args:
+        change: float (q,), the difference of the two rules on each query so far.
+        difference: of the two means, that is to be seen.
+        chance: that a study of that size sees it, at a level of 5 % (the power of the test).
     """
     from scipy.stats import norm
 
     spread = change.std(ddof=1) if len(change) > 1 else 0.0
-    return max(FEWEST, int(np.ceil(((norm.ppf(0.975) + norm.ppf(chance)) * spread / difference) ** 2)))
+    return max(MIN_QUERIES, int(np.ceil(((norm.ppf(0.975) + norm.ppf(chance)) * spread / difference) ** 2)))
 
 
 def winner(f1: Mapping[str, np.ndarray], seed: int = 0) -> dict:

@@ -1,13 +1,14 @@
-"""Judgements: who said that which picture answers which query, and how that picture came to be judged. A small table
-beside the index.
+"""Judgements: who said which picture answers which query, and how that picture came to be judged.
+
+They are a small table beside the index.
 
 Judgements are about pictures, not about a model, so one folder holds those of all models. Every `Judgements` object
-writes files of its own, each replaced whole (see `durable`), and reading folds them all: an append could be torn, and
-on a mounted Drive two appends can lose each other, but two writers who never share a file lose nothing.
+writes files of its own, each replaced whole (see `durable`), and reading merges them all. Two writers who never share a
+file lose nothing; an append could be torn, and on a mounted Drive two appends can lose each other.
 
 A picture may be judged because it was among the best of a ranking ("top"), because it was drawn with a known
 probability ("sampled", see `sampling`), or because somebody saw it and gave a thumb ("free"). Only the first two can
-stand for pictures that nobody judged, so that is kept with each judgement. Older ones do not say it.
+stand for pictures that nobody judged, so each judgement keeps how its picture was chosen. Older ones do not say it.
 
     .cliplib/judgements/judgements-<day>-<id>.json     a list of rows
                         salt                           what pseudonyms in exports are made with
@@ -25,28 +26,28 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..cache.durable import write_durably
 from ..errors import CacheError, JudgementError
-from . import exchange
-from .exchange import UNSURE
+from . import judgements_csv
+from .judgements_csv import UNSURE
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-SAID_COLUMNS = ("mode", "query", "path", "time_s", "relevant", "judge", "date")
+ANSWER_COLUMNS = ("mode", "query", "path", "time_s", "relevant", "judge", "date")
 PROVENANCE = ("origin", "probability", "ranking", "model_id", "library")
-COLUMNS = SAID_COLUMNS + PROVENANCE
+COLUMNS = ANSWER_COLUMNS + PROVENANCE
 ORIGINS = ("top", "sampled", "free")
 MODES = ("text->image", "image->image", "text->video", "image->video")
 # What a cell may say; the later words are what spreadsheets in other languages make of TRUE and FALSE.
 YES = ("1", "true", "yes", "y", "ja", "oui", "si", "sí", "wahr", "vrai", "verdadero", "vero")
 NO = ("0", "false", "no", "n", "nein", "non", "falsch", "faux", "falso")
-SAID = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False), UNSURE: UNSURE}
+ANSWERS = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False), UNSURE: UNSURE}
 BY_CONTENT = "digest:"  # how an export names a picture without its path
-FULL = 500  # rows; a file of more is left alone, so that one more judgement never rewrites a large one
+MAX_ROWS_PER_FILE = 500  # a full file is left alone, so that one more judgement never rewrites a large one
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,18 @@ class Judgements:
         """Withdraw what `judge` said of a picture, as if it had never been said; a later word counts again.
 
         Args:
-            mode, query, path, time_s, judge: those of `add`.
+            mode: that of `add`, as are the others.
+            query: a text, or the path of a photo.
+            path: the picture.
+            time_s: of a frame, in seconds; None for a photo.
+            judge: who takes it back.
 
         Raises:
             JudgementError: for what cannot be right.
             CacheError: when the disk refuses.
         """
-        row = self._checked(dict(zip(SAID_COLUMNS, (mode, query, path, time_s, True, judge, None), strict=True)))
-        row[SAID_COLUMNS.index("relevant")] = None
+        row = self._checked(dict(zip(ANSWER_COLUMNS, (mode, query, path, time_s, True, judge, None), strict=True)))
+        row[ANSWER_COLUMNS.index("relevant")] = None
         self._write([row])
 
     def frame(self, unsure: bool = False) -> pd.DataFrame:
@@ -148,34 +153,50 @@ class Judgements:
     def save(self, file: str | Path, names: bool = False) -> Path:
         """Write every judgement as CSV in UTF-8, for `merge` elsewhere; a spreadsheet opens it.
 
-        It carries no names: a judge is a pseudonym (the same in every export of this library, not to be guessed), and
-        a picture "digest:<its content's>", which finds the same picture in a library that keeps it elsewhere. With
-        `names` both are written as they are. Texts of queries always are: read them before you share the file.
+        It carries no names. A judge is a pseudonym, the same in every export of this library and not to be guessed. A
+        picture is "digest:<its content's>", which finds the same picture in a library that keeps it elsewhere. The
+        texts of queries are always written as they are: read them before you share the file.
+
+        Args:
+            file: where to.
+            names: write judges and paths as they are.
+
+        Returns:
+            The path of the file.
         """
         frame = self.frame(unsure=True)
         if not names:
-            digests = self._known()[1]
+            digests = self._index_maps()[1]
             paths, queries = (
                 frame[name].map(lambda path: BY_CONTENT + digests.get(path, "unknown")) for name in ("path", "query")
             )
             queries = frame["query"].where(frame["mode"].str.startswith("text->"), queries)
             frame = frame.assign(path=paths, query=queries, judge=frame["judge"].map(self._pseudonym))
-        return exchange.write(frame, file)
+        return judgements_csv.write(frame, file)
 
     def merge(self, file: str | Path | pd.DataFrame) -> Merged:
-        """Take over a CSV that `save` wrote, or that a person did with the columns mode, query, path, relevant and, as
-        needed, time_s, judge, date and those of `PROVENANCE`; or such a DataFrame. `relevant` is yes, no or unsure.
+        """Take over judgements from elsewhere.
 
         A row that cannot be right (an unknown picture, no yes or no, ...) is left out and named in the answer. Where
-        the same judge says both yes and no, the later date counts, and of equal dates the later row. JudgementError
-        when the columns are not those of judgements.
+        the same judge says both yes and no, the later date counts, and of equal dates the later row.
+
+        Args:
+            file: a CSV that `save` or a person wrote, or a DataFrame. Its columns are mode, query, path, relevant (yes,
+                no or unsure) and, as needed, time_s, judge, date and those of `PROVENANCE`.
+
+        Returns:
+            How many rows were added, and why the others were refused.
+
+        Raises:
+            JudgementError: when the columns are not those of judgements.
+            CacheError: when the disk refuses.
         """
-        name, records = exchange.read(file)
+        name, records = judgements_csv.read(file)
         mine = {self._pseudonym(judge): judge for judge in set(self.frame(unsure=True)["judge"])}
         good, refused = [], []
         for number, record in enumerate(records, start=2):  # a spreadsheet shows the heading as row 1
             try:
-                record["judge"] = mine.get(record.get("judge"), record.get("judge"))
+                record["judge"] = mine.get(str(record.get("judge")), record.get("judge"))
                 good.append(self._checked(record))
             except JudgementError as error:
                 refused.append(f"{name}, row {number}: {error}")
@@ -187,11 +208,11 @@ class Judgements:
 
     def _checked(self, record: dict) -> list:
         """A row in the order of `COLUMNS`, as it is stored; JudgementError when it cannot be right."""
-        mode, query = known_mode(record.get("mode")), record.get("query")
+        mode, query = check_mode(record.get("mode")), record.get("query")
         if not isinstance(query, str) or not query.strip():
             raise JudgementError(f"query is {query!r}: give the words that were searched, or the path of a photo")
         word = str(record.get("relevant")).strip().lower().removesuffix(".0")
-        if word not in SAID:
+        if word not in ANSWERS:
             raise JudgementError(
                 f"relevant is {record.get('relevant')!r}: it can be yes or no (or true, false, 1, 0), or unsure"
             )
@@ -202,12 +223,13 @@ class Judgements:
                 raise JudgementError(f"{path} is the query itself: judge the other pictures")
         time_s = self._time(mode, path, record.get("time_s"))
         judge = record["judge"] if isinstance(record.get("judge"), str) else ""
-        return [mode, query, path, time_s, SAID[word], judge, _date(record.get("date")), *_provenance(record)]
+        return [mode, query, path, time_s, ANSWERS[word], judge, _date(record.get("date")), *_provenance(record)]
 
-    def _path(self, path, what: str) -> str:
+    def _path(self, path: object, what: str) -> str:
         """The path in the index of a path or "digest:..."."""
-        times, _, paths = self._known()
-        found = paths.get(path.removeprefix(BY_CONTENT)) if str(path).startswith(BY_CONTENT) else path
+        times, _, paths = self._index_maps()
+        said = path if isinstance(path, str) else ""
+        found = paths.get(said.removeprefix(BY_CONTENT), "") if said.startswith(BY_CONTENT) else said
         if found not in times:
             raise JudgementError(
                 f"no {what} {path!r} in this library of {len(times)} files: give its path as library.photos() or "
@@ -215,8 +237,8 @@ class Judgements:
             )
         return found
 
-    def _time(self, mode: str, path: str, time_s) -> float | None:
-        sampled, of_photos = self._known()[0][path], mode.endswith("->image")
+    def _time(self, mode: str, path: str, time_s: object) -> float | None:
+        sampled, of_photos = self._index_maps()[0][path], mode.endswith("->image")
         if of_photos != (sampled[0] is None):
             what, found = ("video", "photos") if of_photos else ("photo", "video frames")
             raise JudgementError(f"{path} is a {what}, and {mode} finds {found}")
@@ -232,7 +254,7 @@ class Judgements:
             raise JudgementError(f"{path} has no sampled frame at {time_s} s; the nearest is at {nearest:.3f} s")
         return nearest
 
-    def _known(self) -> tuple[dict, dict, dict]:
+    def _index_maps(self) -> tuple[dict, dict, dict]:
         """The index as {path: times in seconds, or [None]}, {path: digest}, {digest: path}."""
         rows = self._rows()
         if self._index[0] is not rows:
@@ -248,7 +270,7 @@ class Judgements:
 
     def _write(self, rows: list[list]) -> None:
         """Add checked rows to this object's file, or to a new one when that is full."""
-        if self._file is None or len(self._mine) + len(rows) > FULL:
+        if self._file is None or len(self._mine) + len(rows) > MAX_ROWS_PER_FILE:
             self._file = self.folder / f"judgements-{_now()[:10]}-{uuid.uuid4().hex[:12]}.json"
             self._mine = []
         self._put(self._file, json.dumps([*self._mine, *rows], ensure_ascii=False))
@@ -277,16 +299,16 @@ class Judgements:
         return file.read_text()
 
 
-def known_mode(mode) -> str:
+def check_mode(mode: object) -> str:
     """The mode, such as "text->image"; JudgementError when it is none."""
     if mode not in MODES:
         raise JudgementError(f"mode is {mode!r}: it can be {', '.join(MODES)}")
-    return mode
+    return str(mode)
 
 
 def _read(row: list) -> tuple:
     """A stored row in the order of `COLUMNS`; an older one has no provenance. ValueError for another length."""
-    if len(row) == len(SAID_COLUMNS):
+    if len(row) == len(ANSWER_COLUMNS):
         row = [*row, "", None, "", "", ""]
     mode, query, path, time_s, relevant, judge, date, origin, probability, *source = row
     ranking, model_id, library = source
@@ -311,11 +333,11 @@ def _provenance(record: dict) -> list:
     return [origin, probability, *source]
 
 
-def _is_empty(cell) -> bool:
+def _is_empty(cell: object) -> bool:
     return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
 
 
-def _number(cell) -> float | None:
+def _number(cell: Any) -> float | None:
     """A number, with a decimal comma too, as spreadsheets of many countries write it; None for anything else."""
     try:
         return float(cell.strip().replace(",", ".") if isinstance(cell, str) else cell)
@@ -323,7 +345,7 @@ def _number(cell) -> float | None:
         return None
 
 
-def _date(date) -> str:
+def _date(date: object) -> str:
     """ISO 8601 in UTC, to the microsecond, so that dates sort as text; now for none.
 
     A date without a zone is of this computer's. Besides ISO, "1.3.2026" and "1.3.2026 10:00" are read, where the day

@@ -7,31 +7,33 @@ import itertools
 import json
 import platform
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from PIL import Image
 
 from ..cache.durable import write_durably
+from ..deprecation import renamed_attribute, renamed_names
 from ..errors import CliplibError, JudgementError
 from ..places import expanded
 from ..search.mode import Mode
 from ..search.query import nonsense
 from . import evaluation
 from .cutoffs import PAPER_THRESHOLDS
-from .judgements import Judgements, known_mode
-from .odds import promise
+from .judgements import Judgements, check_mode
+from .odds import fit_odds
 from .profiles import Profile, Profiles
-from .relevance import Rest
-from .rules import RULES, Judged
+from .relevance import Unjudged
+from .rules import MATCH_RULE, RULES, Judged, Matched
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from matplotlib.figure import Figure
 
     from ..search.results import Scores
 
@@ -62,10 +64,10 @@ class JudgedLibrary(Protocol):
     encoder: Encoder
     store: Index
 
-    def score(self, query, kind: str = "image") -> Scores:
+    def score(self, query: Any, kind: str = "image", ranking: str | None = None) -> Scores:
         """Every row's score with one query."""
 
-    def scores(self, queries: Iterable, kind: str = "image") -> Iterator[Scores]:
+    def scores(self, queries: Iterable, kind: str = "image", ranking: str | None = None) -> Iterator[Scores]:
         """The same of many queries."""
 
 
@@ -73,10 +75,16 @@ class JudgedLibrary(Protocol):
 class Table:
     """The judgements of one mode, scored.
 
-    judged: n rows. queries: the q texts or paths that its numbers stand for. rows: the same n as a DataFrame (query,
-    path, time_s, score, relevant, origin, probability, weight). notes: what was left out, and why. weights_known:
-    whether it is known how the pictures came to be judged; without that, figures are of the judged pictures alone, and
-    have no intervals.
+    Args:
+        mode: such as "text->image".
+        judged: n rows, with cosines as scores.
+        queries: the q texts or paths that its numbers stand for.
+        rows: the same n rows as a DataFrame: query, path, time_s, score, relevant, origin, probability, weight.
+        notes: what was left out, and why.
+        provenance_known: whether the judgements say how their pictures came to be judged. Without that, figures are of
+            the judged pictures alone, and have no intervals.
+        matched: the same judgements by match, with the cutoff that needs no labels. None where the library has no match
+            for this mode.
     """
 
     mode: Mode
@@ -84,7 +92,9 @@ class Table:
     queries: list[str]
     rows: pd.DataFrame
     notes: list[str]
-    weights_known: bool = True
+    provenance_known: bool = True
+    matched: Matched | None = None
+    weights_known = renamed_attribute("Table.weights_known", "provenance_known")
 
 
 def table(library: JudgedLibrary, mode: str, noise: int = NOISE, seed: int = 0) -> Table:
@@ -106,35 +116,73 @@ def table(library: JudgedLibrary, mode: str, noise: int = NOISE, seed: int = 0) 
     import pandas as pd
 
     frame = library.judgements.frame()
-    said, notes = verdicts(frame[frame["mode"] == known_mode(mode)])
-    notes, found, scored = library.judgements.problems + notes, [], {}
+    said, split = verdicts(frame[frame["mode"] == check_mode(mode)])
+    notes, ranked, parts = library.judgements.problems + split, {}, []
     for query, of_query in said.groupby("query", sort=False):
-        try:
-            scores = library.score(*question(mode, query), ranking="cosine").to_frame().dropna(subset="score")
-        except CliplibError as error:
-            notes.append(f"the query {query!r} was left out: {error}")
+        scores = _ranked(library, mode, str(query), notes)
+        if scores is None:
             continue
-        judged = scores.reset_index(names="place").merge(of_query, on=KEYS)
-        if len(judged) < len(of_query):
-            notes.append(f"{len(of_query) - len(judged)} judged pictures of {query!r} are no longer among its results")
-        scored[query] = scores["score"].to_numpy()
-        found.append(judged.assign(whole=len(judged) == len(scores)))
-    if not sum(map(len, found)):
+        known = scores.merge(of_query, on=KEYS)
+        if len(known) < len(of_query):
+            notes.append(f"{len(of_query) - len(known)} judged pictures of {query!r} are no longer among its results")
+        ranked[str(query)] = scores
+        parts.append(known.assign(whole=len(known) == len(scores)))
+    if not sum(map(len, parts)):
         raise _nothing(mode, notes)
-    rows, known = _weighted(pd.concat(found, ignore_index=True), notes)
-    numbers, queries = pd.factorize(rows["query"])
-    borrowed = (rows["ranking"] == "match") | ~rows["model_id"].isin(["", library.encoder.model_id])
-    judged = Judged(
-        rows["score"],
-        rows["relevant"],
-        numbers,
-        rows["weight"],
-        noise_scores(library, mode, noise, seed),
-        _rest(rows, scored, queries) if known else None,
-        borrowed=bool((borrowed & ~rows["whole"]).any()),
-    )
+    rows, provenance_known = _weighted(pd.concat(parts, ignore_index=True), notes)
+    queries = list(rows["query"].unique())
+    judged = _judged(rows, ranked, queries, "score", provenance_known, _chosen_by(library, rows, "cosine"))
+    judged = replace(judged, noise=noise_scores(library, mode, noise, seed))
+    matched = None
+    if all("match" in ranked[query] for query in queries):
+        by_match = _judged(rows, ranked, queries, "match", provenance_known, _chosen_by(library, rows, "match"))
+        matched = Matched(by_match, np.array([ranked[query].attrs["cutoff"] for query in queries]))
     columns = ["query", *KEYS, "score", "relevant", "origin", "probability", "weight"]
-    return Table(Mode(mode), judged, list(queries), rows[columns], notes, known)
+    return Table(Mode(mode), judged, queries, rows[columns], notes, provenance_known, matched)
+
+
+def _ranked(library: JudgedLibrary, mode: str, query: str, notes: list[str]) -> pd.DataFrame | None:
+    """Every picture that the query may find, the best cosine first; None for a query that can't be asked.
+
+    Columns are place, path, time_s, score and, where the library has a bank, match; the match's cutoff without labels
+    is in `attrs`. `notes` tell why a query can't be asked.
+    """
+    asked, row_kind = as_query(mode, query)
+    try:
+        scores = library.score(asked, row_kind, ranking="match")
+    except CliplibError as error:
+        notes.append(f"the query {query!r} was left out: {error}")
+        return None
+    frame = scores.to_frame().dropna(subset="score").sort_values("score", ascending=False, kind="stable")
+    frame = frame.reset_index(drop=True).reset_index(names="place")
+    frame.attrs["cutoff"] = scores.matching.cutoff if scores.matching else np.nan
+    return frame
+
+
+def _judged(
+    rows: pd.DataFrame, ranked: dict[str, pd.DataFrame], queries: list[str], by: str, known: bool, chosen_by: np.ndarray
+) -> Judged:
+    """The judged rows, scored `by` the column "score" or "match"; `chosen_by` says which rows that order chose."""
+    number = np.array([queries.index(query) for query in rows["query"]])
+    unjudged = None
+    if known:
+        places = rows.groupby("query")["place"]
+        others = [np.delete(ranked[one][by].to_numpy(float), places.get_group(one).to_numpy()) for one in queries]
+        unjudged = Unjudged.joined([Unjudged.of(scores, n) for n, scores in enumerate(others)])
+    return Judged(
+        rows[by].to_numpy(float),
+        rows["relevant"].to_numpy(bool),
+        number,
+        rows["weight"].to_numpy(float),
+        unjudged=unjudged,
+        borrowed=bool((~chosen_by & ~rows["whole"].to_numpy(bool)).any()),
+    )
+
+
+def _chosen_by(library: JudgedLibrary, rows: pd.DataFrame, ranking: str) -> np.ndarray:
+    """Which rows this model's `ranking`, "cosine" or "match", chose: bool (n,). What keeps none is the cosine's."""
+    known = rows["ranking"].replace("", "cosine") == ranking
+    return (known & rows["model_id"].isin(["", library.encoder.model_id])).to_numpy(bool)
 
 
 def _weighted(rows: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, bool]:
@@ -150,13 +198,6 @@ def _weighted(rows: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, bool]
     return rows.assign(weight=weight), known
 
 
-def _rest(rows: pd.DataFrame, scored: dict[str, np.ndarray], queries: Iterable[str]) -> Rest:
-    """The scores of what was not judged of each query."""
-    places = rows.groupby("query")["place"]
-    parts = [Rest.of(np.delete(scored[query], places.get_group(query)), n) for n, query in enumerate(queries)]
-    return Rest.joined(parts)
-
-
 def _nothing(mode: str, notes: list[str]) -> JudgementError:
     why = f"no judgement for {mode} can be used ({'; '.join(notes[:5])})"
     return JudgementError(
@@ -166,10 +207,15 @@ def _nothing(mode: str, notes: list[str]) -> JudgementError:
 
 
 def verdicts(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """What the judges together say: one row for each (mode, query, path, time_s) with `relevant` by majority, and how
-    the picture came to be judged, from the judgement that says it with the largest probability.
+    """What the judges together say of each picture.
 
-    Also a sentence for each picture on which as many say yes as no: it is in neither class, and left out.
+    Args:
+        frame: what `Judgements.frame` gives.
+
+    Returns:
+        One row for each (mode, query, path, time_s) with `relevant` by majority, and how the picture came to be judged,
+        from the judgement with the largest probability. And a sentence for each picture on which as many say yes as no:
+        it is left out.
     """
     keys = ["mode", "query", *KEYS]
     groups = frame.groupby(keys, dropna=False, sort=False)["relevant"]
@@ -194,7 +240,8 @@ def agreement(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
     from sklearn.metrics import cohen_kappa_score
 
-    wide = frame.pivot_table("relevant", ["mode", "query", "path", frame["time_s"].fillna(-1)], "judge", aggfunc="last")
+    keyed = frame.assign(time_s=frame["time_s"].fillna(-1))
+    wide = keyed.pivot_table("relevant", ["mode", "query", *KEYS], "judge", aggfunc="last")
     rows = []
     for one, other in itertools.combinations(sorted(wide.columns), 2):
         both = wide[[one, other]].dropna().astype(bool)
@@ -208,9 +255,9 @@ def agreement(frame: pd.DataFrame) -> pd.DataFrame:
 
 def noise_scores(library: JudgedLibrary, mode: str, n: int = NOISE, seed: int = 0) -> np.ndarray:
     """The best score that each of `n` queries without a meaning reaches in the whole library: float (n,)."""
-    kind = question(mode, "")[1]
+    kind = as_query(mode, "")[1]
     queries = nonsense(n, seed) if mode.startswith("text->") else noise_pictures(n, seed)
-    return np.array([np.nanmax(scores.values) for scores in library.scores(queries, kind)])
+    return np.array([np.nanmax(scores.values) for scores in library.scores(queries, kind, "cosine")])
 
 
 def noise_pictures(n: int, seed: int = 0) -> list[Image.Image]:
@@ -224,18 +271,18 @@ def noise_pictures(n: int, seed: int = 0) -> list[Image.Image]:
 
 
 def compare_rules(library: JudgedLibrary, scored: Table, seed: int = 0) -> pd.DataFrame:
-    """`evaluation.compare` of a library's table, above the paper's fixed cutoff and the model's own."""
-    frame = evaluation.compare(scored.judged, _fixed(library, scored), seed=seed)
-    if not scored.weights_known:
-        sides = [column for column in frame if column.endswith(("_low", "_high"))]
+    """`evaluation.compare` of a library's table, above the paper's fixed cutoff, the model's own, and the match."""
+    frame = evaluation.compare(scored.judged, _fixed(library, scored), seed=seed, matched=scored.matched)
+    if not scored.provenance_known:
+        frame[[name for name in frame.columns if str(name).endswith(("_low", "_high"))]] = np.nan
         note = f"{UNKNOWN}: of the judged pictures alone"
-        frame = frame.assign(**dict.fromkeys(sides, np.nan), note=frame["note"].where(frame["note"] != "", note))
+        frame["note"] = frame["note"].where(frame["note"] != "", note)
     return frame
 
 
 def compare_pairs(library: JudgedLibrary, scored: Table, against: str | None = None, seed: int = 0) -> pd.DataFrame:
     """`evaluation.paired` of a library's table: each rule and fixed cutoff `against` one of them (None: the best)."""
-    f1 = evaluation.f1_by_rule(scored.judged, _fixed(library, scored), seed=seed)
+    f1 = evaluation.f1_by_rule(scored.judged, _fixed(library, scored), seed=seed, matched=scored.matched)
     if against is not None and against not in f1:
         raise JudgementError(f"{against!r} has no figures to compare with: choose one of {', '.join(f1)}")
     return evaluation.paired(f1, against)
@@ -243,7 +290,7 @@ def compare_pairs(library: JudgedLibrary, scored: Table, against: str | None = N
 
 def winner(scored: Table, seed: int = 0) -> dict:
     """`evaluation.winner` of a table: the best rule, and its F1 without the luck of having been the best."""
-    return evaluation.winner(evaluation.f1_by_rule(scored.judged, seed=seed), seed)
+    return evaluation.winner(evaluation.f1_by_rule(scored.judged, seed=seed, matched=scored.matched), seed)
 
 
 def _fixed(library: JudgedLibrary, scored: Table) -> dict[str, float]:
@@ -281,8 +328,13 @@ def calibrate(library: JudgedLibrary, scored: Table, rule: str = "best F1", seed
 
     JudgementError for a rule that cuts each query on its own (a profile is one number) or that cannot be fitted.
     """
-    if rule not in RULES or RULES[rule].at is not None:
-        fixed = ", ".join(name for name, one in RULES.items() if one.at is None)
+    if rule == MATCH_RULE:
+        raise JudgementError(
+            f"{rule!r} has no number to keep: it is what a search does without a profile. library.profiles.remove"
+            f"({str(scored.mode)!r}) goes back to it"
+        )
+    if rule not in RULES or RULES[rule].per_query is not None:
+        fixed = ", ".join(name for name, one in RULES.items() if one.per_query is None)
         why = "cuts each query on its own, and a profile is one number" if rule in RULES else "is no rule"
         raise JudgementError(f"{rule!r} {why}: choose one of {fixed}")
     model = library.store.model
@@ -298,7 +350,7 @@ def calibrate(library: JudgedLibrary, scored: Table, rule: str = "best F1", seed
         seed=seed,
         versions=versions(),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        odds=promise(scored.judged) if scored.weights_known else None,
+        odds=fit_odds(scored.judged) if scored.provenance_known else None,
     )
     library.profiles.save(profile)
     return profile
@@ -322,11 +374,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def export(folder: str | Path, name: str, frame: pd.DataFrame, about: dict, figure=None) -> Path:
-    """Write an experiment: `name`.csv (tidy, six digits), `name`.json (`about` it, and `versions`) and, of a matplotlib
-    figure, `name`.png. The same seed gives the same files: no date is in them.
+def export(folder: str | Path, name: str, frame: pd.DataFrame, about: dict, figure: Figure | None = None) -> Path:
+    """Write an experiment, so that somebody else can check it. The same seed gives the same files: no date is in them.
 
-    `about` names what the numbers depend on: seed, model_id, library (see `library_hash`). The path of the CSV.
+    Args:
+        folder: where to; it is made.
+        name: of the files: `name`.csv (tidy, six digits), `name`.json and, with a figure, `name`.png.
+        frame: the table.
+        about: what its numbers depend on: seed, model_id, library (see `library_hash`). `versions` are added.
+        figure: a matplotlib figure.
+
+    Returns:
+        The path of the CSV.
     """
     folder = expanded(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -341,7 +400,10 @@ def export(folder: str | Path, name: str, frame: pd.DataFrame, about: dict, figu
     return folder / f"{name}.csv"
 
 
-def question(mode: str, query: str) -> tuple[str | Path, str]:
+def as_query(mode: str, query: str) -> tuple[str | Path, str]:
     """What `Library.score` is asked: the text or the path of a photo, and the kind of rows."""
-    known = Mode(known_mode(mode))
+    known = Mode(check_mode(mode))
     return query if known.query == "text" else Path(query), known.row_kind
+
+
+__getattr__ = renamed_names(__name__, question="cliplib.calibrate.lab.as_query")

@@ -13,20 +13,30 @@ from ..cache.durable import write_durably
 from ..errors import CacheError
 from ..search.results import Odds
 from .judgements import MODES
-from .odds import Promise
+from .odds import OddsModel
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What calibrating gave for a mode such as "text->image": `threshold`, by `rule` from `source`; a cosine, or
-    a match where `scale` says so.
+    """What calibrating gave for one mode.
 
-    `model` is what the scores came from: `model_id`, `name` and `preprocessing`. `queries` and `judgements` count what
-    it was taken from; `library` is the hash of the pictures; `seed` and `versions` are for repeating it. `odds` is what
-    `odds.promise` gave, None where that cannot be told.
-    `curve` is what earlier versions kept in its place: rising cosines, and the share at each.
+    Args:
+        mode: such as "text->image".
+        rule: the name of the rule.
+        threshold: its number, a cosine, or a match where `scale` says so.
+        model: what the scores came from: `model_id`, `name` and `preprocessing`.
+        source: where the rule comes from.
+        queries: how many were judged.
+        judgements: how many there were.
+        library: the hash of the pictures.
+        seed: for repeating it.
+        versions: for repeating it.
+        date: ISO 8601.
+        curve: what earlier versions kept in place of `odds`: rising cosines, and the share of right ones at each.
+        odds: what `odds.fit_odds` gave; None where that cannot be told.
+        scale: "cosine" or "match".
     """
 
     mode: str
@@ -41,13 +51,13 @@ class Profile:
     versions: dict[str, str] = field(default_factory=dict)
     date: str = ""
     curve: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
-    odds: Promise | None = None
+    odds: OddsModel | None = None
     scale: str = "cosine"
 
     def odds_of(self, values: np.ndarray) -> Callable[[float], Odds | None]:
-        """How many pictures are right at a score, for a query with these scores, float (n,): see `Promise.of`."""
+        """How many pictures are right at a score, for a query with these scores, float (n,): see `OddsModel`."""
         if self.odds:
-            return self.odds.of(values)
+            return self.odds.for_query(values)
         return lambda score: None if (share := self.expected(score)) is None else Odds(share, share, share)
 
     def expected(self, score: float) -> float | None:
@@ -79,7 +89,7 @@ class Profiles:
                 raise ValueError(f"it is for {profile.mode}")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise CacheError(f"the profile {file} is damaged ({error}): delete it, or calibrate again") from error
-        self._refuse_stranger(profile)
+        self._check_model(profile)
         return profile
 
     def bodies(self) -> list[dict]:
@@ -102,7 +112,7 @@ class Profiles:
 
         CacheError, with the one before intact, when it is of another model or the disk refuses.
         """
-        self._refuse_stranger(profile)
+        self._check_model(profile)
         file = self._file(profile.mode)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +128,7 @@ class Profiles:
     def _file(self, mode: str) -> Path:
         return self.folder / f"profile-{mode.replace('->', '-to-')}.json"
 
-    def _refuse_stranger(self, profile: Profile) -> None:
+    def _check_model(self, profile: Profile) -> None:
         for name, what in (("model_id", "is of the model"), ("preprocessing", "prepares pictures as")):
             theirs, mine = profile.model.get(name), self.model[name]
             if theirs != mine:
@@ -139,7 +149,7 @@ def _profile(body: dict) -> Profile:
     if body["format"] != FORMAT:
         raise ValueError("its format is not known here")
     curve = tuple(tuple(map(float, numbers)) for numbers in facts["curve"])
-    odds = Promise(**facts["odds"]) if facts.get("odds") else None  # older ones have none
+    odds = OddsModel(**facts["odds"]) if facts.get("odds") else None  # older ones have none
     profile = Profile(**facts | {"curve": curve, "odds": odds})
     known = profile.mode in MODES and profile.scale in ("cosine", "match")
     sound = known and -1 <= profile.threshold <= 1 and isinstance(profile.model, dict)

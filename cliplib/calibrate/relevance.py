@@ -16,7 +16,7 @@ Model-assisted estimation is as in Särndal, Swensson and Wretman (1992), influe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,7 +35,7 @@ EXACT, GROUPS = 100, 30  # unjudged pictures of a query that are kept one by one
 
 
 @dataclass(frozen=True)
-class Rest:
+class Unjudged:
     """Pictures that nobody judged: scores float (m,), query int (m,), count float (m,), how many each row is."""
 
     scores: np.ndarray
@@ -43,35 +43,47 @@ class Rest:
     count: np.ndarray
 
     @classmethod
-    def of(cls, scores: np.ndarray, query: int) -> Rest:
-        """The unjudged pictures of one query, float (m,): the best `EXACT` one by one, the others in `GROUPS` groups of
-        neighbouring scores, so that a large library costs no more than a small one. NaN rows are left out.
+    def of(cls, scores: np.ndarray, query: int) -> Unjudged:
+        """The unjudged pictures of one query, so that a large library costs no more than a small one.
+
+        The best `EXACT` stay one by one, the others become `GROUPS` groups of neighbouring scores. NaN is left out.
+
+        Args:
+            scores: float (m,).
+            query: its number.
         """
         ranked = -np.sort(-np.asarray(scores, float)[np.isfinite(scores)])
-        edges = np.linspace(EXACT, len(ranked), GROUPS + 1).astype(int) if len(ranked) > EXACT + GROUPS else []
-        parts = np.split(ranked, edges[:-1])[1:] if len(edges) else []
-        exact = ranked[:EXACT] if len(edges) else ranked
+        exact, parts = ranked, []
+        if len(ranked) > EXACT + GROUPS:
+            edges = np.linspace(EXACT, len(ranked), GROUPS + 1).astype(int)
+            exact, *parts = np.split(ranked, edges[:-1])
         means, sizes = [part.mean() for part in parts], [len(part) for part in parts]
         kept = np.concatenate([exact, means])
         return cls(kept, np.full(len(kept), query), np.concatenate([np.ones(len(exact)), sizes]))
 
     @classmethod
-    def joined(cls, parts: list[Rest]) -> Rest:
+    def joined(cls, parts: list[Unjudged]) -> Unjudged:
         """Several as one."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+        return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
 
-    def of_queries(self, queries: np.ndarray) -> Rest:
+    def of_queries(self, queries: np.ndarray) -> Unjudged:
         """Those of some queries."""
         keep = np.isin(self.query, queries)
-        return Rest(self.scores[keep], self.query[keep], self.count[keep])
+        return Unjudged(self.scores[keep], self.query[keep], self.count[keep])
 
 
-def standings(scores: np.ndarray, query: np.ndarray, count: np.ndarray, by_query: bool = True) -> np.ndarray:
-    """How each score stands among those of its query, as the model sees it: float (n, 2).
+def relevance_features(scores: np.ndarray, query: np.ndarray, count: np.ndarray, by_query: bool = True) -> np.ndarray:
+    """What the model sees of each score: how far it stands out among those of its query, and its rank.
 
-    First in robust deviations (1.4826 times the median absolute one) from the query's median; `by_query` False: from
-    the mean of all, in standard deviations, for judgements that come without the other scores. Then the logarithm of
-    the rank, the middle one for a row that stands for many.
+    Args:
+        scores: float (n,), cosines.
+        query: int (n,), the query of each.
+        count: float (n,), how many pictures each row stands for.
+        by_query: False for judgements that come without their query's other scores; then all rows are taken together.
+
+    Returns:
+        float (n, 2): z, in robust deviations (1.4826 times the median absolute one) from the query's median, or in
+        standard deviations from the mean of all; and the logarithm of the rank, the middle one of a row of many.
     """
     found = np.empty((len(scores), 2))
     centre = np.average(scores, weights=count)
@@ -93,23 +105,27 @@ def _median(values: np.ndarray, count: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Relevance:
+class RelevanceModel:
     """The fitted model, over q queries.
 
-    theta: float (5,), a, b, c, d and log s. queries: int (q,), sorted. posterior: float (q, 11), how likely each node
-    of u is for each query. moves: float (q, 5), what each query moved theta by, times q. nearby: [(theta, posterior)]
-    with each parameter a `STEP` more and less, from which the derivatives of any figure are taken.
+    Attributes:
+        theta: float (5,), a, b, c, d and log s.
+        queries: int (q,), sorted.
+        posterior: float (q, 11), how likely each node of u is for each query.
+        influence: float (q, 5), what each query moved theta by, times q.
+        perturbed: [(theta, posterior)] with each parameter a `STEP` more and a `STEP` less. From these come the
+            derivatives of any figure.
     """
 
     theta: np.ndarray
     queries: np.ndarray
     posterior: np.ndarray
-    moves: np.ndarray
-    nearby: list[tuple[np.ndarray, np.ndarray]]
+    influence: np.ndarray
+    perturbed: list[tuple[np.ndarray, np.ndarray]]
 
     @classmethod
-    def fit(cls, standing: np.ndarray, relevant: np.ndarray, query: np.ndarray, weight: np.ndarray) -> Relevance:
-        """Fit the model to n judged pictures: standing float (n, 2), relevant bool, query int, weight float, (n,).
+    def fit(cls, features: np.ndarray, relevant: np.ndarray, query: np.ndarray, weight: np.ndarray) -> RelevanceModel:
+        """Fit the model to n judged pictures: features float (n, 2), relevant bool, query int, weight float, (n,).
 
         Only the proportions of the weights within a query count: together they are as many as its judgements.
         """
@@ -117,61 +133,66 @@ class Relevance:
 
         queries, number = np.unique(query, return_inverse=True)
         share = np.bincount(number) / np.bincount(number, weight)
-        likelihood = _Likelihood(_features(standing), relevant, number, weight * share[number])
+        likelihood = _Likelihood(_design_matrix(features), relevant, number, weight * share[number])
         found = minimize(likelihood.loss, PRIOR_MEAN, jac=True, method="BFGS", options={"maxiter": 100, "gtol": 1e-3})
         theta, steps = found.x, STEP * np.eye(SIZE)
         slopes = [(likelihood.loss(theta + step)[1] - likelihood.loss(theta - step)[1]) / (2 * STEP) for step in steps]
         hessian = (np.array(slopes) + np.array(slopes).T) / 2
         _, gradient, posterior = likelihood.at(theta)
         q = len(queries)  # few queries let a model of so many parameters come too near to them: as in HC1
-        moves = np.linalg.solve(hessian, gradient.T).T * q * np.sqrt(q / max(q - SIZE, 1))
-        nearby = [(theta + way, likelihood.at(theta + way)[2]) for step in steps for way in (step, -step)]
-        return cls(theta, queries, posterior, moves - moves.mean(0), nearby)
+        influence = np.linalg.solve(hessian, gradient.T).T * q * np.sqrt(q / max(q - SIZE, 1))
+        perturbed = [(theta + way, likelihood.at(theta + way)[2]) for step in steps for way in (step, -step)]
+        return cls(theta, queries, posterior, influence - influence.mean(0), perturbed)
 
-    def balanced(self, standing: np.ndarray, relevant: np.ndarray, query: np.ndarray, weight: np.ndarray) -> Relevance:
-        """The same model with a and b moved so that by weight it expects as many relevant pictures as there are, and at
-        as high standings.
+    def balanced(
+        self, features: np.ndarray, relevant: np.ndarray, query: np.ndarray, weight: np.ndarray
+    ) -> RelevanceModel:
+        """The same model with a and b moved, to expect the number of relevant pictures and their z that weights give.
 
-        Sums by weight are right on average however the pictures were chosen (Horvitz and Thompson 1952), the model only
-        where their choice hangs on their standing alone.
+        Sums by weight are right on average however the pictures were chosen (Horvitz and Thompson 1952). The model is
+        right only where their choice depends on their features alone.
         """
-        number, sides = np.searchsorted(self.queries, query), _features(standing)[:, :2]
+        number, sides = np.searchsorted(self.queries, query), _design_matrix(features)[:, :2]
         step = np.zeros(SIZE)
         for _ in range(50):
-            share = (chances(self.theta + step, standing) * self.posterior[number].T).sum(0)
+            share = (chances(self.theta + step, features) * self.posterior[number].T).sum(0)
             hessian = (sides * (weight * share * (1 - share))[:, None]).T @ sides + 0.1 * np.eye(2)
             move = np.linalg.solve(hessian, sides.T @ (weight * (relevant - share)) - 0.1 * step[:2])
             step[:2] += np.clip(move, -1, 1)
-        nearby = [(theta + step, posterior) for theta, posterior in self.nearby]
-        return replace(self, theta=self.theta + step, nearby=nearby)
+        perturbed = [(theta + step, posterior) for theta, posterior in self.perturbed]
+        return replace(self, theta=self.theta + step, perturbed=perturbed)
 
-    def of(self, queries: np.ndarray) -> Relevance:
-        """The same model for some of its queries."""
+    def for_queries(self, queries: np.ndarray) -> RelevanceModel:
+        """The same model for some of its queries, int (q',)."""
         at = np.searchsorted(self.queries, queries)
-        nearby = [(theta, posterior[at]) for theta, posterior in self.nearby]
+        perturbed = [(theta, posterior[at]) for theta, posterior in self.perturbed]
         return replace(
-            self, queries=self.queries[at], posterior=self.posterior[at], moves=self.moves[at], nearby=nearby
+            self,
+            queries=self.queries[at],
+            posterior=self.posterior[at],
+            influence=self.influence[at],
+            perturbed=perturbed,
         )
 
 
-def _features(standing: np.ndarray) -> np.ndarray:
-    x = standing[:, 0] - 3.0
-    return np.stack([np.ones_like(x), x, x * x, -standing[:, 1]], axis=1)
+def _design_matrix(features: np.ndarray) -> np.ndarray:
+    x = features[:, 0] - 3.0
+    return np.stack([np.ones_like(x), x, x * x, -features[:, 1]], axis=1)
 
 
-def chances(theta: np.ndarray, standing: np.ndarray) -> np.ndarray:
+def chances(theta: np.ndarray, features: np.ndarray) -> np.ndarray:
     """How likely pictures are to be relevant, at each node of the query's u: float (11, n)."""
     from scipy.special import expit
 
-    return expit(_features(standing) @ theta[:-1] + np.exp(theta[-1]) * NODES[:, None])
+    return expit(_design_matrix(features) @ theta[:-1] + np.exp(theta[-1]) * NODES[:, None])
 
 
 class _Likelihood:
-    """The marginal likelihood of judged pictures; `features` float (n, 4), `number` of the query, 0 to q - 1."""
+    """The marginal likelihood of judged pictures; `design` float (n, 4), `number` of the query, 0 to q - 1."""
 
-    def __init__(self, features: np.ndarray, relevant: np.ndarray, number: np.ndarray, weight: np.ndarray):
+    def __init__(self, design: np.ndarray, relevant: np.ndarray, number: np.ndarray, weight: np.ndarray):
         order = np.argsort(number, kind="stable")
-        self.features, self.relevant, self.weight = features[order], relevant[order].astype(float), weight[order]
+        self.design, self.relevant, self.weight = design[order], relevant[order].astype(float), weight[order]
         self.number = number[order]
         self.starts = np.searchsorted(self.number, np.arange(self.number[-1] + 1))
 
@@ -180,7 +201,7 @@ class _Likelihood:
         from scipy.special import expit, log_expit
 
         spread = np.exp(theta[-1]) * NODES
-        logits = (self.features @ theta[:-1])[:, None] + spread
+        logits = (self.design @ theta[:-1])[:, None] + spread
         signed = np.where(self.relevant[:, None] > 0, logits, -logits)
         each = np.add.reduceat(self.weight[:, None] * log_expit(signed), self.starts) + np.log(MASS)
         highest = each.max(1, keepdims=True)
@@ -188,7 +209,7 @@ class _Likelihood:
         total = posterior.sum(1, keepdims=True)
         posterior /= total
         wrong = self.weight[:, None] * (self.relevant[:, None] - expit(logits)) * posterior[self.number]
-        slopes = np.column_stack([self.features * wrong.sum(1, keepdims=True), wrong @ spread])
+        slopes = np.column_stack([self.design * wrong.sum(1, keepdims=True), wrong @ spread])
         return float((highest + np.log(total)).sum()), np.add.reduceat(slopes, self.starts), posterior
 
     def loss(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -202,26 +223,29 @@ class _Likelihood:
 class Expectation:
     """What to expect at any cutoff of q queries: what was judged of them, and a model of the rest.
 
-    ranked: for each query its judged scores, the best first, and how many relevant pictures are among the first of
-    them. rest: the unjudged ones, sorted by query and falling score; standing: float (m, 2), theirs;
-    standing_of_judged: float (n, 2), in the order of the judgements.
+    Attributes:
+        ranked: for each query its judged scores, the best first, and how many relevant pictures are among the first 0,
+            1, 2, ... of them.
+        unjudged: the m other rows, sorted by query and falling score.
+        features: float (m, 2), theirs.
+        features_of_judged: float (n, 2), in the order of the judgements.
     """
 
     queries: np.ndarray
     ranked: list[tuple[np.ndarray, np.ndarray]]
-    rest: Rest
-    standing: np.ndarray
-    standing_of_judged: np.ndarray
-    model: Relevance
+    unjudged: Unjudged
+    features: np.ndarray
+    features_of_judged: np.ndarray
+    model: RelevanceModel
 
     @cached_property
     def _starts(self) -> np.ndarray:
-        return np.searchsorted(self.rest.query, np.append(self.queries, self.queries[-1] + 1))
+        return np.searchsorted(self.unjudged.query, np.append(self.queries, self.queries[-1] + 1))
 
     def shares(self) -> np.ndarray:
-        """How likely each picture of `rest` is to be relevant: float (m,)."""
-        number = np.searchsorted(self.queries, self.rest.query)
-        return (chances(self.model.theta, self.standing) * self.model.posterior[number].T).sum(0)
+        """How likely each picture of `unjudged` is to be relevant: float (m,)."""
+        number = np.searchsorted(self.queries, self.unjudged.query)
+        return (chances(self.model.theta, self.features) * self.model.posterior[number].T).sum(0)
 
     def rates(self, cutoffs: np.ndarray) -> np.ndarray:
         """Expected precision, recall and F1 of each query at cutoffs, float (q, c): float (q, c, 3)."""
@@ -234,24 +258,33 @@ class Expectation:
         """
         accepted = self._accepted(np.asarray(cutoffs, float)[:, None])
         own = self._rates(*accepted, self.model.theta, self.model.posterior)[:, 0]
-        sides = [self._rates(*accepted, theta, posterior)[:, 0].mean(0) for theta, posterior in self.model.nearby]
+        sides = [self._rates(*accepted, theta, posterior)[:, 0].mean(0) for theta, posterior in self.model.perturbed]
         slopes = (np.array(sides[::2]) - np.array(sides[1::2])) / (2 * STEP)
-        return own + self.model.moves @ slopes
+        return own + self.model.influence @ slopes
 
     def _accepted(self, cutoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """At each cutoff: judged ones accepted, relevant ones of them, all relevant ones, rows of `rest` accepted."""
+        """At each cutoff: judged ones accepted, the relevant of them, all relevant ones, unjudged rows accepted."""
         shape = cutoffs.shape
         judged, found, rows = np.empty(shape), np.empty(shape), np.empty(shape, int)
         relevant = np.array([of_query[-1] for _, of_query in self.ranked], float)[:, None]
         for number, (scores, reached) in enumerate(self.ranked):
             place = np.searchsorted(-scores, -cutoffs[number], side="right")
             judged[number], found[number] = place, reached[place]
-            unjudged = self.rest.scores[self._starts[number] : self._starts[number + 1]]
+            unjudged = self.unjudged.scores[self._starts[number] : self._starts[number + 1]]
             rows[number] = np.searchsorted(-unjudged, -cutoffs[number], side="right")
         return judged, found, relevant, rows
 
-    def _rates(self, judged, found, relevant, rows, theta, posterior) -> np.ndarray:
-        chance, count = chances(theta, self.standing), self.rest.count
+    def _rates(
+        self,
+        judged: np.ndarray,
+        found: np.ndarray,
+        relevant: np.ndarray,
+        rows: np.ndarray,
+        theta: np.ndarray,
+        posterior: np.ndarray,
+    ) -> np.ndarray:
+        """`rates` from what `_accepted` gives, for one theta and the queries' posteriors."""
+        chance, count = chances(theta, self.features), self.unjudged.count
         sums = np.pad(np.cumsum(chance * count, axis=1), ((0, 0), (1, 0)))
         squares = np.pad(np.cumsum(chance**2 * count, axis=1), ((0, 0), (1, 0)))
         counts = np.concatenate([[0.0], np.cumsum(count)])

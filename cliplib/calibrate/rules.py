@@ -2,20 +2,20 @@
 
 A rule is a function of `Judged` that gives one number, beside the source it comes from. Most numbers are cosines; those
 of the per-query rules say where to cut the scores of each query. Where only a sample was judged, a rule works on what
-is to be expected of the rest (see `relevance`).
+is to be expected of the unjudged pictures (see `relevance`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..errors import JudgementError
 from ..search import ranking
-from .relevance import TEMPER, Expectation, Relevance, Rest, standings
+from .relevance import TEMPER, Expectation, RelevanceModel, Unjudged, relevance_features
 from .sampling import BELOW, TOP, Sample, sample
 
 COLUMNS = {"scores": float, "relevant": bool, "query": np.int64, "weight": float}
@@ -30,14 +30,14 @@ class Judged:
         scores: float (n,), cosines.
         relevant: bool (n,).
         query: int (n,), 0 to q - 1.
-        weight: float (n,), one over the probability with which each was chosen to be judged, see `sampling`; None: all
-            were judged.
+        weight: float (n,), one over the probability with which each was chosen to be judged, see `sampling`; empty:
+            all were judged.
         noise: float (m,), the best score that each of m nonsense queries reached over the whole library.
-        rest: the unjudged pictures; None where there are none, or nothing but the weights is known of them: then each
-            judged picture of weight w stands for w - 1 unjudged ones with its score.
-        borrowed: the pictures were chosen by another ranking than that of `scores`; then nothing but the weights says
-            what the unjudged ones are.
-        model: the fitted `Relevance`; None: fitted when first needed.
+        unjudged: the unjudged pictures. None where there are none, or where only the weights are known: then a judged
+            picture of weight w stands for w - 1 unjudged ones with its score.
+        borrowed: another ranking than that of `scores` chose the pictures. Then only the weights tell what the
+            unjudged ones are like.
+        model: the fitted `RelevanceModel`; None: fitted when first needed.
 
     Raises:
         JudgementError: when the lengths differ, a score is not finite, or a weight is under 1.
@@ -46,14 +46,14 @@ class Judged:
     scores: np.ndarray
     relevant: np.ndarray
     query: np.ndarray
-    weight: np.ndarray | None = None
-    noise: np.ndarray = ()
-    rest: Rest | None = None
+    weight: np.ndarray = field(default_factory=lambda: np.empty(0))
+    noise: np.ndarray = field(default_factory=lambda: np.empty(0))
+    unjudged: Unjudged | None = None
     borrowed: bool = False
-    model: Relevance | None = None
+    model: RelevanceModel | None = None
 
     def __post_init__(self):
-        if self.weight is None:
+        if self.weight is None or not len(self.weight):
             object.__setattr__(self, "weight", np.ones(len(self.scores)))
         for name, kind in {**COLUMNS, "noise": float}.items():
             object.__setattr__(self, name, np.asarray(getattr(self, name), kind))
@@ -71,7 +71,7 @@ class Judged:
         scores: Sequence[np.ndarray],
         samples: Sequence[Sample],
         relevant: Sequence[np.ndarray],
-        noise: np.ndarray = (),
+        noise: Sequence[float] | np.ndarray = (),
     ) -> Judged:
         """The judgements of q queries, each of which was sampled from all its scores.
 
@@ -82,13 +82,20 @@ class Judged:
             noise: as above.
         """
         known = [np.asarray(of, float)[one.rows] for of, one in zip(scores, samples, strict=True)]
-        rest = [
-            Rest.of(np.delete(of, one.rows), number)
+        unjudged = [
+            Unjudged.of(np.delete(of, one.rows), number)
             for number, (of, one) in enumerate(zip(scores, samples, strict=True))
         ]
         number = np.repeat(np.arange(len(samples)), [len(one) for one in samples])
         weight = 1 / np.concatenate([one.probability for one in samples])
-        return cls(np.concatenate(known), np.concatenate(relevant), number, weight, noise, Rest.joined(rest))
+        return cls(
+            np.concatenate(known),
+            np.concatenate(relevant),
+            number,
+            weight,
+            np.asarray(noise, float),
+            Unjudged.joined(unjudged),
+        )
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -105,51 +112,52 @@ class Judged:
         return np.split(order, np.searchsorted(self.query[order], self.queries)[1:])
 
     @property
-    def is_whole(self) -> bool:
+    def all_judged(self) -> bool:
         """Whether every picture of every query was judged."""
-        return bool((self.weight == 1).all()) and (self.rest is None or not len(self.rest.scores))
+        return bool((self.weight == 1).all()) and (self.unjudged is None or not len(self.unjudged.scores))
 
     @cached_property
     def expectation(self) -> Expectation | None:
         """What to expect of the unjudged pictures; None where there are none."""
-        if self.is_whole:
+        if self.all_judged:
             return None
-        alone = self.rest is None
-        own = Rest(self.scores, self.query, self.weight if alone else np.ones(len(self)))
-        every = own if alone else Rest.joined([own, self.rest])
-        standing = standings(every.scores, every.query, every.count, by_query=not alone)
-        judged, unjudged = standing[: len(self)], standing[len(self) :]
-        rest = self.rest
-        if alone or self.borrowed:
-            rest, unjudged = Rest(self.scores, self.query, self.weight - 1), judged
-        model = self.model or Relevance.fit(judged, self.relevant, self.query, self.weight**TEMPER)
+        if self.unjudged is None:
+            every = Unjudged(self.scores, self.query, self.weight)
+        else:
+            every = Unjudged.joined([Unjudged(self.scores, self.query, np.ones(len(self))), self.unjudged])
+        features = relevance_features(every.scores, every.query, every.count, by_query=self.unjudged is not None)
+        judged, others = features[: len(self)], features[len(self) :]
+        unjudged = self.unjudged
+        if unjudged is None or self.borrowed:
+            unjudged, others = Unjudged(self.scores, self.query, self.weight - 1), judged
+        model = self.model or RelevanceModel.fit(judged, self.relevant, self.query, self.weight**TEMPER)
         if self.borrowed and not self.model:
             model = model.balanced(judged, self.relevant, self.query, self.weight - 1)
-        order = np.lexsort((-rest.scores, rest.query))
-        rest = Rest(*(getattr(rest, name)[order] for name in Rest.__dataclass_fields__))
+        order = np.lexsort((-unjudged.scores, unjudged.query))
+        unjudged = Unjudged(*(getattr(unjudged, one.name)[order] for one in fields(Unjudged)))
         ranked = [(self.scores[rows], np.concatenate([[0], np.cumsum(self.relevant[rows])])) for rows in self.ranked]
-        return Expectation(self.queries, ranked, rest, unjudged[order], judged, model)
+        return Expectation(self.queries, ranked, unjudged, others[order], judged, model)
 
-    def of(self, queries) -> Judged:
-        """The judgements of some of the queries; what all of them say of the unjudged pictures is kept."""
+    def of(self, queries: np.ndarray) -> Judged:
+        """The judgements of some of the queries, int (q',). The model of the unjudged pictures stays that of all."""
         keep = np.isin(self.query, queries)
         columns = {name: getattr(self, name)[keep] for name in COLUMNS}
-        if self.is_whole:
+        if self.expectation is None:
             return replace(self, **columns)
-        rest = None if self.rest is None else self.rest.of_queries(queries)
-        model = self.expectation.model.of(self.queries[np.isin(self.queries, queries)])
-        return replace(self, **columns, rest=rest, model=model)
+        unjudged = None if self.unjudged is None else self.unjudged.of_queries(queries)
+        model = self.expectation.model.for_queries(self.queries[np.isin(self.queries, queries)])
+        return replace(self, **columns, unjudged=unjudged, model=model)
 
     def clicked(self, top: int = TOP, below: int = BELOW, seed: int = 0) -> Judged:
-        """What somebody would know who judged only a `sampling.sample` of each query, where all pictures are judged."""
-        self.need_whole("what a sample would show", "it")
+        """What 15 clicks a query would tell: only a `sampling.sample` of each query, where all pictures were judged."""
+        self.require_all_judged("what a sample would show", "it")
         scores = [self.scores[rows] for rows in self.ranked]
         samples = [sample(of, top, below, seed + number) for number, of in enumerate(scores)]
         answers = [self.relevant[rows][one.rows] for rows, one in zip(self.ranked, samples, strict=True)]
         return Judged.of_samples(scores, samples, answers, self.noise)
 
-    def need(self, *classes: bool) -> None:
-        """JudgementError unless there are relevant (True), irrelevant (False) judgements, as asked."""
+    def require_classes(self, *classes: bool) -> None:
+        """JudgementError unless there are judgements of each of these classes: True is relevant, False irrelevant."""
         for wanted in classes:
             if not (self.relevant == wanted).any():
                 word, says = ("relevant", "no") if wanted else ("irrelevant", "yes")
@@ -158,9 +166,9 @@ class Judged:
                     f"more pictures, also {'of queries that have a match' if wanted else 'poor matches'}"
                 )
 
-    def need_whole(self, rule: str, what: str) -> None:
-        """JudgementError unless every picture was judged, for a `rule` of which `what` depends on those that were."""
-        if not self.is_whole:
+    def require_all_judged(self, rule: str, what: str) -> None:
+        """JudgementError unless every picture was judged: `what` of the `rule` depends on which ones were."""
+        if not self.all_judged:
             raise JudgementError(
                 f"{rule} needs every picture judged: of a sample, {what} depends on which pictures were chosen. Take "
                 "another rule, or judge them all"
@@ -169,22 +177,30 @@ class Judged:
     @cached_property
     def every_score(self) -> tuple[np.ndarray, np.ndarray]:
         """The scores of all pictures, judged or not, and their queries: float and int (n + m,)."""
-        rest = self.expectation.rest if self.expectation else Rest(*np.empty((3, 0)))
-        return np.concatenate([self.scores, rest.scores]), np.concatenate([self.query, rest.query])
+        if self.expectation is None:
+            return self.scores, self.query
+        others = self.expectation.unjudged
+        return np.concatenate([self.scores, others.scores]), np.concatenate([self.query, others.query])
 
     @cached_property
     def pictures(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Every picture, judged or not: its score, how likely it is relevant (0 or 1 where judged), how many it stands
-        for: three of float (n + m,).
+        """Every picture, judged or not.
+
+        Returns:
+            Three of float (n + m,): the score, how likely it is relevant (0 or 1 where judged), how many it stands for.
         """
         found = [(self.scores, self.relevant.astype(float), np.ones(len(self)))]
         if self.expectation:
-            found.append((self.expectation.rest.scores, self.expectation.shares(), self.expectation.rest.count))
+            found.append((self.expectation.unjudged.scores, self.expectation.shares(), self.expectation.unjudged.count))
         scores, share, count = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return scores, share, count
 
-    def both_ways(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`pictures` as scikit-learn takes them, each once as relevant and once as not: relevant, scores, weight."""
+    def as_weighted_classes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`pictures` as scikit-learn takes them, each once as relevant and once as irrelevant.
+
+        Returns:
+            relevant bool, scores float and weight float, one each for up to 2 (n + m) rows.
+        """
         scores, share, count = self.pictures
         relevant = np.repeat([True, False], len(scores))
         weight = np.concatenate([count * share, count * (1 - share)])
@@ -195,8 +211,8 @@ class Judged:
     def best(self) -> np.ndarray:
         """The best score of each query, judged or not: float (q,)."""
         best = np.array([self.scores[rows[0]] for rows in self.ranked])
-        if self.rest is not None and len(self.rest.scores):
-            np.maximum.at(best, np.searchsorted(self.queries, self.rest.query), self.rest.scores)
+        if self.unjudged is not None and len(self.unjudged.scores):
+            np.maximum.at(best, np.searchsorted(self.queries, self.unjudged.query), self.unjudged.scores)
         return best
 
     def rates(self, cutoffs: np.ndarray) -> np.ndarray:
@@ -216,8 +232,8 @@ class Judged:
     def values(self, cutoffs: np.ndarray) -> np.ndarray:
         """`rates` of each query at its own cutoff, float (q,), for means and intervals: float (q, 3).
 
-        Where only a sample was judged, each has on top what the query moved the model by: the mean is the same, and
-        the variance holds the model's own uncertainty. Single values may leave 0 to 1.
+        Where only a sample was judged, the query's influence on the model is added to each value. The mean stays the
+        same, and the variance holds the model's own uncertainty. Single values may then leave 0 to 1.
         """
         if self.expectation:
             return self.expectation.values(np.broadcast_to(cutoffs, len(self.queries)))
@@ -225,26 +241,47 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A rule: `fit(judged)` gives its number; `source` says where it comes from, `meaning` what it does.
+class Matched:
+    """The same judgements by match, and where a search without labels cuts: see `search.background`.
 
-    `at(judged, number)` turns the number into a cosine for each query, float (q,); None when the number is one.
+    Args:
+        judged: as the other, with matches as scores.
+        cutoffs: float (q,), the cutoff without labels of each query.
+    """
+
+    judged: Judged
+    cutoffs: np.ndarray
+
+    def values(self) -> np.ndarray:
+        """`Judged.values` at these cutoffs: float (q, 3). No query is held out, for nothing was fitted."""
+        return self.judged.values(self.cutoffs)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule for a cutoff.
+
+    Args:
+        fit: gives the rule's number for a `Judged`.
+        source: where the rule comes from.
+        meaning: what it does, in a few words.
+        per_query: turns the number into a cosine for each query, float (q,). None: the number is the cosine of all.
     """
 
     fit: Callable[[Judged], float]
     source: str
     meaning: str
-    at: Callable[[Judged, float], np.ndarray] | None = None
+    per_query: Callable[[Judged, float], np.ndarray] | None = None
 
     def cutoffs(self, judged: Judged, number: float) -> np.ndarray:
         """The cosine at which each of `judged.queries` is cut: float (q,)."""
-        return np.full(len(judged.queries), number) if self.at is None else self.at(judged, number)
+        return np.full(len(judged.queries), number) if self.per_query is None else self.per_query(judged, number)
 
 
 def lowest_relevant(judged: Judged) -> float:
     """The mean over queries of the lowest score among their relevant pictures; queries without any do not count."""
-    judged.need(True)
-    judged.need_whole("the paper's rule", "the lowest relevant score")
+    judged.require_classes(True)
+    judged.require_all_judged("the paper's rule", "the lowest relevant score")
     found = [judged.scores[rows][judged.relevant[rows]] for rows in judged.ranked]
     return float(np.mean([scores[-1] for scores in found if len(scores)]))
 
@@ -255,7 +292,7 @@ def best_f1(judged: Judged) -> float:
     The cutoffs that are tried lie halfway from a relevant picture's score to the next lower score: F1 can only be
     highest where a relevant picture is the last to be accepted.
     """
-    judged.need(True)
+    judged.require_classes(True)
     tried = _tried(judged, judged.every_score[0], judged.scores)
     return float(tried[judged.rates(tried)[:, :, 2].mean(0).argmax()])
 
@@ -277,8 +314,8 @@ def recall_at_precision(judged: Judged, precision: float = 0.9) -> float:
     """
     from sklearn.metrics import precision_recall_curve
 
-    judged.need(True)
-    relevant, scores, weight = judged.both_ways()
+    judged.require_classes(True)
+    relevant, scores, weight = judged.as_weighted_classes()
     reached, _, cutoffs = precision_recall_curve(relevant, scores, sample_weight=weight)
     enough = np.flatnonzero(reached[:-1] >= precision)
     if not len(enough):
@@ -290,20 +327,18 @@ def recall_at_precision(judged: Judged, precision: float = 0.9) -> float:
 
 
 def youden(judged: Judged) -> float:
-    """The cutoff with the largest sum of sensitivity and specificity, over all queries together; of several the
-    highest.
-    """
+    """The cutoff with the largest sum of sensitivity and specificity, of several the highest; all queries together."""
     from sklearn.metrics import roc_curve
 
-    judged.need(True, False)
-    relevant, scores, weight = judged.both_ways()
+    judged.require_classes(True, False)
+    relevant, scores, weight = judged.as_weighted_classes()
     false, true, cutoffs = roc_curve(relevant, scores, sample_weight=weight)
     return _below(judged, cutoffs[1:][int((true - false)[1:].argmax())])  # the first accepts nothing
 
 
 def percentile_of_irrelevant(judged: Judged, percent: float = 99.0) -> float:
     """The score that `percent` of the irrelevant pictures do not pass."""
-    judged.need(False)
+    judged.require_classes(False)
     scores, share, count = judged.pictures
     irrelevant = share < 1
     scores, weight = scores[irrelevant], (count * (1 - share))[irrelevant]
@@ -319,7 +354,7 @@ def miss_at_most(judged: Judged, miss: float = 0.2) -> float:
     judged ones, not each query; and where only a sample was judged, as far as the estimate of recall holds.
     JudgementError when there are too few queries for any cutoff to promise that.
     """
-    judged.need(True)
+    judged.require_classes(True)
     q = len(judged.queries)
     if 1 / (q + 1) > miss:
         raise JudgementError(
@@ -333,7 +368,7 @@ def miss_at_most(judged: Judged, miss: float = 0.2) -> float:
 
 def share_of_best(judged: Judged, floor: float = -np.inf) -> float:
     """The share of each query's best score with the highest mean F1; `floor`: no query is cut below that."""
-    judged.need(True)
+    judged.require_classes(True)
     best = np.maximum(judged.best, 1e-12)
     scores, query = judged.every_score
     shares = np.minimum(scores / best[np.searchsorted(judged.queries, query)], 1.0)
@@ -359,7 +394,7 @@ def at_share_above_floor(judged: Judged, share: float) -> np.ndarray:
 
 def largest_gap(judged: Judged) -> float:
     """It has no number: `at_largest_gap` cuts each query on its own. JudgementError when only a sample was judged."""
-    judged.need_whole("the largest gap", "the gap")
+    judged.require_all_judged("the largest gap", "the gap")
     return 0.0
 
 
@@ -401,7 +436,8 @@ RULES = {
         largest_gap, "practice, as in TIBCO Patterns' gap cutoff", "the query's own largest gap", at_largest_gap
     ),
 }
-IN_FRONT = ("paper", "best F1", "noise floor")
+MATCH_RULE = "match without labels"  # no rule of this table: it has another score and needs no judgements
+MAIN_RULES = ("paper", "best F1", "noise floor")  # what a first look at a table shows
 
 
 def counts(judged: Judged, cutoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -420,13 +456,13 @@ def counts(judged: Judged, cutoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     return found, accepted - found, all_relevant - found
 
 
-def rates(tp, fp, fn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rates(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Precision, recall and F1 from counts of any one shape, as scikit-learn's with zero_division=1.
 
     Nothing accepted is a precision of 1, nothing to find a recall of 1; F1 is 1 only where both hold.
     """
 
-    def divide(part, whole):
+    def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.divide(part, whole, out=np.ones_like(whole, float), where=whole > 0)
 
     return divide(tp, tp + fp), divide(tp, tp + fn), divide(2 * tp, 2 * tp + fp + fn)
@@ -440,7 +476,7 @@ def _below(judged: Judged, score: float) -> float:
 def _tried(judged: Judged, scores: np.ndarray, of_judged: np.ndarray) -> np.ndarray:
     """The cutoffs to compare: halfway below each score of a relevant picture, falling. Of a sample `TRIED` do."""
     last = np.unique(of_judged[judged.relevant])[::-1]
-    if not judged.is_whole and len(last) > TRIED:
+    if not judged.all_judged and len(last) > TRIED:
         last = last[np.linspace(0, len(last) - 1, TRIED).round().astype(int)]
     return _halfway(scores, last)
 

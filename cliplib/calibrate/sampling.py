@@ -42,7 +42,7 @@ def sample(scores: np.ndarray, top: int = TOP, below: int = BELOW, seed: int | N
     """The `top` best pictures of one query, and `below` others drawn with probabilities that fall as 1 / rank.
 
     Systematic sampling with unequal probabilities (Madow 1949): of a fixed size, and each picture's probability is
-    exactly what `inclusion` says. Equal scores keep their order.
+    exactly what `inclusion_probabilities` says. Equal scores keep their order.
 
     Args:
         scores: float (n,), of every picture with the query; NaN marks one that may not be found.
@@ -55,14 +55,14 @@ def sample(scores: np.ndarray, top: int = TOP, below: int = BELOW, seed: int | N
     """
     scores = np.asarray(scores, float)
     ranked = np.argsort(-scores, kind="stable")[: np.isfinite(scores).sum()]
-    probability = inclusion(len(ranked), top, below)
+    probability = inclusion_probabilities(len(ranked), top, below)
     reached = np.cumsum(probability) + np.random.default_rng(seed).random()
     reached = np.floor(np.round(reached, 9))  # a sum of probabilities that is whole but for rounding is whole
     chosen = np.flatnonzero(np.diff(reached, prepend=0.0) > 0)
     return Sample(ranked[chosen], probability[chosen], min(top, len(ranked)))
 
 
-def inclusion(n: int, top: int = TOP, below: int = BELOW) -> np.ndarray:
+def inclusion_probabilities(n: int, top: int = TOP, below: int = BELOW) -> np.ndarray:
     """How likely each of n pictures is to be chosen by `sample`, the best first: float (n,), with the sum top + below.
 
     1 for the first `top`; of the others c / rank with the one c that gives `below` on average, and 1 where that is

@@ -60,7 +60,7 @@ def map_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
 def draw_strip(images: Sequence[Image.Image], titles: Sequence[str] = ()) -> Figure:
     """The pictures in a row under their titles; without any, numbered from 1."""
     figure, axes = _axes(1.5 * len(images), 1.5, columns=len(images))
-    titles = titles or range(1, len(images) + 1)
+    titles = titles or [str(number) for number in range(1, len(images) + 1)]
     for one, image, title in zip(np.atleast_1d(axes), images, titles, strict=True):
         one.imshow(image.convert("RGB"))
         one.set_title(title, fontsize=9)

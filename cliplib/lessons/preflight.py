@@ -29,8 +29,13 @@ SIGNS = {True: "yes", False: "no", None: "not known"}
 
 @dataclass(frozen=True)
 class Check:
-    """One question: `ok` is True, False, or None where it cannot be told; `found` says what was seen; `otherwise` what
-    to ask the IT desk for, or how to do without.
+    """One question and its answer.
+
+    Args:
+        question: such as "Do notebooks run?".
+        ok: True, False, or None where it cannot be told.
+        found: what was seen.
+        otherwise: what to ask the IT desk for, or how to do without.
     """
 
     question: str

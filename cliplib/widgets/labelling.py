@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import ipywidgets
 import numpy as np
 
-from ..calibrate.evaluation import FEWEST
+from ..calibrate.evaluation import MIN_QUERIES
 from ..calibrate.judgements import UNSURE
-from ..calibrate.lab import library_hash, question, table, ten_more_clicks
+from ..calibrate.lab import as_query, library_hash, table, ten_more_clicks
 from ..calibrate.sampling import BELOW, TOP, sample
 from ..display.html import picture_html
 from ..display.style import STYLE
@@ -58,7 +58,7 @@ def tasks(
     """
     found = []
     for number, query in enumerate(queries):
-        scores = library.score(*question(mode, query), ranking="cosine")
+        scores = library.score(*as_query(mode, query), ranking="cosine")
         query = str(scores.terms[0].value)  # of a photo its path in the index, however it was named
         picked = sample(scores.values, top, below, seed + number)
         shown = scores.rows.select(["path", "time_s", "digest"]).take(picked.rows).to_pylist()
@@ -145,7 +145,7 @@ class Judging:
         except JudgementError as error:
             return str(error)
         if np.isnan(now):
-            return f"It takes {FEWEST} judged queries to tell how good a cutoff is."
+            return f"It takes {MIN_QUERIES} judged queries to tell how good a cutoff is."
         return f"The F1 of the best cutoff is known to ±{now:.2f}; ten more answers make it ±{then:.2f}."
 
     def _next(self, start: int) -> int | None:

@@ -53,8 +53,8 @@ class TestInterval:
         assert 0 <= low <= value <= high <= 1 and high - low > 0.05
 
     def test_few_queries_are_too_few_to_tell(self):
-        assert np.isnan(evaluation.interval(np.array([0.4] * (evaluation.FEWEST - 1)))).all()
-        assert np.isfinite(evaluation.interval(np.array([0.4] * evaluation.FEWEST))).all()
+        assert np.isnan(evaluation.interval(np.array([0.4] * (evaluation.MIN_QUERIES - 1)))).all()
+        assert np.isfinite(evaluation.interval(np.array([0.4] * evaluation.MIN_QUERIES))).all()
 
     def test_it_is_as_wide_as_students_for_normal_values(self):
         from scipy.stats import t

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cliplib.calibrate.odds import Promise, promise
+from cliplib.calibrate.odds import OddsModel, fit_odds
 from cliplib.calibrate.rules import Judged
 from cliplib.search.results import Odds
 from tests.calibrate.test_relevance import clicked, drawn
@@ -30,20 +30,22 @@ class TestSilence:
         return Judged(np.concatenate(scores), np.concatenate(truth), np.repeat(np.arange(queries), 60))
 
     def test_it_speaks_where_there_is_enough(self):
-        assert promise(self.table()).queries == 10
+        assert fit_odds(self.table()).queries == 10
 
     @pytest.mark.parametrize("change", [{"queries": 3}, {"relevant": True}, {"relevant": False}])
     def test_too_few_queries_or_one_class_only(self, change):
-        assert promise(self.table(**change)) is None
+        assert fit_odds(self.table(**change)) is None
 
     def test_pictures_that_another_ranking_chose(self):
         judged = clicked(*drawn(np.random.default_rng(0), 10))
-        borrowed = Judged(judged.scores, judged.relevant, judged.query, judged.weight, rest=judged.rest, borrowed=True)
-        assert promise(judged) is not None and promise(borrowed) is None
+        borrowed = Judged(
+            judged.scores, judged.relevant, judged.query, judged.weight, unjudged=judged.unjudged, borrowed=True
+        )
+        assert fit_odds(judged) is not None and fit_odds(borrowed) is None
 
     def test_outside_of_what_was_judged(self):
         values = np.random.default_rng(0).normal(0, 1, 101)
-        odds = Promise((0, 1, 0, 0, -9), 0.01 * np.eye(5), 2, 4, 20).of(values)
+        odds = OddsModel((0, 1, 0, 0, -9), 0.01 * np.eye(5), 2, 4, 20).for_query(values)
         centre = np.median(values)
         spread = 1.4826 * np.median(np.abs(values - centre))
         # at a standing of 3 the logit is 0 with a deviation of 0.1, times Student's 2.093
@@ -51,18 +53,18 @@ class TestSilence:
             (0.5, 1 / (1 + np.exp(0.2093)), 1 / (1 + np.exp(-0.2093))), abs=1e-3
         )
         assert odds(centre + 1.9 * spread) is None and odds(centre + 4.1 * spread) is None
-        assert Promise((0,) * 5, np.eye(5), 0, 4, 20).of(np.ones(5))(1.0) is None  # equal scores stand nowhere
+        assert OddsModel((0,) * 5, np.eye(5), 0, 4, 20).for_query(np.ones(5))(1.0) is None  # equal scores stand nowhere
 
 
 def test_what_is_promised_is_found_on_other_queries():
     random = np.random.default_rng(1)
-    said = promise(clicked(*drawn(random, 40)))
+    said = fit_odds(clicked(*drawn(random, 40)))
     scores, truth = drawn(random, 400)
     told = [
         (odds.share, right)
         for of, relevant in zip(scores, truth, strict=True)
         for at in np.argsort(-of)[:5]
-        for odds, right in [(said.of(of)(of[at]), relevant[at])]
+        for odds, right in [(said.for_query(of)(of[at]), relevant[at])]
         if odds
     ]
     promised, found = np.array(told).T

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cliplib.calibrate.relevance import Relevance, Rest, _inverse, chances, standings
+from cliplib.calibrate.relevance import RelevanceModel, Unjudged, _inverse, chances, relevance_features
 from cliplib.calibrate.rules import Judged
 from cliplib.calibrate.sampling import sample
 
@@ -44,14 +44,14 @@ class TestInverse:
 class TestStandings:
     def test_a_shift_of_all_scores_of_a_query_changes_nothing(self):
         scores = np.random.default_rng(0).random(50)
-        both = standings(np.concatenate([scores, scores + 0.3]), np.repeat([0, 1], 50), np.ones(100))
+        both = relevance_features(np.concatenate([scores, scores + 0.3]), np.repeat([0, 1], 50), np.ones(100))
         assert both[:50].ravel() == pytest.approx(both[50:].ravel())
 
     def test_a_row_that_stands_for_many_counts_as_many(self):
         scores, count = np.array([0.0, 1.0, 2.0, 5.0]), np.array([1, 1, 2, 3.0])
         several = np.repeat(scores, count.astype(int))
-        alone = standings(scores, np.zeros(4, int), count)
-        again = standings(several, np.zeros(7, int), np.ones(7))
+        alone = relevance_features(scores, np.zeros(4, int), count)
+        again = relevance_features(several, np.zeros(7, int), np.ones(7))
         assert alone[:, 0] == pytest.approx(again[[0, 1, 2, 4], 0])
         assert np.exp(alone[:, 1]) == pytest.approx([7, 6, 4.5, 2])  # the middle rank of each
 
@@ -59,23 +59,23 @@ class TestStandings:
 class TestRest:
     def test_many_pictures_are_few_rows_of_the_same_number_and_mean(self):
         scores = np.random.default_rng(0).random(5000)
-        rest = Rest.of(np.append(scores, np.nan), 3)
+        rest = Unjudged.of(np.append(scores, np.nan), 3)
         assert len(rest.scores) < 200 and rest.count.sum() == 5000 and set(rest.query) == {3}
         assert (rest.scores * rest.count).sum() == pytest.approx(scores.sum())
         assert rest.scores[:20].tolist() == sorted(scores, reverse=True)[:20]
 
     def test_few_stay_as_they_are(self):
-        assert Rest.of(np.array([0.1, 0.3]), 0).scores.tolist() == [0.3, 0.1]
-        assert len(Rest.of(np.empty(0), 0).scores) == 0
+        assert Unjudged.of(np.array([0.1, 0.3]), 0).scores.tolist() == [0.3, 0.1]
+        assert len(Unjudged.of(np.empty(0), 0).scores) == 0
 
 
 class TestModel:
     def test_the_gradient_is_that_of_the_likelihood(self):
-        from cliplib.calibrate.relevance import _features, _Likelihood
+        from cliplib.calibrate.relevance import _design_matrix, _Likelihood
 
         random = np.random.default_rng(0)
         likelihood = _Likelihood(
-            _features(random.normal(2, 1, (40, 2))),
+            _design_matrix(random.normal(2, 1, (40, 2))),
             random.random(40) < 0.4,
             np.repeat([0, 1, 2, 3], 10),
             random.random(40),
@@ -88,16 +88,16 @@ class TestModel:
         random = np.random.default_rng(1)
         theta = np.array([-0.5, 2.0, 0.1, 0.6, np.log(0.8)])
         query = np.repeat(np.arange(200), 30)
-        standing = random.normal([2.5, 2.0], 1, (len(query), 2))
+        features = random.normal([2.5, 2.0], 1, (len(query), 2))
         logits = (
             theta[0]
-            + theta[1] * (x := standing[:, 0] - 3)
+            + theta[1] * (x := features[:, 0] - 3)
             + theta[2] * x**2
-            - theta[3] * standing[:, 1]
+            - theta[3] * features[:, 1]
             + random.normal(0, 0.8, 200)[query]
         )
         relevant = random.random(len(query)) < 1 / (1 + np.exp(-logits))
-        found = Relevance.fit(standing, relevant, query, np.ones(len(query)))
+        found = RelevanceModel.fit(features, relevant, query, np.ones(len(query)))
         assert found.theta == pytest.approx(theta, abs=0.25)
         assert chances(found.theta, np.array([[3.0, 1.0]])).shape == (11, 1)
 
@@ -130,8 +130,10 @@ class TestEstimates:
     def test_pictures_that_were_added_later_change_no_weight(self):
         scores, truth = drawn(np.random.default_rng(4), 10)
         judged = clicked(scores, truth)
-        grown = Rest.joined([judged.rest, Rest(np.full(10, 0.9), np.arange(10), np.ones(10))])  # all at rank 1
-        later = Judged(judged.scores, judged.relevant, judged.query, judged.weight, rest=grown)
+        grown = Unjudged.joined(
+            [judged.unjudged, Unjudged(np.full(10, 0.9), np.arange(10), np.ones(10))]
+        )  # all at rank 1
+        later = Judged(judged.scores, judged.relevant, judged.query, judged.weight, unjudged=grown)
         assert (later.weight == judged.weight).all() and later.weight[0] == 1
         change = later.rates(np.array([0.26])) - judged.rates(np.array([0.26]))
         assert np.abs(change[:, 0, 1]).max() < 0.35  # one more picture is right or not; no weight of 77 comes of it
@@ -147,7 +149,7 @@ class TestEstimates:
             own = Judged.of_samples(first, samples, answers)
             pooled = Judged.of_samples(second, samples, answers)
             pooled = Judged(
-                pooled.scores, pooled.relevant, pooled.query, pooled.weight, rest=pooled.rest, borrowed=True
+                pooled.scores, pooled.relevant, pooled.query, pooled.weight, unjudged=pooled.unjudged, borrowed=True
             )
             for name, judged, scores in (("first", own, first), ("second", pooled, second)):
                 every = Judged(np.concatenate(scores), np.concatenate(truth), np.repeat(np.arange(20), 400))

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from cliplib.calibrate import rules
-from cliplib.calibrate.relevance import Rest
+from cliplib.calibrate.relevance import Unjudged
 from cliplib.calibrate.rules import RULES, Judged, counts, rates
 from cliplib.errors import JudgementError
 
@@ -109,7 +109,7 @@ class TestRulesByHand:
 
     def test_every_rule_names_its_source(self):
         assert all(rule.source and rule.meaning for rule in RULES.values())
-        assert list(RULES)[:3] == list(rules.IN_FRONT) == ["paper", "best F1", "noise floor"]
+        assert list(RULES)[:3] == list(rules.MAIN_RULES) == ["paper", "best F1", "noise floor"]
 
 
 class TestOneClass:
@@ -172,12 +172,12 @@ class TestSampled:
     """Of three queries some pictures were judged; the rest is known by its scores."""
 
     def sampled(self):
-        rest = Rest(
+        rest = Unjudged(
             np.array([0.12, 0.11, 0.05, 0.12, 0.10, 0.04, 0.10, 0.08]),
             np.array([0] * 3 + [1] * 3 + [2] * 2),
             np.ones(8),
         )
-        return table(weight=[1, 1, 2, 2] + [1] * 5, rest=rest)
+        return table(weight=[1, 1, 2, 2] + [1] * 5, unjudged=rest)
 
     @pytest.mark.parametrize("name", ["paper", "largest gap"])
     def test_rules_that_the_choice_of_pictures_decides_refuse(self, name):
@@ -185,7 +185,7 @@ class TestSampled:
             RULES[name].fit(self.sampled())
 
     def test_the_others_can_be_fitted_and_cut_where_they_would_if_all_were_judged(self):
-        # the unjudged ones score far below: nothing is to be expected of them, so little moves
+        # the unjudged ones score far below: nothing is to be expected of them, so little influence
         judged = self.sampled()
         assert rules.best_f1(judged) == pytest.approx(0.325)
         assert rules.youden(judged) == pytest.approx(0.325)

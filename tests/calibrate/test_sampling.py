@@ -3,27 +3,27 @@
 import numpy as np
 import pytest
 
-from cliplib.calibrate.sampling import inclusion, sample
+from cliplib.calibrate.sampling import inclusion_probabilities, sample
 from cliplib.errors import JudgementError
 
 
 class TestInclusion:
     def test_by_hand(self):
         # below the best one, two of ranks 2 to 5 with shares as 1/2 : 1/3 : 1/4 : 1/5, 2 / (77/60) times each
-        assert inclusion(5, top=1, below=2) == pytest.approx([1, 60 / 77, 40 / 77, 30 / 77, 24 / 77])
+        assert inclusion_probabilities(5, top=1, below=2) == pytest.approx([1, 60 / 77, 40 / 77, 30 / 77, 24 / 77])
 
     @pytest.mark.parametrize(("n", "top", "below"), [(1000, 3, 12), (1000, 0, 15), (30, 5, 20), (16, 3, 12)])
     def test_it_adds_up_to_the_clicks_and_falls_with_the_rank(self, n, top, below):
-        probability = inclusion(n, top, below)
+        probability = inclusion_probabilities(n, top, below)
         assert probability.sum() == pytest.approx(top + below) and (np.diff(probability) <= 1e-12).all()
         assert (probability[:top] == 1).all() and (probability > 0).all() and (probability <= 1).all()
 
     def test_few_pictures_are_all_judged(self):
-        assert inclusion(5, 3, 12).tolist() == [1] * 5
+        assert inclusion_probabilities(5, 3, 12).tolist() == [1] * 5
 
     def test_numbers_under_0_are_refused(self):
         with pytest.raises(JudgementError, match="top is -1 and below 3"):
-            inclusion(9, -1, 3)
+            inclusion_probabilities(9, -1, 3)
 
 
 class TestSample:
@@ -46,7 +46,7 @@ class TestSample:
             picked = sample(values, top=2, below=6, seed=seed)
             assert len(picked) == 8
             drawn[picked.rows] += 1
-        assert drawn / 2000 == pytest.approx(inclusion(60, 2, 6), abs=0.04)
+        assert drawn / 2000 == pytest.approx(inclusion_probabilities(60, 2, 6), abs=0.04)
 
     def test_weights_make_the_count_of_a_sample_that_of_all(self):
         # Horvitz and Thompson: over many samples the weighted count of relevant pictures is right on average

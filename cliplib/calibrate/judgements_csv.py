@@ -40,7 +40,7 @@ def read(file: str | Path | pd.DataFrame) -> tuple[str, list[dict]]:
 
     JudgementError when it is no CSV in UTF-8, or lacks the columns of judgements.
     """
-    if hasattr(file, "to_dict"):
+    if not isinstance(file, str | Path):
         name, records, columns = "the table", file.to_dict("records"), list(file.columns)
     else:
         name = Path(file).name
@@ -49,7 +49,7 @@ def read(file: str | Path | pd.DataFrame) -> tuple[str, list[dict]]:
                 heading = lines.readline()
                 lines.seek(0)
                 reader = csv.DictReader(lines, delimiter=max(";,\t", key=heading.count))
-                records, columns = [_unguarded(record) for record in reader], reader.fieldnames or []
+                records, columns = [_unguarded(record) for record in reader], list(reader.fieldnames or [])
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise JudgementError(
                 f"{file} cannot be read as a CSV file in UTF-8: {error}. In a spreadsheet, save it as 'CSV UTF-8'"
