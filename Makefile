@@ -55,40 +55,40 @@ app:  ## search in the browser; FOLDER=~/Pictures for your own photos, MODEL=ViT
 
 page:  ## measure the search page in a browser: speed, memory, accessibility; write build/page.json
 	@$(PYTHON) .ci/setup.py lab test
-	@PYTHONPATH=. $(BIN)/python tests/benchmarks/page.py
+	@$(BIN)/python -m tests.benchmarks.page
 
 screens:  ## photograph the notebooks and the app in a real browser, write build/screens/
 	@$(PYTHON) .ci/setup.py lab test
-	@PYTHONPATH=. $(BIN)/python tests/screens.py
+	@$(BIN)/python -m tests.harness.screens
 
 evaluate: setup  ## measure the tiny model, write build/evaluate.json
-	@$(BIN)/python data/evaluate.py
+	@$(BIN)/python -m data.evaluation.evaluate
 
 videos: setup  ## measure moments on drawn films with known events, write build/videos.json
-	@$(BIN)/python tests/benchmarks/videos.py
+	@$(BIN)/python -m tests.benchmarks.videos
 
 thresholds: setup  ## compare the threshold rules on the drawn world, write build/thresholds.json
-	@$(BIN)/python data/thresholds.py
+	@$(BIN)/python -m data.thresholds.experiments
 
 realclip: setup  ## measure the match on recordings of the real CLIP, where they are, write build/realclip.json
-	@$(BIN)/python data/realclip.py
+	@$(BIN)/python -m data.match.realclip
 
 bench:  ## measure speed beside bare operations, open_clip and the paper's way, write build/bench/
 	@$(PYTHON) .ci/setup.py open_clip
-	@$(BIN)/python tests/benchmarks/cached_search.py
-	@$(BIN)/python tests/benchmarks/bench.py $(BENCH)
-	@$(BIN)/python tests/benchmarks/boxes.py
+	@$(BIN)/python -m tests.benchmarks.cached_search
+	@$(BIN)/python -m tests.benchmarks.bench $(BENCH)
+	@$(BIN)/python -m tests.benchmarks.boxes
 
 encoders:  ## every family of models with random weights against its own package; write build/encoders.json
 	@$(PYTHON) .ci/setup.py open_clip test
-	@PYTHONPATH=. $(BIN)/python tests/encoders.py $(FAMILIES)
+	@$(BIN)/python -m tests.harness.encoders $(FAMILIES)
 
 torture:  ## kill, starve, damage and race the index on purpose, write build/torture.json
 	@$(PYTHON) .ci/setup.py test
-	@PYTHONPATH=. $(BIN)/python tests/torture.py
+	@$(BIN)/python -m tests.harness.torture
 
 phone: setup  ## a drawn Takeout, a slow mount, a class of thirty; write build/phone.json
-	@PYTHONPATH=. $(BIN)/python tests/phone.py
+	@$(BIN)/python -m tests.harness.phone
 
 clean:  ## remove everything made here: .venv, build and caches
 	rm -rf .venv .venv-colab .venv-lowest build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

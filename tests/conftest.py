@@ -43,7 +43,7 @@ def media() -> Path:
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> Path:
     """A checkpoint of a small CLIP with random weights."""
-    from tests.libraries import save_random_clip
+    from tests.harness.libraries import save_random_clip
 
     return save_random_clip(tmp_path_factory.mktemp("weights") / "random.safetensors")
 

@@ -9,11 +9,11 @@ import torch
 from cliplib import Library, ModelError
 from cliplib.__main__ import main
 from cliplib.errors import CacheError, LibraryError
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.harness.libraries import draw_picture, draw_video, save_random_clip
 
 pytest.importorskip("open_clip")
 pytest.importorskip("transformers")
-families = pytest.importorskip("tests.families")
+families = pytest.importorskip("tests.harness.families")
 
 BANK = ("a dog", "a cat", "the sea", "a street at night")  # towers of real widths would encode 1,486 for a minute
 

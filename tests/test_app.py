@@ -8,8 +8,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests import servers
-from tests.libraries import draw_picture
+from tests.harness import servers
+from tests.harness.libraries import draw_picture
 
 pytestmark = pytest.mark.slow
 START_S = 15

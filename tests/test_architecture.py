@@ -1,6 +1,9 @@
 """The house rules: which module may import which, and what importing the package costs."""
 
 import ast
+import importlib.util
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -137,3 +140,33 @@ def test_importing_cliplib_loads_nothing_heavy():
     code = f"import sys, cliplib; print(*[name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
     assert done.stdout.split() == []
+
+
+def imported_at(root):
+    """Every absolute import of tests, data and notebooks below a folder: (file, dotted module)."""
+    files = [path for folder in ("tests", "data") for path in (root / folder).rglob("*.py")]
+    sources = [(path, path.read_text(encoding="utf-8")) for path in files]
+    for path in (root / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        sources += [(path, re.sub(r"^( *)[!%].*", r"\1pass", source, flags=re.M)) for source in code]
+    for path, source in sources:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                yield path, node.module
+
+
+def test_tests_data_and_notebooks_import_modules_that_are_there():
+    """Late imports too, which no collection of tests would notice; a script may import its neighbours."""
+    root, lost = PACKAGE.parent, []
+    for path, module in imported_at(root):
+        if module.split(".")[0] in ("cliplib", "data", "tests"):
+            place = root / module.replace(".", "/")
+            found = place.with_suffix(".py").is_file() or place.is_dir()
+        else:
+            found = (path.parent / f"{module}.py").is_file() or importlib.util.find_spec(module.split(".")[0])
+        if not found:
+            lost.append(f"{path.relative_to(root)} imports {module}")
+    assert lost == []

@@ -9,7 +9,7 @@ import pytest
 
 import cliplib
 from cliplib.errors import CacheError, CliplibError, LibraryError, ModelError, QueryError
-from tests.libraries import draw_picture, draw_video, picture
+from tests.harness.libraries import draw_picture, draw_video, picture
 
 
 @pytest.fixture(scope="module")

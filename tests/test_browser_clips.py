@@ -8,7 +8,7 @@ import pytest
 from cliplib.media.clip import write_clip
 from cliplib.media.video import open_video
 from cliplib.search.footage import PREVIEW
-from tests import servers
+from tests.harness import servers
 from tests.media.test_video import REAL
 
 pytest.importorskip("playwright.sync_api")

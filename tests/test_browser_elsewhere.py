@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from tests import servers
-from tests.pages import WIDE, World, expect, loaded, serving, small_library
+from tests.harness import servers
+from tests.harness.pages import WIDE, World, expect, loaded, serving, small_library
 
 pytest.importorskip("anywidget")
 pytest.importorskip("jupyterlab")

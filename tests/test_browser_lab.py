@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 import cliplib
-from tests import axe, servers
+from tests.harness import axe, servers
 
 expect = pytest.importorskip("playwright.sync_api").expect
 pytest.importorskip("jupyterlab")

@@ -6,7 +6,7 @@ Needs Chromium (Debian: apt install chromium) and the extras `test` and `lab`; s
 import nbformat
 import pytest
 
-from tests import servers
+from tests.harness import servers
 
 expect = pytest.importorskip("playwright.sync_api").expect
 pytest.importorskip("jupyterlab")

@@ -9,9 +9,9 @@ import re
 import pytest
 
 import cliplib
-from tests import axe, servers
-from tests.libraries import draw_picture
-from tests.pages import HOSTILE, PHONE, WIDE, World, expect, loaded, originals, serving, small_library
+from tests.harness import axe, servers
+from tests.harness.libraries import draw_picture
+from tests.harness.pages import HOSTILE, PHONE, WIDE, World, expect, loaded, originals, serving, small_library
 
 pytest.importorskip("anywidget")
 pytest.importorskip("jupyterlab")

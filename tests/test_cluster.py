@@ -11,7 +11,7 @@ import pytest
 from cliplib import Library
 from cliplib.cache import rows
 from cliplib.errors import CacheError, LibraryError, QueryError
-from tests.libraries import draw_picture, draw_video
+from tests.harness.libraries import draw_picture, draw_video
 
 ray = pytest.importorskip("ray", reason="the cluster needs ray: pip install 'ray[data]'")
 pytest.importorskip("ray.data", reason="the cluster needs ray.data: pip install 'ray[data]'")

@@ -6,22 +6,19 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import captions
 import clip
-import drawing
-import figures
-import films
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
-import train_tiny
-import world
 from PIL import Image, ImageOps
-from sample_truth import queries, stretches
-from world import Query, Scene, Thing, is_true
 
 from cliplib.models.weights import TINY
+from data.evaluation import figures
+from data.sample_library.truth import queries, stretches
+from data.tiny import train
+from data.world import captions, drawing, films, scenes
+from data.world.scenes import Query, Scene, Thing, is_true
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 CAT = Thing("cat", "black", "small", "middle")
@@ -62,17 +59,17 @@ def test_truth_by_hand(query, scene, expected):
 
 def test_truth_matrix_agrees_with_is_true_pair_by_pair():
     rng = np.random.default_rng(1)
-    scenes = [world.random_scene(rng) for _ in range(40)]
+    drawn = [scenes.random_scene(rng) for _ in range(40)]
     writer = captions.Writer(rng)
-    queries = [write(scene)[1] for scene in scenes for write in (writer.whole, writer.partial, writer.short)]
-    expected = [[is_true(query, scene) for scene in scenes] for query in queries]
-    assert (world.truth_matrix(queries, scenes) == np.array(expected)).all()
+    queries = [write(scene)[1] for scene in drawn for write in (writer.whole, writer.partial, writer.short)]
+    expected = [[is_true(query, scene) for scene in drawn] for query in queries]
+    assert (scenes.truth_matrix(queries, drawn) == np.array(expected)).all()
 
 
 def test_every_caption_is_true_of_its_own_scene():
     rng = np.random.default_rng(2)
     writer = captions.Writer(rng)
-    for scene in [world.random_scene(rng) for _ in range(200)]:
+    for scene in [scenes.random_scene(rng) for _ in range(200)]:
         for write in (writer.whole, writer.partial, writer.short):
             text, query = write(scene)
             assert is_true(query, scene), (text, scene)
@@ -80,21 +77,21 @@ def test_every_caption_is_true_of_its_own_scene():
 
 def test_a_changed_scene_makes_the_whole_description_false():
     rng = np.random.default_rng(3)
-    for scene in [world.random_scene(rng) for _ in range(100)]:
-        assert not is_true(world.describe(scene), world.changed(scene, rng))
+    for scene in [scenes.random_scene(rng) for _ in range(100)]:
+        assert not is_true(scenes.describe(scene), scenes.changed(scene, rng))
 
 
 def test_training_scenes_never_have_a_held_out_combination():
     rng = np.random.default_rng(4)
-    assert not any(world.held_out(world.random_scene(rng)) for _ in range(500))
-    assert all(world.held_out(world.random_scene(rng, held_out_only=True)) for _ in range(50))
+    assert not any(scenes.held_out(scenes.random_scene(rng)) for _ in range(500))
+    assert all(scenes.held_out(scenes.random_scene(rng, held_out_only=True)) for _ in range(50))
 
 
 def test_holding_out_leaves_every_colour_of_every_kind_in_some_place():
-    for kind in world.KINDS:
-        for colour in world.COLOURS:
-            scenes = [Scene((Thing(kind, colour),), "", place, "sun") for place in world.PLACES]
-            assert not all(map(world.held_out, scenes))
+    for kind in scenes.KINDS:
+        for colour in scenes.COLOURS:
+            everywhere = [Scene((Thing(kind, colour),), "", place, "sun") for place in scenes.PLACES]
+            assert not all(map(scenes.held_out, everywhere))
 
 
 # words
@@ -211,8 +208,8 @@ def test_best_f1_threshold_by_hand():
 
 
 def test_unambiguous_captions_are_true_of_their_own_scene_only():
-    scenes, texts = figures.unambiguous_pairs(np.random.default_rng(0), 50, held_out_only=True)
-    assert len(scenes) == len(texts) == len(set(scenes)) == 50
+    drawn, texts = figures.unambiguous_pairs(np.random.default_rng(0), 50, held_out_only=True)
+    assert len(drawn) == len(texts) == len(set(drawn)) == 50
 
 
 # the sample library
@@ -264,7 +261,7 @@ def test_the_tiny_model_is_small_and_says_what_it_is():
 
 
 def test_the_tiny_model_loads_strictly_into_openai_clip():
-    model = train_tiny.build_model(train_tiny.Config())
+    model = train.build_model(train.Config())
     model.load_state_dict(safetensors.torch.load_file(TINY), strict=True)
     assert sum(parameter.numel() for parameter in model.parameters()) < 6e6
 
@@ -272,8 +269,8 @@ def test_the_tiny_model_loads_strictly_into_openai_clip():
 def test_training_tokens_equal_those_of_clip():
     rng = np.random.default_rng(5)
     writer = captions.Writer(rng)
-    texts = [writer.whole(world.random_scene(rng))[0] for _ in range(20)]
-    tokens, reference = train_tiny.Tokens()(texts), clip.tokenize(texts)
+    texts = [writer.whole(scenes.random_scene(rng))[0] for _ in range(20)]
+    tokens, reference = train.Tokens()(texts), clip.tokenize(texts)
     assert (reference[:, : tokens.shape[1]] == tokens).all()
     assert not reference[:, tokens.shape[1] :].any()
 
@@ -281,14 +278,14 @@ def test_training_tokens_equal_those_of_clip():
 def test_cutting_the_text_after_its_end_changes_nothing():
     texts = ["a red car", "a black cat on a red car at the beach in the snow"]
     with torch.no_grad():
-        model = train_tiny.build_model(train_tiny.Config()).eval()
+        model = train.build_model(train.Config()).eval()
         whole = torch.nn.functional.normalize(model.encode_text(clip.tokenize(texts)), dim=-1)
-        cut = train_tiny.encode_texts(model, train_tiny.Tokens()(texts))
+        cut = train.encode_texts(model, train.Tokens()(texts))
     assert torch.allclose(whole, cut, atol=1e-5)
 
 
 def test_the_loss_by_hand():
     # Two texts, one image, scale 2, cosines 1 and 0; only the first text is true. Text to image has one candidate: 0.
     texts, image = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0]])
-    loss = train_tiny.contrastive_loss(texts, image, torch.tensor([[True], [False]]), 2.0)
+    loss = train.contrastive_loss(texts, image, torch.tensor([[True], [False]]), 2.0)
     assert loss.item() == pytest.approx(np.log(1 + np.exp(-2)) / 2, abs=1e-6)

@@ -5,10 +5,10 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from downloads import Wanted, download
 
-from tests.libraries import draw_picture
-from tests.servers import Silent, answering
+from data.paper.downloads import Wanted, download
+from tests.harness.libraries import draw_picture
+from tests.harness.servers import Silent, answering
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from cliplib import drive
 from cliplib.cache import mounts
 from cliplib.errors import LibraryError
 from cliplib.media.files import find_media
-from tests import colab as stand_ins
+from tests.harness import colab as stand_ins
 
 colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
 

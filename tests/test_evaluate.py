@@ -1,7 +1,8 @@
 """The evaluation: how a video hit is judged, and that the shipped model reaches what is asked of it."""
 
-import evaluate
 import pytest
+
+from data.evaluation import evaluate
 
 TWO_EVENTS = "videos/a.mp4@2.0-5.0|videos/b.mp4@0.0-1.5"
 

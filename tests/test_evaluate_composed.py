@@ -1,46 +1,46 @@
 """The evaluation of composed queries: the truth of each form, the measure, and what the shipped model reaches."""
 
-import evaluate_composed as composed
 import numpy as np
 import pytest
-import world
 
 from cliplib import models
+from data.evaluation import composed
+from data.world import scenes
 
 
 @pytest.fixture(scope="module")
 def queries():
     rng = np.random.default_rng(0)
-    scenes = [world.random_scene(rng, held_out_only=True) for _ in range(600)]
+    drawn = [scenes.random_scene(rng, held_out_only=True) for _ in range(600)]
     pictures = [f"{number}.jpg" for number in range(600)]
-    return scenes, composed.composed_queries(rng, scenes, pictures, 30)
+    return drawn, composed.composed_queries(rng, drawn, pictures, 30)
 
 
 def of_form(queries, form):
-    scenes, made = queries
+    drawn, made = queries
     found = [one for one in made if one.form == form]
     assert len(found) == 10
-    return scenes, found
+    return drawn, found
 
 
 class TestTruth:
     def test_a_thing_less_a_place_is_the_thing_elsewhere(self, queries):
-        scenes, found = of_form(queries, "thing - place")
+        drawn, found = of_form(queries, "thing - place")
         for one in found:
             (thing, place), kind = (term.value for term in one.query.terms), one.plain.split()[-1]
             assert thing.endswith(kind) and one.query.terms[1].factor == -0.5
-            for scene, true in zip(scenes, one.true, strict=True):
+            for scene, true in zip(drawn, one.true, strict=True):
                 there = scene.place in place
                 assert true == (any(part.kind == kind for part in scene.things) and not there)
 
     def test_a_photo_plus_a_word_is_its_thing_in_that_weather(self, queries):
-        scenes, found = of_form(queries, "photo + word")
+        drawn, found = of_form(queries, "photo + word")
         for one in found:
-            photo = scenes[one.photo]
+            photo = drawn[one.photo]
             assert one.query.terms[0].value == f"{one.photo}.jpg" and not one.true[one.photo]
-            (weather,) = {scene.weather for scene, true in zip(scenes, one.true, strict=True) if true}
-            assert weather in world.WEATHERS and weather != photo.weather
-            hits = [scene for scene, true in zip(scenes, one.true, strict=True) if true]
+            (weather,) = {scene.weather for scene, true in zip(drawn, one.true, strict=True) if true}
+            assert weather in scenes.WEATHERS and weather != photo.weather
+            hits = [scene for scene, true in zip(drawn, one.true, strict=True) if true]
             assert len(hits) >= 5 and all(photo.things[0].kind in [t.kind for t in scene.things] for scene in hits)
 
 

@@ -14,7 +14,7 @@ from cliplib.cache.snapshot import Snapshot
 from cliplib.errors import CacheError, ModelError
 from cliplib.models.weights import load_weights
 from tests.cache.test_rows import make
-from tests.hostile import bombs
+from tests.harness.hostile import bombs
 
 ROWS = range(1, 41)
 MODEL = {"model_id": "0", "name": "toy", "dim": 8}

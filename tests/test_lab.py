@@ -13,7 +13,7 @@ from cliplib.calibrate import lab
 from cliplib.calibrate.sampling import sample
 from cliplib.errors import CacheError, JudgementError
 from cliplib.search.query import nonsense
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.harness.libraries import draw_picture, draw_video, save_random_clip
 
 TEXT = "text->image"
 

@@ -1,12 +1,12 @@
 """Training before a class: the exam is fair, the figure follows, and a stop by hand keeps the model."""
 
-import lesson
 import numpy as np
 import pytest
-import world
-from tiny_model import Config, build_model
 
 from cliplib import models
+from data.tiny import lesson
+from data.tiny.model import Config, build_model
+from data.world import scenes
 
 CONFIG = Config(steps=4, stop_at=3, scenes=64, batch=16, image_px=32, vision_layers=(1, 1, 1, 1), text_layers=1)
 
@@ -30,7 +30,7 @@ def test_every_scene_of_the_exam_has_a_combination_that_training_never_sees(monk
 
     def random_scene(rng, held_out_only):
         asked.append(held_out_only)
-        return world.random_scene(rng, held_out_only)
+        return scenes.random_scene(rng, held_out_only)
 
     monkeypatch.setattr(lesson.figures, "random_scene", random_scene)
     exam = lesson.Exam(CONFIG)

@@ -19,7 +19,7 @@ from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError, ModelError, QueryError
 from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.search import blocks
-from tests.libraries import draw_picture, five_photos_and_a_video, save_random_clip
+from tests.harness.libraries import draw_picture, five_photos_and_a_video, save_random_clip
 
 
 @pytest.fixture(scope="module")

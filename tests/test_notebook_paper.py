@@ -5,11 +5,11 @@ from urllib.parse import unquote
 
 import nbformat
 import pandas as pd
-import paper
 import pytest
 
-from tests.libraries import draw_picture, draw_video, save_random_clip
-from tests.servers import Silent, answering
+from data.paper import comparison
+from tests.harness.libraries import draw_picture, draw_video, save_random_clip
+from tests.harness.servers import Silent, answering
 
 DOG = "mixkit-dog-catches-a-frisbee-in-mid-air-1557-medium.mp4"
 # What the server does instead of sending the file, by the file's name without its suffix.
@@ -57,7 +57,7 @@ def test_the_table_is_complete_and_each_failure_is_named(suite, run, web, tmp_pa
     )
     outputs = run(content)
     redone = pd.read_csv(tmp_path / "paper" / "redone.csv", keep_default_na=False)
-    assert len(redone) == len(paper.printed_scores()) == 32
+    assert len(redone) == len(comparison.printed_scores()) == 32
     for name, what in FAILURES.items():
         notes = redone.loc[redone["file"].str.startswith(name), "note"]
         assert len(notes) and notes.str.contains(f"{STATES[what]}: ").all(), (name, list(notes))

@@ -2,17 +2,17 @@
 
 import math
 
-import paper
 import pytest
-from downloads import Outcome
 
 from cliplib import Library
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from data.paper import comparison
+from data.paper.downloads import Outcome
+from tests.harness.libraries import draw_picture, draw_video, save_random_clip
 
 
 @pytest.fixture(scope="module")
 def table():
-    return paper.printed_scores()
+    return comparison.printed_scores()
 
 
 class TestPrintedScores:
@@ -34,13 +34,13 @@ class TestPrintedScores:
 
 class TestWantedFiles:
     def test_each_file_once_under_the_first_name_it_may_have(self, table):
-        wanted = {one.name: one.addresses for one in paper.wanted_files(table)}
+        wanted = {one.name: one.addresses for one in comparison.wanted_files(table)}
         assert len(wanted) == 9 + 7 + 1 + 4  # found by text, by photo (one read two ways), a photo that asks, videos
         assert wanted["9zvw7In3vhA.jpg"][0] == "https://unsplash.com/photos/9zvw7In3vhA/download?force=true&w=1080"
         assert wanted["mixkit-recording-christmas-dinner-for-social-networks-42147-medium.mp4"]
 
     def test_names_that_cannot_be_ids_are_replaced_and_the_authors_own_have_no_address(self, table):
-        wanted = {one.name: one.addresses for one in paper.wanted_files(table)}
+        wanted = {one.name: one.addresses for one in comparison.wanted_files(table)}
         assert all("]" not in name and "(" not in name for name in wanted)
         assert wanted["IMG_5913.JPG"] == []
 
@@ -53,7 +53,7 @@ def test_compares_what_is_there_and_names_what_is_missing(table, tmp_path):
     draw_video(tmp_path / film, 3, seconds=4)
     library = Library(tmp_path, model=save_random_clip(tmp_path / "clip.safetensors"), activation="quickgelu")
     library.index(progress=False)
-    compared = paper.compare(table, library, [Outcome("IMG_5910.JPG", "nowhere", "no address is known for it")])
+    compared = comparison.compare(table, library, [Outcome("IMG_5910.JPG", "nowhere", "no address is known for it")])
     assert len(compared) == len(table)
     by_file = compared.set_index("file")
     sunflowers = library.score("a field of sunflowers at sunset").to_frame().set_index("path")["score"]

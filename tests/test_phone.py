@@ -1,6 +1,6 @@
 """A share of `make phone`: the figures that do not depend on the machine's speed."""
 
-from tests.phone import class_of_thirty, leaks, staging, takeout, without_originals
+from tests.harness.phone import class_of_thirty, leaks, staging, takeout, without_originals
 
 
 def test_a_drawn_takeout_as_folder_and_as_zips(tmp_path):

@@ -15,7 +15,7 @@ from cliplib.__main__ import main
 from cliplib.calibrate.cutoffs import Cutoffs
 from cliplib.media import content, kinds, photo
 from cliplib.search.results import Cutoff
-from tests.libraries import draw_picture, draw_video, save_random_clip
+from tests.harness.libraries import draw_picture, draw_video, save_random_clip
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

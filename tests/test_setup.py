@@ -9,7 +9,7 @@ import threading
 import pytest
 from packaging.requirements import Requirement
 
-from tests.servers import Silent, answering
+from tests.harness.servers import Silent, answering
 
 
 def load(monkeypatch, repo, name):

@@ -10,7 +10,7 @@ import pytest
 import cliplib
 from cliplib import places
 from cliplib.__main__ import main
-from tests.libraries import draw_picture
+from tests.harness.libraries import draw_picture
 
 
 @pytest.fixture

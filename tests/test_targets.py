@@ -85,23 +85,19 @@ def imports(file, repo, seen: set) -> set[str]:
         else:
             continue
         for name in names:
-            local = [folder / name.replace(".", "/") for folder in (repo, repo / "data", file.parent)]
+            local = [folder / name.replace(".", "/") for folder in (repo, file.parent)]
             local = [place for path in local for place in (path.with_suffix(".py"), path / "__init__.py")]
             here = [place for place in local if place.is_file()]
             found |= imports(here[0], repo, seen) if here else {name.split(".")[0]}
-    own = {
-        "cliplib",
-        "tests",
-        *(path.stem for folder in ("data", ".ci", "tests/benchmarks") for path in (repo / folder).glob("*.py")),
-    }
+    own = {"cliplib", "data", "tests", *(path.stem for path in (repo / ".ci").glob("*.py"))}
     return found - set(sys.stdlib_module_names) - own
 
 
 def missing(started: str, groups: set[str], repo) -> set[str]:
     """What a program needs that these groups do not bring."""
     there, of = distributions(frozenset(groups)), packages()
-    module = started.split(".")[0] if not started.endswith(".py") else ""
-    names = {module} - {"cliplib", ""} if module else imports(repo / started, repo, set())
+    file = repo / (started if started.endswith(".py") else started.replace(".", "/") + ".py")
+    names = imports(file, repo, set()) if file.is_file() else {started.split(".")[0]} - {"cliplib"}
     names = {"jupyterlab" if name == "jupyter" else name for name in names}
     return {name for name in names if not {plain(each) for each in of.get(name, [name])} & there}
 
@@ -109,12 +105,12 @@ def missing(started: str, groups: set[str], repo) -> set[str]:
 def test_the_makefile_is_read_whole(repo):
     found = targets((repo / "Makefile").read_text())
     assert {"setup", "demo", "test", "lint", "lab", "evaluate", "torture", "phone", "bench"} <= set(found)
-    assert found["torture"] == ({"test"}, ["tests/torture.py"]) and "ruff" in found["lint"][1]
+    assert found["torture"] == ({"test"}, ["tests.harness.torture"]) and "ruff" in found["lint"][1]
 
 
 def test_a_package_that_is_wanting_is_seen(repo):
-    assert "pytest" in missing("tests/torture.py", {"run"}, repo)
-    assert missing("tests/screens.py", {"run"}, repo) >= {"playwright"}
+    assert "pytest" in missing("tests.harness.torture", {"run"}, repo)
+    assert missing("tests.harness.screens", {"run"}, repo) >= {"playwright"}
 
 
 def test_each_target_installs_what_it_starts(repo):

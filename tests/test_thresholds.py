@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-import sample_truth
-import thresholds
-import thresholds_world
-from thresholds_plots import FIGURES
-from thresholds_simulation import cell, odds_error, population, simulated, study
-from world import is_true
 
 import cliplib
 from cliplib import models
 from cliplib.calibrate import lab
 from cliplib.calibrate.rules import RULES
+from data.sample_library import truth as sample_truth
+from data.thresholds import drawn as worlds
+from data.thresholds import experiments
+from data.thresholds.plots import FIGURES
+from data.thresholds.simulation import cell, odds_error, population, simulated, study
+from data.world.scenes import is_true
 
 SMALL = {"scenes": 60, "events": 20, "asking": 12}
 
@@ -27,61 +27,61 @@ def encoder():
 
 @pytest.fixture(scope="module")
 def drawn(encoder):
-    return thresholds_world.draw_library(encoder, 3, **SMALL)
+    return worlds.draw_library(encoder, 3, **SMALL)
 
 
 @pytest.fixture(scope="module")
 def judged(encoder, drawn):
-    return thresholds.tables(encoder, 3, drawn)[0]
+    return experiments.tables(encoder, 3, drawn)[0]
 
 
 @pytest.fixture(scope="module")
 def compared(judged):
     """Every rule in every mode, against defaults of 0.3."""
-    return thresholds.rules(judged, dict.fromkeys(thresholds.MODES, 0.3))
+    return experiments.rules(judged, dict.fromkeys(experiments.MODES, 0.3))
 
 
 @pytest.fixture(scope="module")
 def found(encoder, judged, drawn, compared):
-    """The results of all experiments by name, as `thresholds.measure` gives them; every default is 0.99999."""
-    shift = thresholds.shift(judged, {"picture": judged}, dict.fromkeys(thresholds.MODES, 0.99999))
+    """The results of all experiments by name, as `experiments.measure` gives them; every default is 0.99999."""
+    shift = experiments.shift(judged, {"picture": judged}, dict.fromkeys(experiments.MODES, 0.99999))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(thresholds, "GROWTH", (30, 60))
-        growth = thresholds.growth(encoder, drawn)
+        patch.setattr(experiments, "GROWTH", (30, 60))
+        growth = experiments.growth(encoder, drawn)
     return {
         "rules": compared,
-        "labelling": thresholds.labelling(judged),
+        "labelling": experiments.labelling(judged),
         "growth": growth,
         "shift": pd.concat([shift, shift.assign(style="grain")]),
-        "reliability": thresholds.reliability(judged),
+        "reliability": experiments.reliability(judged),
         **simulated_studies(),
         "recordings": pd.DataFrame(),
     }
 
 
 def simulated_studies():
-    """What `thresholds.simulate` gives, of few studies of few queries."""
-    intervals, promises = thresholds.simulate(studies=2, queries=(5, 10), odds_studies=2)
+    """What `experiments.simulate` gives, of few studies of few queries."""
+    intervals, promises = experiments.simulate(studies=2, queries=(5, 10), odds_studies=2)
     return {"intervals": intervals, "promises": promises}
 
 
 class TestWorld:
     def test_the_same_seed_draws_the_same_library(self, encoder, drawn):
-        again = thresholds_world.draw_library(encoder, 3, **SMALL)
+        again = worlds.draw_library(encoder, 3, **SMALL)
         assert again.hash == drawn.hash and np.array_equal(again.photos, drawn.photos)
-        other = thresholds_world.draw_library(encoder, 3, **SMALL, style="pastel")
+        other = worlds.draw_library(encoder, 3, **SMALL, style="pastel")
         assert other.hash != drawn.hash and other.scenes == drawn.scenes
 
     def test_half_of_the_queries_are_short_and_each_is_true_of_a_scene(self, drawn):
-        texts, queries = thresholds_world.text_queries(1, drawn.scenes, 20)
+        texts, queries = worlds.text_queries(1, drawn.scenes, 20)
         assert len(set(texts)) == 20
         assert all(any(is_true(query, scene) for scene in drawn.scenes) for query in queries)
         assert max(len(text.split()) for text in texts[:10]) <= 3 < np.mean([len(text.split()) for text in texts[10:]])
-        assert not set(texts) & set(thresholds_world.text_queries(1, drawn.scenes, 10, taken=texts)[0])
+        assert not set(texts) & set(worlds.text_queries(1, drawn.scenes, 10, taken=texts)[0])
 
     def test_judgements_are_the_renderers_truth(self, encoder, drawn):
-        table, texts = thresholds_world.text_table(encoder, 1, drawn.scenes, drawn.photos)
-        queries = dict(zip(*thresholds_world.text_queries(1, drawn.scenes), strict=True))
+        table, texts = worlds.text_table(encoder, 1, drawn.scenes, drawn.photos)
+        queries = dict(zip(*worlds.text_queries(1, drawn.scenes), strict=True))
         n = len(drawn.scenes)
         for at in np.random.default_rng(0).integers(0, len(table), 50):
             query, scene = queries[texts[at // n]], drawn.scenes[at % n]
@@ -90,16 +90,16 @@ class TestWorld:
             assert table.scores[at] == pytest.approx(float(expected), abs=1e-6)
 
     def test_a_picture_finds_its_redrawing_and_copies_not_its_look_alike(self, encoder, drawn):
-        table = thresholds_world.image_table(encoder, 3, drawn)
+        table = worlds.image_table(encoder, 3, drawn)
         relevant = table.relevant.reshape(SMALL["asking"], len(drawn.scenes))
-        assert (relevant.sum(1) >= 1 + thresholds_world.NEAR_DUPLICATES).all()
-        assert not relevant[0, SMALL["scenes"] + 1 + thresholds_world.NEAR_DUPLICATES]
+        assert (relevant.sum(1) >= 1 + worlds.NEAR_DUPLICATES).all()
+        assert not relevant[0, SMALL["scenes"] + 1 + worlds.NEAR_DUPLICATES]
 
 
 class TestExperiments:
     def test_each_table_can_be_drawn_and_repeats(self, judged, compared, tmp_path):
-        assert set(compared["mode"]) == set(thresholds.MODES) and set(compared["rule"]) >= set(RULES)
-        again = thresholds.rules(judged, dict.fromkeys(thresholds.MODES, 0.3))
+        assert set(compared["mode"]) == set(experiments.MODES) and set(compared["rule"]) >= set(RULES)
+        again = experiments.rules(judged, dict.fromkeys(experiments.MODES, 0.3))
         files = [
             lab.export(tmp_path / name, "rules", part, {"seed": 3}, FIGURES["rules"](part)).with_suffix(ending)
             for name, part in (("one", compared), ("two", again))
@@ -108,15 +108,15 @@ class TestExperiments:
         assert files[0].read_bytes() == files[2].read_bytes() and files[1].read_bytes() == files[3].read_bytes()
 
     def test_the_sentence_names_the_best_rule(self, judged, compared):
-        said = thresholds.winners(judged, compared)
+        said = experiments.winners(judged, compared)
         for mode, of_mode in compared[compared["rule"].isin(RULES)].groupby("mode"):
             best = of_mode.loc[of_mode["f1"].idxmax()]
             assert f"{mode} {best['rule']} with F1 {best['f1']:.2f}" in said
 
     def test_thresholds_json_has_the_keys_that_are_asked(self, found, tmp_path, monkeypatch):
-        monkeypatch.setattr(thresholds, "REPO", tmp_path)
+        monkeypatch.setattr(experiments, "REPO", tmp_path)
         (tmp_path / "build").mkdir()
-        thresholds.write_json(found)
+        experiments.write_json(found)
         every = json.loads((tmp_path / "build" / "thresholds.json").read_text())
         rows, studies = [row for row in every if "mode" in row], [row for row in every if "design" in row]
         assert {(row["design"], row["queries"]) for row in studies} == {
@@ -126,15 +126,15 @@ class TestExperiments:
         assert all({"coverage_f1", "coverage_recall", "bias_f1", "width_f1", "untold"} <= set(row) for row in told)
         assert [row["design"] for row in studies if "odds_calibration_error" in row] == ["clicked"]
         assert set(rows[0]) == {"mode", "rule", "precision", "recall", "f1", "f1_low", "f1_high"}
-        assert {(row["mode"], row["rule"]) for row in rows} >= {(mode, "best F1") for mode in thresholds.MODES}
+        assert {(row["mode"], row["rule"]) for row in rows} >= {(mode, "best F1") for mode in experiments.MODES}
 
     def test_shift_counts_wins_over_the_default(self, found):
         frame = found["shift"]
         best = frame[(frame["rule"] == "best F1") & (frame["mode"] == "text->image")].iloc[0]
-        assert best["wins"] == thresholds.DRAWS and best["difference_low"] > 0
-        summary = thresholds.carried_over(frame).set_index("rule")
+        assert best["wins"] == experiments.DRAWS and best["difference_low"] > 0
+        summary = experiments.carried_over(frame).set_index("rule")
         assert summary.loc["best F1", "same_won"] == summary.loc["best F1", "shifted_won"] >= 1
-        said = thresholds.plainly(summary.reset_index().assign(same_f1=0.9, same_labelled_there=0.92, shifted_f1=0.5))
+        said = experiments.plainly(summary.reset_index().assign(same_f1=0.9, same_labelled_there=0.92, shifted_f1=0.5))
         assert "fitted before 0.90, fitted there 0.92: it carries over" in said and "it does not carry over" in said
 
     def test_growth_and_reliability(self, found):
@@ -147,10 +147,10 @@ class TestExperiments:
         assert all(FIGURES[name](found[name]).axes for name in FIGURES)
 
     def test_the_report_has_every_table(self, judged, found, capsys):
-        thresholds.report(judged, found)
+        experiments.report(judged, found)
         said = capsys.readouterr().out
-        assert thresholds.winners(judged, found["rules"]) in said
-        assert all(f"{mode}: 60 held-out queries" in said for mode in thresholds.MODES)
+        assert experiments.winners(judged, found["rules"]) in said
+        assert all(f"{mode}: 60 held-out queries" in said for mode in experiments.MODES)
         assert all(
             column in said
             for column in ("f1_old_cutoff", "labelled_there", "shifted_won", "promised", "coverage_recall")

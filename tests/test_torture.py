@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tests import torture_files
-from tests.torture import torture
+from tests.harness import torture_files
+from tests.harness.torture import torture
 
 SAYS = "import json, time; print(json.dumps([7, 'odd']), flush=True); "
 GETS_ON = "[time.sleep(0.2) or sum(range(10**6)) for _ in range(6)]; print(json.dumps([7, 'odd', 1]), flush=True)"

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from cliplib.cache import manifest, mounts
-from tests.torture_mount import mount_that_forgets
+from tests.harness.torture_mount import mount_that_forgets
 
 
 def drives(folder, first):

@@ -26,7 +26,7 @@ from .preprocessing import Preprocessing
 
 ACTIVATIONS = ("quickgelu", "gelu")
 LOCAL = "local-dir:"
-TINY = Path(__file__).with_name("tiny-clip.safetensors")  # made by data/train_tiny.py
+TINY = Path(__file__).with_name("tiny-clip.safetensors")  # made by data/tiny/train.py
 HUB_REPOS = {  # the same weights under the same parameter names, as listed in open_clip's pretrained.py
     "RN50": "timm/resnet50_clip.openai",
     "RN101": "timm/resnet101_clip.openai",

@@ -1,7 +1,7 @@
 """How fast cliplib is beside the bare operations, another library and the paper's way; all in one run.
 
     make bench                                        everything, fifteen minutes on two cores
-    .venv/bin/python tests/benchmarks/bench.py --quick     smaller sizes, two minutes: to see that it works
+    .venv/bin/python -m tests.benchmarks.bench --quick     smaller sizes, two minutes: to see that it works
 
 Prints a table; writes build/bench/bench.json (the figures), bench.md (the table) and growth.png (time and memory by
 size). On a machine with a GPU the same command measures the limit on it, and its share. Ratios hold for this machine.
@@ -14,14 +14,11 @@ import platform
 import tempfile
 from pathlib import Path
 
-import first_pass
-import indexing
 import pillow_heif
-import scale
-import start
 import torch
-import video_pass
-from material import OUT, draw_photo, photos, random_vit
+
+from tests.benchmarks import first_pass, indexing, scale, start, video_pass
+from tests.benchmarks.material import OUT, draw_photo, photos, random_vit
 
 FULL = {
     "photos": 320,

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pillow_heif
-from material import draw_photo, drawn
 
 from cliplib import Library
 from cliplib.cache.rows import matrix
 from cliplib.index.pipeline import Reader
+from tests.benchmarks.material import draw_photo, drawn
 
 SIZE, TILE, THUMBNAIL = (4032, 3024), 512, 320
 COPIES = 4  # files of each picture, of different lengths: encoding HEICs takes longer than measuring

@@ -1,7 +1,7 @@
 """What one GPU does, in under eight minutes: photos a second, batch sizes, out of memory, texts, ten million rows.
 
-    .venv/bin/python tests/benchmarks/gpu.py              on the GPU that PyTorch sees
-    .venv/bin/python tests/benchmarks/gpu.py --tiny       small, also on a CPU: to see that it works
+    .venv/bin/python -m tests.benchmarks.gpu              on the GPU that PyTorch sees
+    .venv/bin/python -m tests.benchmarks.gpu --tiny       small, also on a CPU: to see that it works
 
 Random weights of ViT-B/32's shapes, in fp16. Prints each figure as soon as it is known; writes build/bench/gpu.json.
 Every step has a limit of its own, and what a step raises is printed and costs that step alone.
@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from indexing import _index
-from material import OUT, photos, random_vit, unit_rows
 
 from cliplib import models
+from tests.benchmarks.indexing import _index
+from tests.benchmarks.material import OUT, photos, random_vit, unit_rows
 
 FULL = {"photos": 2000, "batches": (32, 64, 128, 256, 512, 1024), "repeats": 20, "rows": 10_000_000, "texts": 200}
 TINY = {"photos": 8, "batches": (2, 4), "repeats": 1, "rows": 20_000, "texts": 3}

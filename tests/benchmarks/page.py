@@ -21,8 +21,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import cliplib
-from tests import axe, servers
 from tests.benchmarks.boxes import PLACES, THINGS, large_library
+from tests.harness import axe, servers
 
 QUERIES, VISITORS = 15, 5
 PHONE = {"width": 390, "height": 844}

@@ -1,7 +1,7 @@
 """Ten million rows, searched where they lie: beside bare reading of the same bytes, warm and cold; and its memory.
 
-    .venv/bin/python tests/benchmarks/rows10m.py                  half precision: 21 GB of disk, half an hour
-    .venv/bin/python tests/benchmarks/rows10m.py --rows 1000000   smaller, to see that it works
+    .venv/bin/python -m tests.benchmarks.rows10m                  half precision: 21 GB of disk, half an hour
+    .venv/bin/python -m tests.benchmarks.rows10m --rows 1000000   smaller, to see that it works
 
 The rows are random directions in parts of half a million, laid flat. Bandwidth is what plain reading into a buffer
 reaches, with as many threads. "Cold" is after the system was told to forget the files, which a virtual disk may heed
@@ -27,14 +27,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from material import OUT, unit_rows
-from scale import MODEL
 
 from cliplib.cache import flat, manifest
 from cliplib.cache import rows as rows_
 from cliplib.cache.durable import write_durably
 from cliplib.search import blocks
 from cliplib.search.results import Cutoff
+from tests.benchmarks.material import OUT, unit_rows
+from tests.benchmarks.scale import MODEL
 
 PART_ROWS, PIECE = 500_000, 2**24  # rows of a part; bytes that bare reading takes at once
 WANTED, STATES = 1.3, ("cold", "warm")
@@ -114,7 +114,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import rows10m
+from tests.benchmarks from tests.benchmarks import rows10m
 folder = Path(sys.argv[2])
 started = time.perf_counter()
 rows10m.ranges(folder)
@@ -170,7 +170,7 @@ def write(result: dict) -> None:
 
 def figures(folder: Path, rounds: int) -> dict:
     """The ways in turn, cold and warm: of each the best of so many rounds; the memory is that of a process alone."""
-    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(folder)]
+    command = [sys.executable, "-c", CHILD, str(Path(__file__).parents[2]), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     found = dict(zip(("peak_mb", "open_s"), map(float, done[-2:]), strict=True))
     ways = {"search": search, "read": partial(read_bare, mapped=False), "mapped": partial(read_bare, mapped=True)}

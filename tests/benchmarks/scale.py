@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from material import table, unit_rows
 
 from cliplib import models
 from cliplib.cache.store import Store
@@ -27,6 +26,7 @@ from cliplib.search.engine import SearchEngine
 from cliplib.search.mode import Mode
 from cliplib.search.ranking import cosines, top_k
 from cliplib.search.results import Cutoff
+from tests.benchmarks.material import table, unit_rows
 
 MODEL = {"model_id": "0" * 64, "name": "bench", "dim": 512, "preprocessing": "none", "precision": "fp32"}
 PARTS = 4

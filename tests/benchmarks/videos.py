@@ -23,17 +23,14 @@ import av
 import numpy as np
 from PIL import Image
 
-HOME = Path(__file__).resolve().parents[2]
-sys.path += [str(HOME), str(HOME / "data")]
-
-from captions import Writer
-from films import draw_frame, make_film, write_video
-from make_sample import variable_times
-from world import describe, random_scene, truth_matrix
-
 from cliplib import Library
 from cliplib.media.video import open_video
+from data.sample_library.make import variable_times
+from data.world.captions import Writer
+from data.world.films import draw_frame, make_film, write_video
+from data.world.scenes import describe, random_scene, truth_matrix
 
+HOME = Path(__file__).resolve().parents[2]
 NTSC, EVENTS, SEED, ROUNDS = Fraction(30000, 1001), 4, 12, 3
 FILMS = {
     "25.mp4": {"fps": Fraction(25)},
@@ -156,7 +153,8 @@ def measure_memory(folder) -> dict:
     films = folder / "long"
     films.mkdir()
     write_long(films / "long.mp4", LONG_S, LONG_FPS, SIDE)
-    done = subprocess.run([sys.executable, __file__, "--memory", films], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "tests.benchmarks.videos", "--memory", films]
+    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=True)
     figures = json.loads(done.stdout)
     print(
         f"indexing {LONG_S // 3600} hours: {figures['index_long_s']:.0f} s, {figures['sampling_extra_mb']:.0f} MB more"

@@ -14,8 +14,8 @@ from cliplib.cache import format, manifest, retention, rows, snapshot, staging
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError
 from cliplib.search import blocks
-from tests import format1
-from tests.libraries import draw_picture, draw_video
+from tests.harness import format1
+from tests.harness.libraries import draw_picture, draw_video
 
 NEW = ("place_from", "frame_s", "provisional")
 

@@ -14,7 +14,7 @@ from cliplib.errors import CacheError, LibraryError
 from cliplib.search import blocks
 from tests.cache.test_rows import make
 from tests.cache.test_store import MODEL, add, paths
-from tests.libraries import draw_picture, draw_video
+from tests.harness.libraries import draw_picture, draw_video
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from cliplib.display.html import report_html
 from cliplib.errors import CacheError
 from cliplib.index.report import Holdings, IndexReport
 from cliplib.index.update import update
-from tests import colab as stand_ins
-from tests.libraries import draw_picture
-from tests.torture import MODEL, StubEncoder
+from tests.harness import colab as stand_ins
+from tests.harness.libraries import draw_picture
+from tests.harness.torture import MODEL, StubEncoder
 
 colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
 

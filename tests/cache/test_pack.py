@@ -17,8 +17,8 @@ from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError
 from cliplib.media import reading, retry
 from cliplib.media.zips import OWN_MARK
-from tests.libraries import FileAround, draw_picture, draw_video, save_random_clip
-from tests.takeouts import picture, save_photo
+from tests.harness.libraries import FileAround, draw_picture, draw_video, save_random_clip
+from tests.harness.takeouts import picture, save_photo
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from cliplib.cache import snapshot
 from cliplib.cache.pack import Pack
 from cliplib.cache.reader import IndexReader
 from cliplib.search.engine import SearchEngine
-from tests.libraries import draw_picture, draw_video
+from tests.harness.libraries import draw_picture, draw_video
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 
 from cliplib.cache import manifest, mounts, retention
 from cliplib.cache.store import Store
-from tests import colab as stand_ins
 from tests.cache.test_store import MODEL, add, fill, paths
+from tests.harness import colab as stand_ins
 
 faults = stand_ins.faults  # a fixture
 

@@ -12,7 +12,7 @@ from cliplib.cache import rows, snapshot
 from cliplib.cache.snapshot import Snapshot
 from cliplib.errors import CacheError
 from tests.cache.test_rows import make
-from tests.hostile import code
+from tests.harness.hostile import code
 
 MODEL = {"model_id": "0123", "name": "toy", "dim": 8}
 

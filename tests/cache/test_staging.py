@@ -15,10 +15,10 @@ from cliplib.cache.staging import save_back, stage
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError, LibraryError
 from cliplib.media.files import find_media
-from tests import colab as stand_ins
 from tests.cache.test_mounts import index
-from tests.libraries import draw_picture
-from tests.torture import MODEL, keys, random_rows
+from tests.harness import colab as stand_ins
+from tests.harness.libraries import draw_picture
+from tests.harness.torture import MODEL, keys, random_rows
 
 colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
 

@@ -12,8 +12,8 @@ from cliplib.cache import manifest, retention, rows
 from cliplib.cache.store import Store, folder_name
 from cliplib.errors import CacheError
 from cliplib.media import retry
-from tests import colab as stand_ins
 from tests.cache.test_rows import make
+from tests.harness import colab as stand_ins
 
 faults = stand_ins.faults  # a fixture
 

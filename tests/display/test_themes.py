@@ -10,7 +10,7 @@ from cliplib.display.style import STYLE, THEME
 from cliplib.search.mode import Mode
 from cliplib.search.results import Hit, Hits
 from cliplib.widgets.notebook import HERE
-from tests import axe, servers
+from tests.harness import axe, servers
 
 pytest.importorskip("playwright.sync_api")
 pytestmark = servers.IN_CHROMIUM

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cliplib.errors import LibraryError
-from tests.libraries import five_photos_and_a_video
+from tests.harness.libraries import five_photos_and_a_video
 
 
 @pytest.fixture(scope="module")

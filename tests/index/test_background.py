@@ -8,7 +8,7 @@ import cliplib
 from cliplib import models
 from cliplib.errors import LibraryError, QueryError
 from cliplib.index import update as index
-from tests.libraries import draw_picture
+from tests.harness.libraries import draw_picture
 
 
 @pytest.fixture

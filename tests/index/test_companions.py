@@ -12,8 +12,8 @@ from cliplib.media.files import find_media
 from cliplib.media.metadata import facts
 from cliplib.media.screenshot import is_screenshot
 from cliplib.media.takeout import plain_path
-from tests.takeouts import HOME, apple_note, build, picture, save_clip, save_photo, sidecar_name, zipped
-from tests.torture import MODEL, StubEncoder
+from tests.harness.takeouts import HOME, apple_note, build, picture, save_clip, save_photo, sidecar_name, zipped
+from tests.harness.torture import MODEL, StubEncoder
 
 TAKEN = datetime(2019, 7, 14, 18, 30, 5)
 HERE = TAKEN.replace(tzinfo=timezone.utc).timestamp()

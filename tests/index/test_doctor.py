@@ -10,7 +10,7 @@ from cliplib.__main__ import main
 from cliplib.errors import LibraryError, MediaError
 from cliplib.index import doctor, plan
 from cliplib.media.files import find_media
-from tests.libraries import draw_picture
+from tests.harness.libraries import draw_picture
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from cliplib.cache.store import Store
 from cliplib.index.estimate import Estimate, Part, limit_of, measure, scaled, spoken
 from cliplib.index.update import update
 from cliplib.media.files import MediaFile
-from tests.heics import save_heic
-from tests.libraries import draw_picture, draw_video, picture
-from tests.phone import SlowMount
-from tests.torture import MODEL, StubEncoder
+from tests.harness.heics import save_heic
+from tests.harness.libraries import draw_picture, draw_video, picture
+from tests.harness.phone import SlowMount
+from tests.harness.torture import MODEL, StubEncoder
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from cliplib import Library
 from cliplib.cache import rows
 from cliplib.index.pipeline import Reader
-from tests.heics import save_heic
-from tests.libraries import draw_picture, picture
+from tests.harness.heics import save_heic
+from tests.harness.libraries import draw_picture, picture
 
 
 class Stopped(Exception):

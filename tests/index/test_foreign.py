@@ -13,7 +13,7 @@ from cliplib import Library
 from cliplib.__main__ import main
 from cliplib.errors import CacheError, LibraryError
 from cliplib.index import foreign
-from tests.libraries import draw_picture, draw_video
+from tests.harness.libraries import draw_picture, draw_video
 
 VECTORS = np.random.default_rng(0).normal(size=(3, 12)).astype(np.float32)
 NAMES = ["a.jpg", "b/c.png", "d.jpg"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.history import differences
+from tests.harness.history import differences
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 from cliplib.errors import MediaError
 from cliplib.index import journal, pipeline
 from cliplib.index.journal import Journal, try_alone
-from tests.libraries import draw_picture, draw_video
-from tests.torture import StubEncoder, index, open_store
+from tests.harness.libraries import draw_picture, draw_video
+from tests.harness.torture import StubEncoder, index, open_store
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from cliplib.index.journal import Journal
 from cliplib.index.pipeline import Finished, Reader
 from cliplib.media import reading
 from cliplib.media.files import find_media
-from tests.libraries import draw_picture
+from tests.harness.libraries import draw_picture
 
 
 def new_reader(root, listing):

@@ -12,9 +12,9 @@ from cliplib.cache.store import Store
 from cliplib.index import presence
 from cliplib.index.presence import Presence
 from cliplib.index.update import update
-from tests.colab import duplicates
-from tests.libraries import draw_picture
-from tests.torture import MODEL, StubEncoder
+from tests.harness.colab import duplicates
+from tests.harness.libraries import draw_picture
+from tests.harness.torture import MODEL, StubEncoder
 
 
 def sign(folder, **about):

@@ -17,7 +17,7 @@ from cliplib.index.pipeline import Finished
 from cliplib.index.update import update
 from cliplib.media.files import find_media, within_int64
 from cliplib.models.clip_encoder import ClipEncoder
-from tests.libraries import draw_picture, draw_video
+from tests.harness.libraries import draw_picture, draw_video
 
 
 class CountingEncoder(ClipEncoder):

@@ -7,7 +7,7 @@ import pytest
 
 from cliplib import Library, QueryError
 from cliplib.lessons.compare import agreement, side_by_side
-from tests.libraries import draw_picture, save_random_clip
+from tests.harness.libraries import draw_picture, save_random_clip
 
 
 class Answers:

@@ -3,7 +3,7 @@
 import pytest
 
 from cliplib.lessons.upload import Upload
-from tests.libraries import draw_picture
+from tests.harness.libraries import draw_picture
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from cliplib.media.video import open_video
 from cliplib.search import footage
 from cliplib.search.footage import PREVIEW, PREVIEW_BYTES, preview_span
 from cliplib.search.moments import Moment
-from tests.libraries import draw_video
+from tests.harness.libraries import draw_video
 from tests.media.test_video import REAL, made, steady
 
 av = pytest.importorskip("av")

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from cliplib.media.colour import BT2020, HLG, P3, PQ, by_profile, from_hdr, from_primaries
 from cliplib.media.photo import open_photo
 from cliplib.media.video import open_video
-from tests.libraries import picture
+from tests.harness.libraries import picture
 
 av = pytest.importorskip("av")
 # Red, green and blue in XYZ under D50, as profiles have them, and the gamma.

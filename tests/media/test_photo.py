@@ -20,7 +20,7 @@ from cliplib.errors import MediaError
 from cliplib.index.update import update
 from cliplib.media import files, photo
 from cliplib.media.photo import fitted, open_photo, thumbnail
-from tests.torture import MODEL, StubEncoder
+from tests.harness.torture import MODEL, StubEncoder
 
 pillow_heif = pytest.importorskip("pillow_heif")
 RED, GREEN, BLUE, WHITE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (128, 128, 128)

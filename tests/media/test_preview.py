@@ -10,8 +10,8 @@ from PIL import Image, ImageCms
 from cliplib.media.photo import open_photo
 from cliplib.media.preview import has_preview, read_preview
 from cliplib.media.reading import RetryingFile
-from tests.heics import save_heic, save_mpf
-from tests.libraries import picture
+from tests.harness.heics import save_heic, save_mpf
+from tests.harness.libraries import picture
 
 WHOLE = (1024, 768)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

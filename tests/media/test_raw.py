@@ -16,8 +16,8 @@ from cliplib.media import files, photo, raw
 from cliplib.media.files import RAW_TWIN, find_media
 from cliplib.media.photo import open_photo
 from cliplib.media.raw import open_raw
-from tests.raws import dng, jpeg
-from tests.torture import MODEL, StubEncoder
+from tests.harness.raws import dng, jpeg
+from tests.harness.torture import MODEL, StubEncoder
 
 pytest.importorskip("rawpy")
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -128,8 +128,8 @@ import random, sys
 from cliplib.errors import MediaError
 from cliplib.media.photo import open_photo
 from tests.media.test_raw import corners
-from tests.mutations import ALONE
-from tests.raws import dng, jpeg
+from tests.harness.mutations import ALONE
+from tests.harness.raws import dng, jpeg
 
 rng, small = random.Random(int(sys.argv[1])), corners((64, 48))
 files = [dng(small, jpeg(small, (32, 24))), dng(small), dng(small, jpeg(small, (40, 30)), 6)]

@@ -21,7 +21,7 @@ from cliplib.errors import MediaError
 from cliplib.media import reading, retry
 from cliplib.media.container import missing_bytes
 from cliplib.media.video import open_video
-from tests.libraries import picture
+from tests.harness.libraries import picture
 from tests.media.test_content import HLS
 
 av = pytest.importorskip("av")

@@ -12,7 +12,7 @@ from cliplib.errors import MediaError
 from cliplib.media import files, reading, zips
 from cliplib.media.files import find_media
 from cliplib.media.reading import digest_of, open_file, read_bytes
-from tests.libraries import draw_picture
+from tests.harness.libraries import draw_picture
 
 
 def pack(file, *members, compression=zipfile.ZIP_DEFLATED):

@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from cliplib import ModelError, models
 from cliplib.models.checkpoint import read_checkpoint
 from cliplib.models.weights import load_weights
-from tests.checkpoints import half_state, random_clip
-from tests.libraries import picture
+from tests.harness.checkpoints import half_state, random_clip
+from tests.harness.libraries import picture
 
 MODEL = {"activation": "quickgelu"}
 

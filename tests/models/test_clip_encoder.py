@@ -16,7 +16,7 @@ from cliplib.media.photo import open_photo
 from cliplib.models import clip_encoder
 from cliplib.models.clip_encoder import CACHED_TEXTS, ClipEncoder
 from cliplib.models.weights import load_weights
-from tests.checkpoints import (
+from tests.harness.checkpoints import (
     half_state,
     random_clip,
     reference_images,

@@ -11,7 +11,7 @@ import torch
 
 from cliplib import models
 from cliplib.models.clip_encoder import ClipEncoder
-from tests.libraries import picture, save_random_clip
+from tests.harness.libraries import picture, save_random_clip
 
 MEMBERS = [*models.Encoder.__annotations__, "about", "prepare", "encode_images", "encode_texts"]
 

@@ -55,7 +55,7 @@ print(status, sorted({"torch._dynamo", "torchvision", "sympy"} & {*sys.modules})
 
 def test_a_search_from_the_shell_loads_neither_torchvision_nor_the_compiler(tmp_path):
     from cliplib import Library
-    from tests.libraries import draw_picture
+    from tests.harness.libraries import draw_picture
 
     draw_picture(tmp_path / "a.jpg", 1)
     Library(tmp_path, model="tiny").index(progress=False)

@@ -12,11 +12,11 @@ from PIL import Image
 from cliplib import ModelError, models
 from cliplib.models import facts, openclip
 from cliplib.models.weights import load_weights
-from tests.libraries import picture
+from tests.harness.libraries import picture
 
 open_clip = pytest.importorskip("open_clip")
 pytest.importorskip("transformers")
-families = pytest.importorskip("tests.families")
+families = pytest.importorskip("tests.harness.families")
 
 PICTURES = [picture(n, size) for n, size in enumerate([(300, 260), (100, 400), (640, 200), (224, 224)])]
 TEXTS = ["a dog on the beach", "a red car in the snow", "two people at a long table", "ein Hund am Strand"]

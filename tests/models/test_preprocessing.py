@@ -6,7 +6,7 @@ from PIL import Image
 
 from cliplib import ModelError
 from cliplib.models.preprocessing import Preprocessing
-from tests.libraries import picture
+from tests.harness.libraries import picture
 
 transform = pytest.importorskip("open_clip.transform")
 SIZES = [(300, 200), (200, 300), (64, 64), (33, 500), (1000, 90), (20, 20)]

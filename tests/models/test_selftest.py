@@ -7,7 +7,7 @@ from PIL import Image
 from cliplib.errors import ModelError
 from cliplib.models import selftest as module
 from cliplib.models.selftest import CATS_COSINES, DESCRIBED, LABELS, PUBLISHED, as_table, selftest, shipped_pictures
-from tests.checkpoints import random_clip, save_torchscript
+from tests.harness.checkpoints import random_clip, save_torchscript
 
 FILES = ["CLIP.png", "000000039769.jpg", *DESCRIBED]
 DIM = 64

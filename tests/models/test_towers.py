@@ -10,7 +10,7 @@ from cliplib.models import towers
 from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.models.preprocessing import MEAN, STD
 from cliplib.models.weights import load_weights
-from tests.checkpoints import half_state, random_clip, save_plain
+from tests.harness.checkpoints import half_state, random_clip, save_plain
 
 PIXELS = torch.randint(256, (3, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 

@@ -23,7 +23,7 @@ from cliplib.errors import ModelError
 from cliplib.models import fetch, weights
 from cliplib.models.preprocessing import Preprocessing
 from cliplib.models.weights import architecture_of, load_weights, model_id
-from tests.checkpoints import SHAPES, half_state, random_clip, save_plain, save_safetensors, save_torchscript
+from tests.harness.checkpoints import SHAPES, half_state, random_clip, save_plain, save_safetensors, save_torchscript
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,7 @@ class TestEdges:
 
 @pytest.fixture(scope="module")
 def recorded():
-    import realclip
+    from data.match import realclip
 
     if not realclip.RECORDINGS.is_dir():
         pytest.skip("no recordings of the real CLIP here")
@@ -198,7 +198,7 @@ class TestOnRecordings:
     """What the real CLIP answered; the whole is `make realclip`."""
 
     def test_figures(self, recorded, monkeypatch):
-        import realclip
+        from data.match import realclip
 
         monkeypatch.setattr(realclip, "DRAWS", 3)
         figures = realclip.measure(recorded)
@@ -244,7 +244,7 @@ def test_a_query_of_the_bank_is_not_its_own_background():
 
 
 def test_no_recordings_is_no_fault(tmp_path, capsys):
-    import realclip
+    from data.match import realclip
 
     realclip.main(tmp_path / "none")
     assert "nothing is wrong" in capsys.readouterr().out

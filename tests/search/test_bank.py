@@ -1,6 +1,5 @@
 """The banks of texts, and what is kept of them beside an index."""
 
-import bank as writing
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,6 +9,7 @@ from cliplib.errors import QueryError
 from cliplib.search import bank
 from cliplib.search.background import row_statistics
 from cliplib.search.bank import BANKS, EVERYDAY, Background, read_texts
+from data.match import bank as writing
 
 
 class Letters:

@@ -14,7 +14,7 @@ from cliplib.search.engine import SearchEngine
 from cliplib.search.mode import Mode
 from cliplib.search.query import Query, nonsense
 from cliplib.search.results import Cutoff
-from tests.libraries import five_photos_and_a_video, save_random_clip
+from tests.harness.libraries import five_photos_and_a_video, save_random_clip
 
 
 @pytest.fixture(scope="module")

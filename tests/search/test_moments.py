@@ -11,7 +11,7 @@ import cliplib
 from cliplib.errors import QueryError
 from cliplib.search.moments import Moment, best_stretches, step_s, stretches
 from cliplib.search.results import Cutoff
-from tests.libraries import draw_picture, draw_video
+from tests.harness.libraries import draw_picture, draw_video
 
 
 def found(scores, times_s=None, **options):

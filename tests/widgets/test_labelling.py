@@ -10,7 +10,7 @@ from cliplib.calibrate.judgements import Judgements
 from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.widgets.explorer import ALL, Explorer, ExplorerService, cut, plot
 from cliplib.widgets.labelling import Judging, JudgingService, LabellingBox, tasks
-from tests.libraries import draw_picture, draw_video
+from tests.harness.libraries import draw_picture, draw_video
 
 TEXT = "text->image"
 QUERIES = ["a dog", "a cat"]

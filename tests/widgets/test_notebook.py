@@ -11,7 +11,7 @@ import cliplib
 from cliplib import widgets
 from cliplib.widgets.box import SearchBox
 from cliplib.widgets.notebook import Page, View
-from tests.libraries import draw_picture
+from tests.harness.libraries import draw_picture
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from cliplib.calibrate.judgements import Judgements
 from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.search.occlusion import patch_pulls
 from cliplib.widgets.service import CELLS, LARGE_EDGE, Service
-from tests.libraries import draw_picture, draw_video, picture
+from tests.harness.libraries import draw_picture, draw_video, picture
 
 DOG = [{"kind": "text", "value": "a dog"}]
 

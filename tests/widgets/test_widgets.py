@@ -19,7 +19,7 @@ from cliplib.search.results import Cutoff
 from cliplib.widgets import plain
 from cliplib.widgets.controls import answer
 from cliplib.widgets.inputs import files_of
-from tests.libraries import draw_picture, draw_video
+from tests.harness.libraries import draw_picture, draw_video
 
 NASTY = "<img src=x onerror=alert(1)>.jpg"
 

@@ -1,0 +1,232 @@
+"""`make encoders`: models of every family with random weights, against the numbers of their own packages.
+
+    make encoders                                    everything, about fifteen minutes on two cores
+    .venv/bin/python -m tests.harness.encoders SigLIP ViT-B-32     some of them
+
+Prints a line a family and writes build/encoders.json. Each family runs in a process of its own, for its peak of memory.
+Speed is of the whole architecture, with all its blocks, relative to ViT-B/32 in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cliplib import Library, ModelError, models
+from tests.harness.families import FAMILIES, Family, make
+from tests.harness.libraries import draw_picture, draw_video, picture
+
+HOME = Path(__file__).resolve().parents[2]
+OUT = HOME / "build" / "encoders.json"
+PICTURES = [picture(n, (300 + 40 * n, 220 + 10 * n)) for n in range(8)]
+TEXTS = [
+    "a dog on the beach", "a red car in the snow", "two people at a long table", "ein Hund am Strand",
+    "un perro en la playa", "une voiture rouge", "a house , a tree", "photo of a cat",
+]  # fmt: skip
+END_TO_END = ("SigLIP", "xlm-roberta")
+TRANSFORMERS = "transformers CLIP"
+SPEED = {  # the whole architectures whose speed is told, as open_clip names them
+    "ViT-B-32": (), "RN50": (), "ViT-B-16": (), "ViT-L-14": (), "ViT-L-14-336": (), "ViT-B-32-256": (),
+    "ViT-B-16-SigLIP2": (), "ViT-SO400M-14-SigLIP2": (), "MobileCLIP2-S0": (), "MobileCLIP2-S4": (), "EVA02-B-16": (),
+    "xlm-roberta-base-ViT-B-32": (), "convnext_base_w": (),
+}  # fmt: skip
+
+
+def equality(name: str) -> dict:
+    """The smallest cosine of 8 pictures and 8 texts to their own package's, and how often a guess was wrong."""
+    with tempfile.TemporaryDirectory() as place:
+        made = make_transformers(Path(place)) if name == TRANSFORMERS else make(FAMILIES[name], Path(place))
+        encoder = models.load(made.folder, "cpu", "fp32")
+        pairs = [(encoder.encode_images(PICTURES), made.images(PICTURES))]
+        pairs += [(encoder.encode_texts(TEXTS), made.texts(TEXTS))]
+        cosines = [float((ours * theirs).sum(axis=1).min()) for ours, theirs in pairs]
+        spread = [float((theirs @ theirs.T).min()) for _, theirs in pairs]
+        found = {"cosine_min": min(cosines), "cosine_images": cosines[0], "cosine_texts": cosines[1]}
+        found |= {"reference_least_alike": max(spread), "network": type(encoder._network).__name__}
+        found |= {"wrong_guess": wrong_guesses(made, pairs[0][1]), "dim": encoder.dim}
+        if name in END_TO_END:
+            del encoder
+            found["end_to_end"] = end_to_end(made.folder, Path(place) / "photos")
+    return found | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def wrong_guesses(made, right: np.ndarray) -> int:
+    """How often the plain file by its path, alone or with either activation, gave other numbers without a word."""
+    wrong = 0
+    with tempfile.TemporaryDirectory(dir=made.folder.parent) as place:
+        alone = Path(place) / made.file.name
+        os.link(made.file, alone)
+        for activation in (None, "quickgelu", "gelu"):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")  # who is told what was taken for granted was not left to a guess
+                    rows = models.load(alone, "cpu", "fp32", activation).encode_images(PICTURES)
+            except (ModelError, UserWarning):
+                continue
+            told = made_activation(made.folder)
+            if activation in (None, told):  # another one was asked for by name
+                wrong += int((rows * right).sum(axis=1).min() < 0.9999)
+    return wrong
+
+
+def made_activation(folder: Path) -> str:
+    """The activation that a folder's configuration names."""
+    if (file := folder / "open_clip_config.json").is_file():
+        return "quickgelu" if json.loads(file.read_text())["model_cfg"].get("quick_gelu") else "gelu"
+    return "quickgelu" if "quick_gelu" in (folder / "config.json").read_text() else "gelu"
+
+
+def make_transformers(folder: Path):
+    """transformers' own CLIP, of ViT-B/32's widths, with four heads fewer and a mean of its own."""
+    import clip.clip
+    from transformers import CLIPConfig, CLIPModel
+
+    from tests.harness.families import Made
+
+    torch.manual_seed(0)
+    vision = {"num_hidden_layers": 2, "num_attention_heads": 8, "hidden_act": "gelu"}
+    text = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_act": "gelu"}
+    text |= {"bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 49407}
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision)).eval().requires_grad_(False)
+    for part in model.modules():
+        if isinstance(part, torch.nn.Linear):
+            part.weight.normal_(0, (2 / part.weight.shape[1]) ** 0.5)
+    model.save_pretrained(folder)
+    mean, std = [0.4, 0.5, 0.6], [0.2, 0.3, 0.25]
+    about = {
+        "size": {"shortest_edge": 224},
+        "do_center_crop": True,
+        "resample": 3,
+        "image_mean": mean,
+        "image_std": std,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(about))
+
+    def images(pictures):
+        steps = clip.clip._transform(224).transforms[:3]
+        rows = []
+        for one in pictures:
+            for step in steps:
+                one = step(one)
+            rows.append((torch.from_numpy(np.array(one)) / 255 - torch.tensor(mean)) / torch.tensor(std))
+        with torch.inference_mode():
+            seen = model.vision_model(pixel_values=torch.stack(rows).permute(0, 3, 1, 2)).pooler_output
+            return torch.nn.functional.normalize(model.visual_projection(seen), dim=-1).numpy()
+
+    def texts(words):
+        with torch.inference_mode():
+            read = model.text_model(input_ids=clip.clip.tokenize(words)).pooler_output
+            return torch.nn.functional.normalize(model.text_projection(read), dim=-1).numpy()
+
+    return Made(folder, folder / "model.safetensors", images, texts)
+
+
+def end_to_end(model: Path, root: Path) -> bool:
+    """Whether index, search, moments, pack and cluster run on one library."""
+    import ray
+
+    from cliplib import cluster
+
+    for n in range(4):
+        draw_picture(root / f"{n}.jpg", n, size=(500, 300))
+    draw_video(root / "v.mp4", 1)
+    library = Library(root, model, precision="fp32")
+    report = library.index(progress=False)
+    hits = library.search(TEXTS[3], k=9, threshold=-1)
+    moments = library.score(TEXTS[0], "frame").moments(threshold=-1)
+    library.save_pack(root.parent / "class.zip")
+    packed = Library.open_pack(root.parent / "class.zip", model=model).search(TEXTS[3], k=9, threshold=-1)
+    for tries_left in (2, 1, 0):  # on a busy machine it may take longer than Ray waits for itself
+        try:
+            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            break
+        except Exception:
+            ray.shutdown()
+            if not tries_left:
+                raise
+    spread = Library(root, model, cache=root.parent / "spread", precision="fp32")
+    cluster.index(spread, workers=1, progress=False)
+    clustered = spread.search(TEXTS[3], k=9, threshold=-1)
+    ray.shutdown()
+    paths = [[hit.path for hit in found] for found in (hits, packed, clustered)]
+    return report.photos == 4 and len(moments) == 1 and len(hits) == 4 and paths[0] == paths[1] == paths[2]
+
+
+def speed(architecture: str) -> dict:
+    """Pictures a second through a whole architecture, in the precision that is fastest here, after ViT-B/32 in turn;
+    size of its weights in fp16; peak memory.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        folders = [Path(place) / "base", Path(place) / "it"]
+        for folder, name in zip(folders, ("ViT-B-32", architecture), strict=True):
+            folder.mkdir()
+            made = make(Family(name, {}, {}), folder)
+            del made
+        found = {}
+        encoders = [models.load(folder, "cpu") for folder in folders]
+        rates = [[], []]
+        for _ in range(3):
+            for number, encoder in enumerate(encoders):
+                batch = [encoder.prepare(one) for one in PICTURES * 2]
+                encoder.encode_images(batch[:2])
+                started = time.perf_counter()
+                encoder.encode_images(batch)
+                rates[number].append(len(batch) / (time.perf_counter() - started))
+        base, it = (max(one) for one in rates)
+        found |= {"images_per_s": it, "relative_to_vit_b_32": it / base, "parameters": encoders[1].parameters}
+        found |= {"fp16_mb": encoders[1].parameters * 2 / 1e6, "resolution": encoders[1]._preprocessing.width}
+        found |= {"precision": encoders[1].precision}
+    return found
+
+
+def alone(kind: str, name: str) -> dict:
+    """One measurement in a process of its own; its error in words where it fails."""
+    command = [sys.executable, __file__, "--one", kind, name]
+    environment = os.environ | {"PYTHONPATH": str(HOME), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
+    lines = done.stdout.strip().splitlines()
+    return json.loads(lines[-1]) if done.returncode == 0 else {"error": done.stderr.strip().splitlines()[-1][:300]}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="families, or whole architectures to time; all where none is named")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        kind, name = arguments.one
+        print(json.dumps(equality(name) if kind == "equality" else speed(name)))
+        return
+    asked = arguments.names or [*FAMILIES, TRANSFORMERS, *SPEED]
+    kept = json.loads(OUT.read_text()) if arguments.names and OUT.is_file() else {}
+    result = {"families": kept.get("families", {}), "speed": kept.get("speed", {})}
+    for name in asked:
+        kind = "speed" if name in SPEED else "equality"
+        found = alone(kind, name)
+        result["families" if kind == "equality" else "speed"][name] = found
+        rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in found.items()}
+        print(f"{name:28s} {json.dumps(rounded)}", flush=True)
+    right = [one for one in result["families"].values() if one.get("cosine_min", 0) >= 0.9999]
+    result |= {"families_at_0.9999": len(right)}
+    result |= {"wrong_guess": sum(one.get("wrong_guess", 0) for one in result["families"].values())}
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(json.dumps(result, indent=1))
+    print(
+        f"{len(right)} of {len(result['families'])} families at 0.9999 or more; wrong guesses {result['wrong_guess']}"
+    )
+
+
+if __name__ == "__main__":
+    main()
