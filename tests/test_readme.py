@@ -13,7 +13,7 @@ from PIL import Image
 import cliplib
 from cliplib.__main__ import main
 from cliplib.calibrate.cutoffs import Cutoffs
-from cliplib.media import content, kinds, photo
+from cliplib.media import formats, photo
 from cliplib.search.results import Cutoff
 from tests.harness.libraries import draw_picture, draw_video, save_random_clip
 
@@ -90,12 +90,12 @@ def test_what_it_reads_is_what_is_looked_at_and_can_be_opened():
         kind: set(re.findall(r"`(\.\w+)`", row))
         for kind, row in re.findall(r"^\| (photos|raw photos|videos) \|(.*)", told, re.M)
     }
-    suffixes = {"photos": kinds.IMAGE_SUFFIXES, "raw photos": kinds.RAW_SUFFIXES, "videos": kinds.VIDEO_SUFFIXES}
+    suffixes = {"photos": formats.IMAGE_SUFFIXES, "raw photos": formats.RAW_SUFFIXES, "videos": formats.VIDEO_SUFFIXES}
     assert listed == suffixes
-    assert {*content.PICTURES.values(), "WebP", *content.BRANDS.values()} == {*photo.OPENERS, "HEIC"}
-    assert not kinds.KINDS.keys() & kinds.UNREAD_KINDS.keys()
+    assert {each.name for each in formats.PHOTO_FORMATS} == {*photo.OPENERS, "HEIC"}
+    assert not formats.KINDS.keys() & formats.UNREAD_KINDS.keys()
     folders = set(re.findall(r"`([^`]+)`", told.split("Left out are")[1].split("and the like")[0]))
-    assert folders <= {rule.strip("/\\") for rule in kinds.LEFT_OUT}
+    assert folders <= {rule.strip("/\\") for rule in formats.LEFT_OUT}
 
 
 def test_every_room_of_the_house_is_in_the_table():

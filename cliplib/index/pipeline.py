@@ -19,7 +19,7 @@ from threading import BoundedSemaphore, Condition, Event
 import numpy as np
 
 from ..errors import MediaError
-from ..media.content import picture_format
+from ..media.formats import picture_format
 from ..media.files import MediaFile
 from ..media.photo import fitted, open_photo, thumbnail
 from ..media.preview import read_preview

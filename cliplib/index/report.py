@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ..errors import printable
-from ..media.kinds import RAW_SUFFIXES
+from ..media.formats import RAW_SUFFIXES
 
 MOST_NAMED = 6  # suffixes
 

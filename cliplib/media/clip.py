@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from ..errors import MediaError
-from .video import open_video
+from .video import Source, Video, open_video
 
 CLOCK = Fraction(1, 90_000)  # ticks of a clip's times, in seconds
 SOUND_HZ = 48_000
@@ -53,13 +54,23 @@ class Recipe:
 KEEP = Recipe(crf=17, preset="fast", sound_bps=192_000)
 
 
-def write_clip(source, file, start_s: float, end_s: float, recipe: Recipe = KEEP) -> None:
-    """Write what `source` (see `video.open_video`) shows from `start_s` to `end_s` to the MP4 file `file`.
+def write_clip(source: Source, file: str | os.PathLike, start_s: float, end_s: float, recipe: Recipe = KEEP) -> None:
+    """Write what a video shows from one time to another to an MP4 file.
 
-    The clip's second 0 is the source's `start_s`; its table of contents comes first (faststart), so that it plays while
-    it loads. Where the source is damaged, the clip ends early. Nothing is left of a clip that failed. Raises MediaError
-    where no frame can be had or no H.264 made, OSError where the file cannot be written, and ValueError for a stretch
-    that is none.
+    The clip's second 0 is the source's `start_s`. Its table of contents comes first (faststart), so that it plays while
+    it loads. Where the source is damaged, the clip ends early. Nothing is left of a clip that failed.
+
+    Args:
+        source: see `video.open_video`.
+        file: the MP4 to write; one that is there is replaced.
+        start_s: in seconds, as a player's `currentTime` shows it.
+        end_s: likewise, later.
+        recipe: how it is encoded.
+
+    Raises:
+        MediaError: no frame can be decoded, or no H.264 encoded.
+        OSError: the file cannot be written.
+        ValueError: the end is not after the start.
     """
     if not 0 <= start_s < end_s:
         raise ValueError(f"a clip goes from start_s (0 or more) to a later end_s; got {start_s} and {end_s}")
@@ -74,16 +85,18 @@ def write_clip(source, file, start_s: float, end_s: float, recipe: Recipe = KEEP
         unfinished.unlink(missing_ok=True)
 
 
-def _encode(video, file, start_s, end_s, recipe, name):
+def _encode(video: Video, file: Path, start_s: float, end_s: float, recipe: Recipe, name: str) -> None:
     import av
 
     try:
-        _mux(av, video, file, start_s, end_s, recipe, name)
+        _mux(video, file, start_s, end_s, recipe, name)
     except (av.error.FFmpegError, ValueError) as error:  # an encoder is missing, or takes no such sound or picture
         raise MediaError(name, "decode", f"no clip can be made of it: {error}") from error
 
 
-def _mux(av, video, file, start_s, end_s, recipe, name):
+def _mux(video: Video, file: Path, start_s: float, end_s: float, recipe: Recipe, name: str) -> None:
+    import av
+
     size = recipe.size(video.facts.width, video.facts.height)
     shown = _shown(video, start_s, end_s, recipe.most_fps, min(size))
     first = next(shown, None)
@@ -91,12 +104,12 @@ def _mux(av, video, file, start_s, end_s, recipe, name):
         raise MediaError(name, "decode", f"no frame between {start_s:.2f} s and {end_s:.2f} s can be decoded")
     with av.open(str(file), "w", format="mp4", options={"movflags": "+faststart"}) as clip:
         pictures = clip.add_stream("libx264", rate=30, options=recipe.x264(end_s - start_s))
-        pictures.width, pictures.height, pictures.pix_fmt = *size, "yuv420p"
+        (pictures.width, pictures.height), pictures.pix_fmt = size, "yuv420p"
         pictures.codec_context.time_base = CLOCK
         pictures.codec_context.colorspace = pictures.codec_context.color_primaries = 1  # BT.709, said so that no
         pictures.codec_context.color_trc = pictures.codec_context.color_range = 1  # player has to guess it; 1: limited
-        listener = _listener(video)
-        sound = clip.add_stream("aac", rate=SOUND_HZ, layout="stereo") if listener else None
+        heard = _sound_stream(video)
+        sound = clip.add_stream("aac", rate=SOUND_HZ, layout="stereo") if heard else None
         for time_s, image in itertools.chain([first], shown):
             frame = av.VideoFrame.from_image(image).reformat(*size, format="yuv420p", dst_colorspace="ITU709")
             frame.time_base, frame.pts = CLOCK, round(time_s / CLOCK)
@@ -104,36 +117,38 @@ def _mux(av, video, file, start_s, end_s, recipe, name):
         clip.mux(pictures.encode(None))
         if sound:
             sound.bit_rate = recipe.sound_bps
-            for frame in _heard(video, listener, start_s, end_s):
+            for frame in _heard(video, heard, start_s, end_s):
                 clip.mux(sound.encode(frame))
             clip.mux(sound.encode(None))
 
 
-def _shown(video, start_s, end_s, most_fps, shortest) -> Iterator[tuple[float, Image.Image]]:
+def _shown(
+    video: Video, start_s: float, end_s: float, most_fps: float, shortest: int
+) -> Iterator[tuple[float, Image.Image]]:
     """What is on the screen from `start_s` to `end_s`, as (seconds after start_s, image), the first at 0."""
     on_screen = None
     with contextlib.suppress(MediaError):  # a damaged rest: what there is, is shown
-        for shot in video.shots(start_s):
-            after_s = shot.time_s - start_s
-            if shot.time_s >= end_s:
+        for decoded in video.frames(start_s):
+            after_s = decoded.time_s - start_s
+            if decoded.time_s >= end_s:
                 break
             if on_screen and after_s > 0:
                 if after_s < on_screen[0] + 0.75 / most_fps:
                     continue
                 yield on_screen[0], video.upright(on_screen[1], shortest)
-            on_screen = after_s if on_screen and after_s > 0 else 0.0, shot.frame
+            on_screen = after_s if on_screen and after_s > 0 else 0.0, decoded.frame
     if on_screen:
         yield on_screen[0], (last := video.upright(on_screen[1], shortest))
         if end_s - start_s - on_screen[0] > 2 * SHORTEST_S:
             yield end_s - start_s - SHORTEST_S, last
 
 
-def _listener(video):
+def _sound_stream(video: Video) -> Any:
     """The first sound stream that can be decoded, or None."""
     return next((stream for stream in video.container.streams.audio if stream.codec_context is not None), None)
 
 
-def _heard(video, stream, start_s, end_s):
+def _heard(video: Video, stream: Any, start_s: float, end_s: float) -> Iterator[Any]:
     """The sound from `start_s` to `end_s` as PyAV frames, timed from start_s; it ends early where it is damaged."""
     import av
 

@@ -14,11 +14,12 @@ import numpy as np
 from PIL import Image, ImageCms
 
 PQ, HLG = 16, 18  # codes of transfer characteristics
-BT2020, P3, ADOBE = 9, 12, "adobe"  # codes of primaries; Adobe RGB has none
+BT2020, P3 = 9, 12  # codes of primaries
+ADOBE = "adobe"  # Adobe RGB has no code
 WHITE_NITS, HLG_PEAK_NITS, HLG_GAMMA = 203.0, 1000.0, 1.2
-KNEE = 0.8  # of white, in linear light: what is brighter is drawn together under it
+KNEE = 0.8  # of white, in linear light: from here on brightness is compressed
 MOST_PROFILE_BYTES = 2**24
-XYZ_OF = {  # linear RGB to XYZ, D65
+XYZ_OF: dict[int | str | None, tuple] = {  # linear RGB to XYZ, D65
     BT2020: ((0.636958, 0.144617, 0.168881), (0.262700, 0.677998, 0.059302), (0.0, 0.028073, 1.060985)),
     P3: ((0.486571, 0.265668, 0.198217), (0.228975, 0.691739, 0.079287), (0.0, 0.045113, 1.043944)),
     ADOBE: ((0.576669, 0.185558, 0.188229), (0.297345, 0.627364, 0.075291), (0.027031, 0.070689, 0.991338)),
@@ -28,29 +29,29 @@ BT2020_LUMINANCE = (0.2627, 0.6780, 0.0593)
 
 
 def by_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """An RGB or CMYK image as sRGB by its ICC profile; the same image where there is none, or none that fits."""
+    """An RGB or CMYK image as sRGB by its ICC profile; the image as it is where no profile is given or fits."""
     if not profile or len(profile) > MOST_PROFILE_BYTES or image.mode not in ("RGB", "CMYK"):
         return image
     transform = _transform(hashlib.sha256(profile).digest(), image.mode, _Bytes(profile))
-    return ImageCms.applyTransform(image, transform) if transform else image
+    return ImageCms.applyTransform(image, transform) or image if transform else image
 
 
 class _Bytes:
     """Bytes that are no part of a cache's key: their digest is."""
 
-    def __init__(self, data):
+    def __init__(self, data: bytes) -> None:
         self.data = data
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, _Bytes)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return 0
 
 
 @functools.lru_cache(maxsize=16)
-def _transform(digest, mode, profile):
-    """What turns colours of a profile into sRGB; None where it is sRGB, of another kind of picture, or damaged."""
+def _transform(digest: bytes, mode: str, profile: _Bytes) -> ImageCms.ImageCmsTransform | None:
+    """What turns colours of a profile into sRGB; None where it is sRGB, for another mode of picture, or damaged."""
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile.data))
         if given.profile.xcolor_space.strip() != mode or "srgb" in (given.profile.profile_description or "").lower():
@@ -62,14 +63,14 @@ def _transform(digest, mode, profile):
         return None
 
 
-def from_primaries(image: Image.Image, primaries) -> Image.Image:
+def from_primaries(image: Image.Image, primaries: int | str | None) -> Image.Image:
     """An RGB image of wider primaries, coded with the sRGB curve or one like it, as sRGB."""
     if primaries not in XYZ_OF:
         return image
     return Image.fromarray(_coded(_to_srgb(_linear_of_8_bits()[np.asarray(image)], primaries)))
 
 
-def from_hdr(pixels: np.ndarray, transfer: int, primaries: int) -> Image.Image:
+def from_hdr(pixels: np.ndarray, transfer: int, primaries: int | None) -> Image.Image:
     """An HDR picture as sRGB.
 
     Args:
@@ -78,7 +79,7 @@ def from_hdr(pixels: np.ndarray, transfer: int, primaries: int) -> Image.Image:
         primaries: a code of ITU-T H.273.
 
     Returns:
-        The image, with the white of SDR, 203 nits, just below white, and what is brighter drawn together above.
+        The image: SDR's white (203 nits) comes out just below white, and brighter light is compressed above it.
     """
     light = _light(transfer)[pixels]  # float32 (h, w, 3), linear
     if transfer == HLG:  # of the scene; a display of 1,000 nits brightens it by its luminance (BT.2100, OOTF)
@@ -110,7 +111,8 @@ def _linear_of_8_bits() -> np.ndarray:
     return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def _to_srgb(light: np.ndarray, primaries) -> np.ndarray:
+def _to_srgb(light: np.ndarray, primaries: int | str | None) -> np.ndarray:
+    """Linear light of those primaries as linear light of sRGB's, (..., 3)."""
     if primaries not in XYZ_OF:
         return light
     return light @ (np.array(SRGB_OF_XYZ) @ np.array(XYZ_OF[primaries])).T.astype(np.float32)

@@ -21,7 +21,7 @@ MOST_PARTS = 1_000_000  # boxes, elements or chunks that are looked at
 def missing_bytes(file: BinaryIO, demuxer: str) -> int:
     """How many bytes the container in `file` lacks at its end by what it says itself; 0 where it is whole or silent.
 
-    `demuxer` is FFmpeg's name of the container, see `content.video_demuxer`. Where the file is read from is as before.
+    `demuxer` is FFmpeg's name of the container, see `formats.video_demuxer`. Where the file is read from is as before.
     Raises OSError.
     """
     claimed = CLAIMS.get(demuxer)

@@ -1,7 +1,7 @@
-"""Dates as cameras, programs and people write them: read in their usual spellings, a clock never set being no date.
+"""Dates as cameras, programs and people write them, read in their usual spellings. A clock never set is no date.
 
-A date is local time as far as anybody knows: an offset behind it is left out, for the hour on the camera's clock is
-what its owner remembers. All are given as "YYYY-MM-DDTHH:MM:SS".
+A date is taken as local time. An offset behind it is left out: people remember the hour on the camera's clock. All are
+given as "YYYY-MM-DDTHH:MM:SS".
 """
 
 from __future__ import annotations
@@ -42,24 +42,23 @@ MILLISECONDS = re.compile(
 
 
 def parsed(text: object) -> str | None:
-    """The date that a text tells at its beginning; None where it is none, or that of a clock never set.
+    """The date at the beginning of a text; None where there is none, or it is that of a clock never set.
 
-    Read are dashes, colons, slashes, dots or nothing between the numbers, a "T", a time without seconds or no time,
-    month names in English as asctime and RFC 5322 have them; the 24th hour is midnight of the same day, as some
-    telephones write it, and a 60th second is the one before.
+    Between the numbers may stand dashes, colons, slashes, dots or nothing; before the time a "T". The seconds or the
+    whole time may be missing. Months may be English names, as in asctime and RFC 5322. Hour 24 is midnight of the same
+    day, as some telephones write it; second 60 is read as 59.
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")
     if not isinstance(text, str):
         return None
     text = text[:64]
-    for pattern in (SEPARATED, COMPACT):
-        if found := pattern.match(text):
-            return _date(*found.group("year", "month", "day", "hour", "minute", "second"))
+    if numbers := SEPARATED.match(text) or COMPACT.match(text):
+        return _date([numbers[name] for name in ("year", "month", "day", "hour", "minute", "second")])
     for pattern in WORDS:
-        if (found := pattern.match(text.lower())) and found["name"] in MONTHS:
-            time = [*(found["time"] or "").split(":"), "", "", ""][:3]
-            return _date(found["year"], MONTHS.index(found["name"]) + 1, found["day"], *time)
+        if (words := pattern.match(text.lower())) and words["name"] in MONTHS:
+            time = [*(words["time"] or "").split(":"), "", "", ""][:3]
+            return _date([words["year"], MONTHS.index(words["name"]) + 1, words["day"], *time])
     return None
 
 
@@ -74,15 +73,14 @@ def from_name(path: str) -> str | None:
         hour, half = found["hour"], (found["half"] or "").lower()
         if half and hour and 1 <= int(hour) <= 12:
             hour = int(hour) % 12 + (12 if half == "p" else 0)
-        if date := _date(*found.group("year", "month", "day"), hour, found["minute"], found["second"]):
+        if date := _date([found["year"], found["month"], found["day"], hour, found["minute"], found["second"]]):
             return date
-    if found := MILLISECONDS.match(name):
-        return of_seconds(int(found["since"]) // 1000)
-    return None
+    since = MILLISECONDS.match(name)
+    return of_seconds(int(since["since"]) // 1000) if since else None
 
 
 def of_seconds(seconds: float) -> str | None:
-    """The date in UTC, `seconds` after 1970 or before; None where the calendar does not reach, or a clock is unset."""
+    """The date in UTC so many seconds after 1970; None beyond the calendar, or where a clock was not set."""
     try:
         return _sane(datetime.fromordinal(EPOCH_DAY + int(seconds // 86400)), int(seconds % 86400))
     except (ValueError, OverflowError):
@@ -93,22 +91,20 @@ EPOCH_DAY = datetime(1970, 1, 1).toordinal()
 
 
 def hours_apart(one: str, other: str) -> float:
-    """How far two dates are from one another, in hours."""
+    """How many hours lie between two dates."""
     return abs((datetime.fromisoformat(one) - datetime.fromisoformat(other)).total_seconds()) / 3600
 
 
-def _date(year, month, day, hour, minute, second):
-    numbers = [int(part) if part else 0 for part in (year, month, day, hour, minute, second)]
-    if numbers[3] == 24:
-        numbers[3] = 0
-    if numbers[5] == 60:
-        numbers[5] = 59
+def _date(parts: list[str | int | None]) -> str | None:
+    """The date of a year, month, day, hour, minute and second; None where there is no such date."""
+    year, month, day, hour, minute, second = (int(part) if part else 0 for part in parts)
     try:
-        return _sane(datetime(*numbers))
+        return _sane(datetime(year, month, day, 0 if hour == 24 else hour, minute, 59 if second == 60 else second))
     except ValueError:
         return None
 
 
-def _sane(date, seconds=0):
+def _sane(date: datetime, seconds: int = 0) -> str | None:
+    """The date so many seconds later; None before photography, or where a clock was not set."""
     text = (date + timedelta(seconds=seconds)).isoformat()
     return None if date.year < FIRST_YEAR or text[:10] in UNSET_DAYS or text in UNSET else text

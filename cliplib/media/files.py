@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from ..errors import LibraryError, MediaError
 from . import zips
-from .content import HEAD_BYTES, is_text
-from .kinds import (
+from .formats import (
+    HEAD_BYTES,
     IMAGE_SUFFIXES,
     KINDS,
     LEFT_OUT,
@@ -21,6 +21,7 @@ from .kinds import (
     TWIN_SUFFIXES,
     UNREAD_KINDS,
     VIDEO_SUFFIXES,
+    is_text,
     suffix_of,
 )
 from .raw import can_read
@@ -44,22 +45,27 @@ class MediaFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What a walk saw: files, sorted by path; problems, with stage "walk"; folders (archives) not read; JSON files, by
-    path, with their mtime in ns.
-
-    `not_read` counts what is of no kind that is read, by suffix and by what that is: {(".psd", "picture"): 4}; that is
-    "raw photo", "picture", "video", "archive" or "other". `left_out` has what `kinds.LEFT_OUT`, `.cliplibignore` or
-    `ignore` leave out, and raw photos whose twin is there: {path of a folder or file: its name, or that of the rule's
-    source}. `unread_raws` are the raw photos that are not read for want of rawpy.
+    """What a walk saw.
 
     What the index knows of a path that is among the problems or unread raws, or below an unread folder, is neither
     confirmed nor gone.
+
+    Attributes:
+        files: the photos and videos, sorted by path.
+        problems: errors with stage "walk".
+        unread_folders: folders and archives that could not be listed.
+        jsons: JSON files, which may be sidecars (see `takeout`), by path with their mtime in ns.
+        not_read: how many files are of no kind that is read, by suffix and by what that is ("raw photo", "picture",
+            "video", "archive" or "other"): {(".psd", "picture"): 4}.
+        left_out: what `formats.LEFT_OUT`, `.cliplibignore` or `ignore` leave out, and raw photos whose twin is there:
+            {path of a folder or file: its name, or where the rule stands}.
+        unread_raws: raw photos that are not read because rawpy is missing.
     """
 
     files: list[MediaFile]
     problems: list[MediaError]
     unread_folders: list[str]
-    jsons: dict[str, int]  # they may be sidecars, see `takeout`
+    jsons: dict[str, int]
     not_read: dict[tuple[str, str], int] = {}  # noqa: RUF012 - a walk brings its own
     left_out: dict[str, str] = {}  # noqa: RUF012
     unread_raws: frozenset[str] = frozenset()
@@ -70,14 +76,23 @@ class Listing(NamedTuple):
         return any("/".join(parts[:end]) in self.left_out for end in range(1, len(parts) + 1))
 
 
-def find_media(root, ignore: Sequence[str] = ()) -> Listing:
-    """The image and video files in the folder `root` and below, also in zip archives: "a.zip!/member.jpg", see `zips`.
+def find_media(root: str | os.PathLike, ignore: Sequence[str] = ()) -> Listing:
+    """The photos and videos in a folder and below, also in zip archives ("a.zip!/member.jpg", see `zips`).
 
-    `ignore` are lines in the syntax of .gitignore for what to leave out, relative to the root; a file `.cliplibignore`
-    in the root has more. They come after `kinds.LEFT_OUT`, so that "!Thumbnails/" takes these in. Left out as well:
-    hidden files and folders (`.cliplib` is one), whatever is no regular file, links to what is listed already, and
-    links to a folder around the root (loops). What makes trouble is listed as a problem; the walk goes on.
-    Raises LibraryError where `root` itself is missing, no folder, or unreadable.
+    Left out as well are hidden files and folders (`.cliplib` is one), whatever is no regular file, links to what is
+    listed already, and links to a folder around the root (loops). What makes trouble is listed as a problem; the walk
+    goes on.
+
+    Args:
+        root: the folder.
+        ignore: what to leave out, as lines of a .gitignore, relative to the root. A file `.cliplibignore` in the root
+            has more. They come after `formats.LEFT_OUT`, so that "!Thumbnails/" takes these in.
+
+    Returns:
+        What was found; paths are POSIX and relative to the root.
+
+    Raises:
+        LibraryError: the root is missing, no folder, or unreadable; or a line of `ignore` is not in gitignore's syntax.
     """
     root = os.path.realpath(root)
     if not os.path.isdir(root):
@@ -98,14 +113,14 @@ def find_media(root, ignore: Sequence[str] = ()) -> Listing:
     )
 
 
-def _raw_twins(paths, unread_raws):
-    """The raw photos whose JPEG or HEIC lies beside them, for it is the same photo."""
+def _raw_twins(paths: list[str], unread_raws: list[str]) -> set[str]:
+    """The raw photos whose JPEG or HEIC lies beside them: each pair is one photo."""
     raws = [path for path in paths if suffix_of(path) in RAW_SUFFIXES] + unread_raws
     shown = {_stem(path) for path in paths if suffix_of(path) in TWIN_SUFFIXES} if raws else set()
     return {path for path in raws if _stem(path) in shown}
 
 
-def _stem(path):
+def _stem(path: str) -> str:
     folder, slash, name = path.rpartition("/")
     return f"{folder}{slash}{NUMBERED.sub('', name.rpartition('.')[0]).lower()}"
 
@@ -113,16 +128,18 @@ def _stem(path):
 class _Walk:
     """One walk. Links wait to the end, so that a file is listed where it really lies; `seen` holds real paths."""
 
-    def __init__(self, root, rules):
-        self.root, self.rules, self.seen, self.links, self.unread_raws = root, rules, {root}, [], []
+    def __init__(self, root: str, rules: _Rules) -> None:
+        self.root, self.rules, self.seen = root, rules, {root}
+        self.links: list[tuple[str, str]] = []
+        self.unread_raws: list[str] = []
         self.listing = Listing([], [], [], {}, {}, {})
 
-    def problem(self, path, reason, *below):
+    def problem(self, path: str, reason: str, *below: str) -> None:
         """Note what is wrong with a path, and the folders and archives of which therefore nothing is known."""
         self.listing.problems.append(MediaError(path, "walk", reason))
         self.listing.unread_folders.extend(below)
 
-    def folder(self, path, real):
+    def folder(self, path: str, real: str) -> None:
         """List the files of one folder (`path` in the library, `real` on the disk) and of the folders in it."""
         folders = [(path, real)]
         while folders:
@@ -148,14 +165,14 @@ class _Walk:
                     self.seen.add(target)
                     folders.append((child, target))
 
-    def entries(self, path, real):
+    def entries(self, path: str, real: str) -> list[os.DirEntry]:
         try:
             return with_retries(lambda: [entry for entry in os.scandir(real) if not entry.name.startswith(".")])
         except OSError as error:
             self.problem(path, f"the folder cannot be read: {error.strerror}", path)
             return []
 
-    def file(self, path, real):
+    def file(self, path: str, real: str) -> None:
         kind = _kind(path)
         if real in self.seen:
             return
@@ -179,20 +196,20 @@ class _Walk:
             else:
                 self.listing.files.append(MediaFile(path, kind, facts.st_size, within_int64(facts.st_mtime_ns)))
 
-    def unread(self, path):
-        """Note a file that is not read; whether a raw photo has a twin is known when all are seen."""
+    def unread(self, path: str) -> None:
+        """Note a file that is not read. Whether a raw photo has a twin is known when all are seen."""
         if suffix_of(path) in RAW_SUFFIXES:
             self.unread_raws.append(path)
         else:
             self.count(path)
 
-    def count(self, path):
+    def count(self, path: str) -> None:
         """Count a file that is not read."""
         suffix = suffix_of(path)
         key = suffix, UNREAD_KINDS.get(suffix, "other")
         self.listing.not_read[key] = self.listing.not_read.get(key, 0) + 1
 
-    def archive(self, path, real):
+    def archive(self, path: str, real: str) -> None:
         """List the members of an archive as the files of a folder named "archive.zip!"."""
         try:
             found, refused = with_retries(lambda: zips.members(real))
@@ -212,7 +229,7 @@ class _Walk:
         for name, reason in refused:
             self.problem(f"{path}!/{name}", reason)
 
-    def follow_links(self):
+    def follow_links(self) -> None:
         self.links.sort()  # of two links to one folder always the same is taken
         for path, real in self.links:  # which grow: a folder that is linked may have links of its own
             if real in self.seen or f"{self.root}{os.sep}".startswith(os.path.join(real, "")):
@@ -230,15 +247,15 @@ class _Walk:
 
 
 def within_int64(mtime_ns: int) -> int:
-    """A time in nanoseconds, or the nearest that rows can hold: they end in 1677 and 2262, and file systems do not."""
+    """A time in ns since 1970, or the nearest that an int64 holds (1677 to 2262): some file systems know others."""
     return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
 class _Rules:
     """What to leave out, and which rule says so."""
 
-    def __init__(self, root, ignore):
-        import pathspec  # here, for most that read files walk no folder
+    def __init__(self, root: str, ignore: Sequence[str]) -> None:
+        import pathspec  # imported here: most programs that read files walk no folder
 
         self.sources = [
             ("", LEFT_OUT),
@@ -252,8 +269,8 @@ class _Rules:
         except ValueError as error:
             raise LibraryError(f"{IGNORE_FILE} or ignore= has a line that is none of a .gitignore: {error}") from None
 
-    def leave_out(self, path, folder):
-        """The name of a folder that programs fill, or the source of the rule, that leaves a path out; else None."""
+    def leave_out(self, path: str, folder: bool) -> str | None:
+        """Why a path is left out: the name of a folder that programs fill, or where the rule stands. Else None."""
         if not (folder or self.for_files):
             return None
         result = self.spec.check_file(f"{path}/" if folder else path)
@@ -267,7 +284,7 @@ class _Rules:
         return None
 
 
-def _lines(file):
+def _lines(file: str) -> tuple[str, ...]:
     try:
         with open(file, encoding="utf-8", errors="replace") as lines:
             return tuple(line.rstrip("\n") for line in lines)
@@ -277,13 +294,13 @@ def _lines(file):
         raise LibraryError(f"{file} cannot be read: {error.strerror}; it says what to leave out") from None
 
 
-def _kind(path):
+def _kind(path: str) -> str | None:
     suffix = suffix_of(path)
     return "image" if suffix in RAW_SUFFIXES and can_read() else KINDS.get(suffix)
 
 
-def _is_program(path, real):
-    """Whether a file of a suffix that videos share with programs is text."""
+def _is_program(path: str, real: str) -> bool:
+    """Whether a file is text although its suffix may be a video's (".ts")."""
     if suffix_of(path) not in TEXT_TOO:
         return False
     try:
@@ -293,6 +310,6 @@ def _is_program(path, real):
         return False  # reading it will tell why
 
 
-def _printable(path):
-    """`path` with the bytes of a name that are not UTF-8 written out, for they can be neither printed nor stored."""
+def _printable(path: str) -> str:
+    """The path with bytes that are not UTF-8 written out: they can be neither printed nor stored."""
     return path.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -26,10 +26,19 @@ PNG_DATES = ("Creation Time", "create-date")
 
 
 def facts(tags: dict, gps: dict, xmp: bytes = b"", iptc: dict | None = None, text: dict | None = None) -> dict:
-    """From EXIF tags and those of the GPS directory, both by number, an XMP packet, IPTC datasets and PNG texts.
+    """What a picture tells of itself.
 
-    `taken_at` ("YYYY-MM-DDTHH:MM:SS", the camera's clock) and `taken_from` ("exif", "xmp", "iptc" or "png"), `latitude`
-    and `longitude` in degrees and `place_from` ("exif" or "xmp"), `camera`, `content_id`; None where absent.
+    Args:
+        tags: EXIF's, by number.
+        gps: those of EXIF's GPS directory, by number.
+        xmp: the XMP packet.
+        iptc: IPTC datasets, by (record, dataset).
+        text: PNG texts, by name.
+
+    Returns:
+        `taken_at` ("YYYY-MM-DDTHH:MM:SS", by the camera's clock) and `taken_from` ("exif", "xmp", "iptc" or "png");
+        `latitude` and `longitude` in degrees north and east, and `place_from` ("exif" or "xmp"); `camera`;
+        `content_id`. None where absent.
     """
     written = xmp[:XMP_BYTES].decode("utf-8", "replace") if xmp else ""
     dated = _dates(tags, written, iptc or {}, text or {})
@@ -52,8 +61,8 @@ def facts(tags: dict, gps: dict, xmp: bytes = b"", iptc: dict | None = None, tex
     }
 
 
-def _dates(tags, written, iptc, text) -> Iterator[tuple[str, str | None]]:
-    """The dates of a picture, each with where it stands: when it was taken, before when it was last changed."""
+def _dates(tags: dict, written: str, iptc: dict, text: dict) -> Iterator[tuple[str, str | None]]:
+    """The dates of a picture, each with where it stands. Those of its taking come before that of its last change."""
     for tag in TAKEN:
         yield "exif", dates.parsed(tags.get(tag))
     for name in XMP_DATES:
@@ -73,7 +82,7 @@ def _xmp(written: str, name: str) -> str | None:
     return (found[1] or found[2]) if found else None
 
 
-def _xmp_degrees(written, which, most):
+def _xmp_degrees(written: str, which: str, most: float) -> float | None:
     """GPS coordinates as XMP has them: "48,51.5N" or "48,51,30N"."""
     found = XMP_DEGREES.fullmatch((_xmp(written, f"exif:GPS{which}") or "").strip())
     if not found:
@@ -88,12 +97,12 @@ def _iptc(datasets: dict, which: tuple[int, int]) -> str:
     return value.decode("latin-1").strip(" \0") if isinstance(value, bytes) else ""
 
 
-def _place(latitude, longitude):
+def _place(latitude: float | None, longitude: float | None) -> tuple[float, float] | None:
     """Both, or None. Cameras without a fix write (0, 0): treat it as no position."""
     return None if latitude is None or longitude is None or latitude == longitude == 0 else (latitude, longitude)
 
 
-def _degrees(gps, hemisphere, angle, negative, most):
+def _degrees(gps: dict, hemisphere: int, angle: int, negative: str, most: float) -> float | None:
     try:
         degrees, minutes, seconds = (float(part) for part in gps[angle])
         value = degrees + minutes / 60 + seconds / 3600
@@ -102,11 +111,11 @@ def _degrees(gps, hemisphere, angle, negative, most):
     return _within(-value if str(gps.get(hemisphere, "")).upper().startswith(negative) else value, most)
 
 
-def _within(value, most):
+def _within(value: float, most: float) -> float | None:
     return value if -most <= value <= most else None  # false for NaN, too
 
 
-def _content_id(note) -> str | None:
+def _content_id(note: object) -> str | None:
     """The content identifier in Apple's maker note: a directory of 12-byte entries, big-endian."""
     if not isinstance(note, bytes) or not note.startswith(APPLE) or len(note) < 16:
         return None

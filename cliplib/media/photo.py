@@ -1,21 +1,25 @@
 """A picture from a file, opened upright as RGB, with its facts; its thumbnail.
 
-Pillow's guard against image bombs (state of the whole process, which other code may rely on) is neither used nor
-changed: `open_photo` has limits of its own.
+Pillow's guard against image bombs is neither used nor changed: it is state of the whole process, which other code may
+rely on. `open_photo` has limits of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
 from PIL.IptcImagePlugin import getiptcinfo
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -26,14 +30,14 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from ..errors import MediaError
 from .colour import ADOBE, HLG, PQ, by_profile, from_hdr, from_primaries
-from .content import picture_format, stranger
+from .completeness import CUT, damage, without_large_texts
+from .formats import describe_unknown, picture_format
 from .libtiff import heard
 from .metadata import PNG_DATES
 from .metadata import facts as written_facts
 from .preview import clean_aperture
-from .raw import RAW, can_read, is_raw, open_raw
+from .raw import RAW, Raw, can_read, is_raw, open_raw
 from .reading import read_bytes
-from .whole import CUT, damage, without_large_texts
 
 MAX_PIXELS = 89_478_485  # decoded at full size: 358 MB at 4 bytes a pixel (the number is Pillow's own warning limit)
 MAX_DRAFT_PIXELS = 199_999_999  # of a baseline JPEG, which can be decoded at half its size or less
@@ -46,6 +50,7 @@ UNSUPPORTED = re.compile(  # what Pillow, libtiff and libheif say of sound files
     re.IGNORECASE,
 )
 STRIP_ROWS = 256
+Source = str | os.PathLike | bytes | bytearray | memoryview | Image.Image
 THUMBNAIL_EDGE = 256  # pixels
 
 ORIENTATION, EXIF_IFD, GPS_IFD, XMP_TAG = 0x0112, 0x8769, 0x8825, 700
@@ -59,7 +64,9 @@ TURNS = {  # EXIF orientation -> what sets the picture upright; 5 to 8 swap its 
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-OPENERS = {  # the classes themselves: a multi-picture JPEG (MPO) opens as the JPEG that it begins with
+OPENERS: dict[
+    str, Callable[[io.BytesIO], Image.Image]
+] = {  # the classes themselves: a multi-picture JPEG (MPO) opens as the JPEG that it begins with
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,
     "GIF": GifImageFile,
@@ -74,10 +81,12 @@ OPENERS = {  # the classes themselves: a multi-picture JPEG (MPO) opens as the J
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture upright as RGB, perhaps reduced; `width` and `height` are its own, upright, in pixels.
+    """A picture upright as RGB.
 
-    `image` is None where only the facts were asked for. `facts` is what is written into it, see `metadata.facts`:
-    `taken_at` "YYYY-MM-DDTHH:MM:SS", and more.
+    Attributes:
+        image: perhaps reduced; None where only the facts were asked for.
+        width: of the whole picture upright, in pixels; `height` likewise.
+        facts: what is written into it, see `metadata.facts`: `taken_at` "YYYY-MM-DDTHH:MM:SS", and more.
     """
 
     image: Image.Image | None
@@ -86,24 +95,32 @@ class Photo:
     facts: dict
 
 
-def open_photo(source, shortest: int | None = None, decode: bool = True) -> Photo:
-    """The picture in `source`: a path, bytes, or a PIL image; without `decode` its facts alone, which takes less time.
+def open_photo(source: Source, shortest: int | None = None, decode: bool = True) -> Photo:
+    """A picture upright, as sRGB, with what is written in it.
 
-    What will be resized to `shortest` pixels is reduced before, a JPEG as it is decoded, to 1.5 times that or more,
-    others to twice that: within 2 % of a standard deviation. EXIF orientation is applied. Any mode becomes RGB: wide
-    grey is scaled, transparency lies on white; of an animation the first frame.
-    Raises MediaError: stage "read" where the bytes cannot be had, "decode" where they are no whole picture of a known
-    format or have more than `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`); where a decoder or memory is wanting,
-    "read", so that another run tries again. A raw photo is the preview in it, see `raw`.
+    EXIF orientation is applied. Any mode becomes RGB: wide grey is scaled, transparency lies on white. Of an animation
+    the first frame counts. A raw photo is shown by the preview in it, see `raw`.
+
+    Args:
+        source: a path, the bytes of a file, or a PIL image.
+        shortest: the short side in pixels to which the picture will be resized. A JPEG is then decoded at 1.5 times
+            that or more, others are reduced to twice that: within 2 % of a standard deviation.
+        decode: False for the facts alone, which takes less time.
+
+    Raises:
+        MediaError: stage "read" where the bytes cannot be had, or a decoder or memory is missing, so that another run
+            tries again. Stage "decode" where they are no whole picture of a known format, or have more than
+            `MAX_PIXELS` (a baseline JPEG: `MAX_DRAFT_PIXELS`).
     """
-    name, kind, data = "the picture given", "PIL", None
+    name: Any = "the picture given"
+    kind, data = "PIL", b""
     if isinstance(source, (bytes, bytearray, memoryview)):
         name, data = "the bytes given", bytes(source)
     elif not isinstance(source, Image.Image):
         name, data = source, read_bytes(source)
     raw = None
     try:
-        if data is None:
+        if isinstance(source, Image.Image):
             image, size = source, source.size
         else:
             kind = _format(data)
@@ -130,7 +147,7 @@ def open_photo(source, shortest: int | None = None, decode: bool = True) -> Phot
     if (orientation := tags.get(ORIENTATION)) in TURNS:
         image = image.transpose(TURNS[orientation]) if decode else image
         size = size[::-1] if orientation >= 5 else size
-    return Photo(image if decode else None, *size, facts)
+    return Photo(image if decode else None, size[0], size[1], facts)
 
 
 def fitted(image: Image.Image, shortest: int) -> Image.Image:
@@ -169,26 +186,26 @@ class _NoDecoder(_Refusal):
     stage = "read"  # for the file may be whole, and is worth another try on the next run
 
 
-def _format(data):
+def _format(data: bytes) -> str:
     """The format of a picture by its bytes: of most by the first, of raw photos by their directories."""
     kind = picture_format(data)
     if kind not in (None, "TIFF") or not is_raw(data):
+        if kind is None:
+            raise _Refusal(describe_unknown(data, "picture"))
         return kind
     if not can_read():  # Pillow would take the smallest preview for the photo
         raise _NoDecoder('raw photos need rawpy: pip install "cliplib[raw]", then index again')
     return RAW
 
 
-def _open_preview(raw, shortest):
+def _open_preview(raw: Raw, shortest: int | None) -> tuple[Image.Image, tuple[int, int]]:
     """The PIL image that stands for a raw photo, and that one's full size."""
     image = raw.picture if isinstance(raw.picture, Image.Image) else _open(raw.picture, "JPEG", shortest)[0]
     return image, (raw.width, raw.height)
 
 
-def _open(data, kind, shortest):
+def _open(data: bytes, kind: str, shortest: int | None) -> tuple[Image.Image, tuple[int, int]]:
     """The PIL image, not decoded yet, set to be decoded reduced where that is allowed, and its full size."""
-    if kind is None:
-        raise _Refusal(stranger(data, "picture"))
     opener, file = _opener(kind), io.BytesIO(data)
     try:
         image = opener(file)
@@ -216,7 +233,7 @@ def _open(data, kind, shortest):
     return image, size
 
 
-def _opener(kind):
+def _opener(kind: str) -> Callable[[io.BytesIO], Image.Image]:
     """The class that opens pictures of a format."""
     if kind != "HEIC":
         return OPENERS[kind]
@@ -227,19 +244,20 @@ def _opener(kind):
     return HeifImageFile
 
 
-def _with_end(data):
-    """A JPEG with the end mark that it lacks. What it lacks besides, a decoder would make up, and otherwise from other
-    bytes behind it.
+def _with_end(data: bytes) -> bytes:
+    """A JPEG with the end mark that it lacks.
+
+    If pixels are missing as well, a decoder makes them up, and differently where other bytes follow: refuse these.
     """
-    endings = [JpegImageFile(io.BytesIO(data + rest + END_MARK)) for rest in (b"", NO_PICTURE)]
-    for image in endings:
+    one, other = (JpegImageFile(io.BytesIO(data + rest + END_MARK)) for rest in (b"", NO_PICTURE))
+    for image in (one, other):
         image.draft(None, (256, 256))
-    if not np.array_equal(*map(np.asarray, endings)):
+    if not np.array_equal(np.asarray(one), np.asarray(other)):
         raise _Refusal(f"a damaged JPEG picture: {CUT}")
     return data + END_MARK
 
 
-def _load(image, kind):
+def _load(image: Image.Image, kind: str) -> None:
     """Decode a picture."""
     if kind != "TIFF":
         image.load()
@@ -255,14 +273,15 @@ def _load(image, kind):
             raise _Refusal(f"a damaged {kind} picture: {errors[0]}")
 
 
-def _blame(kind, found, rare):
+def _blame(kind: str, found: str, rare: re.Pattern) -> str:
     """What is wrong with a picture of which a decoder says this."""
     return f"a {kind} picture of a kind that is not supported" if rare.search(found) else f"a damaged {kind} picture"
 
 
-def _exif(image, data):
-    """All tags by number, with those of the Exif directory, and those of the GPS directory; none where damaged, for the
-    picture may be whole.
+def _exif(image: Image.Image, data: bytes) -> tuple[dict, dict]:
+    """All tags by number, with those of the Exif directory; and those of the GPS directory.
+
+    None where they are damaged: the picture may be whole all the same.
     """
     try:
         exif = image.getexif()
@@ -277,21 +296,21 @@ def _exif(image, data):
     return tags, gps
 
 
-def _texts(image):
-    """The XMP packet, IPTC datasets and PNG texts of a picture; nothing in place of what is damaged."""
+def _texts(image: Image.Image) -> tuple[bytes, dict, dict]:
+    """The XMP packet, IPTC datasets and PNG texts of a picture; empty where they are damaged."""
     info = image.info
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     if hasattr(image, "tag_v2"):
         xmp = image.tag_v2.get(XMP_TAG, xmp)
     try:
-        iptc = getiptcinfo(image) if "photoshop" in info or hasattr(image, "tag_v2") else {}
+        iptc = getiptcinfo(cast(ImageFile, image)) if "photoshop" in info or hasattr(image, "tag_v2") else {}
     except Exception:
         iptc = {}
     text = {name: value for name, value in info.items() if name in PNG_DATES} if image.format == "PNG" else {}
     return xmp.encode() if isinstance(xmp, str) else bytes(xmp), iptc or {}, text
 
 
-def _as_srgb(image, tags, shortest):
+def _as_srgb(image: Image.Image, tags: dict, shortest: int | None) -> Image.Image:
     """A decoded picture as sRGB, reduced where that does no harm."""
     profile, told = image.info.get("icc_profile"), image.info.get("nclx_profile") or {}
     if image.mode == "CMYK":
@@ -307,7 +326,7 @@ def _as_srgb(image, tags, shortest):
     return from_primaries(image, ADOBE if adobe else told.get("color_primaries"))
 
 
-def _as_rgb(image):
+def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _from_wide(image)
     if image.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in image.info:
@@ -319,10 +338,8 @@ def _as_rgb(image):
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _from_wide(image):
+def _from_wide(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits as RGB; white is the top of the smallest usual range that holds the largest value."""
-    import numpy as np
-
     values = np.nan_to_num(np.array(image, np.float32), copy=False, posinf=0, neginf=0)
     low, high = min(0.0, values.min()), values.max()
     tops = (1, 255, 1023, 4095, 65535) if image.mode == "F" else (255, 1023, 4095, 65535)

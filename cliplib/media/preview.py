@@ -10,11 +10,14 @@ A preview is handed on as a picture file of its own, with the turn, the colour p
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
-from .content import picture_format
+from .formats import picture_format
 from .reading import RetryingFile
 
 HEAD_BYTES = 32 * 2**10  # read at once: of most files that is all that tells where the preview lies
@@ -26,6 +29,7 @@ TURNS, COLOURS, CROP = (b"irot", b"imir"), b"colr", b"clap"
 MPF_LARGE = (0x010001, 0x010002)  # types of a Multi-Picture entry: large thumbnail of VGA, of full HD
 EXIF, XMP, ICC, IPTC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 TEXTS = (EXIF, XMP, IPTC)  # what the whole says of both
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Preview:
     height: int
 
 
-def read_preview(path, shortest: int) -> Preview | None:
+def read_preview(path: str | os.PathLike, shortest: int) -> Preview | None:
     """The smallest preview with at least `shortest` pixels on its short side that a photo's file carries.
 
     Args:
@@ -47,7 +51,7 @@ def read_preview(path, shortest: int) -> Preview | None:
     Returns:
         The preview, or None where there is none, or what should hold it cannot be read: the whole will say why.
     """
-    return _of_file(path, lambda file: next((found for one in file.previews(shortest) if (found := one())), None))
+    return _of_file(path, lambda head: next((found for read in head.previews(shortest) if (found := read())), None))
 
 
 def item_extents(data: bytes) -> list[tuple[int, int]]:
@@ -59,13 +63,15 @@ def item_extents(data: bytes) -> list[tuple[int, int]]:
 
 
 def clean_aperture(data: bytes) -> tuple[int, int, int, int] | None:
-    """The part of a HEIC or AVIF file's primary picture that is shown, before any turn: left, top, right, bottom in
-    pixels (`clap`, ISO/IEC 14496-12, 12.1.4.2). None where all of it is.
+    """The part of a HEIC or AVIF file's primary picture that is shown (`clap`, ISO/IEC 14496-12, 12.1.4.2).
+
+    Returns:
+        Left, top, right and bottom in pixels, before any turn. None where all of the picture is shown.
     """
     try:
         head = _Heic(_Kept(data))
         whole = head.items[head.primary]
-        numbers = struct.unpack(">IIIIiIiI", whole.first(CROP)[:32])
+        numbers = struct.unpack(">IIIIiIiI", (whole.first(CROP) or b"")[:32])
         width, height, right, down = (over / under for over, under in zip(numbers[::2], numbers[1::2], strict=True))
         left, top = (whole.size[0] - width) / 2 + right, (whole.size[1] - height) / 2 + down
     except Exception:
@@ -75,17 +81,18 @@ def clean_aperture(data: bytes) -> tuple[int, int, int, int] | None:
     return box if inside else None
 
 
-def has_preview(path, shortest: int) -> bool:
+def has_preview(path: str | os.PathLike, shortest: int) -> bool:
     """Whether a photo's file says in its head that it carries such a preview; see `read_preview`."""
-    return bool(_of_file(path, lambda file: next(file.previews(shortest), None)))
+    return bool(_of_file(path, lambda head: next(head.previews(shortest), None)))
 
 
-def _of_file(path, action):
+def _of_file(path: str | os.PathLike, action: Callable[[_Heic | _Jpeg], Found | None]) -> Found | None:
+    """What `action` finds in a photo's head; None where that cannot be read, or is of a format without previews."""
     try:
         with RetryingFile(path) as file:
             head = _Head(file)
-            kind = {"HEIC": _Heic, "JPEG": _Jpeg}.get(picture_format(head.part(0, 64)))
-            return action(kind(head)) if kind else None
+            format = picture_format(head.part(0, 64))
+            return action(_Heic(head)) if format == "HEIC" else action(_Jpeg(head)) if format == "JPEG" else None
     except Exception:  # damaged bytes fail in any way; a preview is a short cut, and nothing is lost without
         return None
 
@@ -93,7 +100,7 @@ def _of_file(path, action):
 class _Head:
     """A file of which the beginning is kept as it is read."""
 
-    def __init__(self, file: RetryingFile):
+    def __init__(self, file: RetryingFile) -> None:
         self._file, self._kept = file, b""
         self.size = file.size
 
@@ -119,8 +126,9 @@ class _Head:
         return self.part(offset, size)
 
 
-def _fits(width: int, height: int, of_width: int, of_height: int, shortest: int) -> bool:
-    """Whether a picture of the first size is large enough, and a smaller one of the same shape as the second."""
+def _fits(size: tuple[int, int], whole: tuple[int, int], shortest: int) -> bool:
+    """Whether a picture of that size is large enough for a model, smaller than the whole, and of the same shape."""
+    (width, height), (of_width, of_height) = size, whole
     alike = abs(width * of_height - height * of_width) <= ASPECT * width * of_height
     return alike and min(width, height) >= shortest and width < of_width
 
@@ -130,12 +138,11 @@ def _fits(width: int, height: int, of_width: int, of_height: int, shortest: int)
 
 @dataclass
 class _Item:
-    """An item of a HEIC file: its kind such as b"hvc1", where its bytes lie, and its properties with what must be
-    understood of them."""
+    """An item of a HEIC file: its kind (such as b"hvc1"), where its bytes lie, and its properties."""
 
     kind: bytes = b""
     extents: tuple = ()  # (offset, size), of those in the file itself
-    properties: tuple = ()  # (whole box, essential)
+    properties: tuple = ()  # (whole box, whether a reader must understand it)
 
     def first(self, kind: bytes) -> bytes | None:
         """The content of its first property of a kind."""
@@ -144,14 +151,15 @@ class _Item:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, before any turn."""
-        return struct.unpack_from(">II", self.first(b"ispe"), 4)
+        return struct.unpack_from(">II", self.first(b"ispe") or b"", 4)
 
 
 class _Heic:
     """The head of a HEIC file."""
 
     def __init__(self, head: _Head):
-        self.head, self.items = head, {}
+        self.head = head
+        self.items: dict[int, _Item] = {}
         at, self.ftyp, meta = 0, b"", b""
         while not meta:
             size, kind, *_ = _box(head.part(at, 16), 0)
@@ -166,15 +174,18 @@ class _Heic:
         self._read_places()
         self._read_properties()
 
-    def previews(self, shortest: int) -> Iterator:
-        """What reads each preview that is large enough, the smallest first."""
+    def previews(self, shortest: int) -> Iterator[Callable[[], Preview | None]]:
+        """A function to read each preview that is large enough, the smallest first."""
         whole = self.items[self.primary]
         if whole.first(CROP):
             return
         thumbs = [self.items[ident] for ident in self._referring(b"thmb")]
-        fitting = [one for one in thumbs if one.kind == b"hvc1" and _fits(*one.size, *whole.size, shortest)]
+        fitting = [one for one in thumbs if one.kind == b"hvc1" and _fits(one.size, whole.size, shortest)]
         for thumb in sorted(fitting, key=lambda one: one.size):
-            yield lambda thumb=thumb: Preview(self._alone(thumb), *whole.size)
+            yield partial(self._preview, thumb, whole.size)
+
+    def _preview(self, thumb: _Item, whole: tuple[int, int]) -> Preview:
+        return Preview(self._alone(thumb), *whole)
 
     def _alone(self, thumb: _Item) -> bytes:
         """A HEIC file of the thumbnail: turned as the whole, of its colours where it names none, with its texts."""
@@ -313,7 +324,8 @@ class _Jpeg:
     """The head of a JPEG: its segments up to the picture itself."""
 
     def __init__(self, head: _Head, start: int = 0):
-        self.head, self.segments, self.size, at = head, [], (0, 0), start + 2
+        self.head, self.size, at = head, (0, 0), start + 2
+        self.segments: list[tuple[int, int, bytes]] = []  # code, place, content
         while at - start < MOST_HEAD_BYTES:
             mark, code, length = struct.unpack(">BBH", head.part(at, 4))
             if mark != 0xFF:
@@ -327,22 +339,22 @@ class _Jpeg:
             at += 2 + length
         self.end = at
 
-    def previews(self, shortest: int) -> Iterator:
-        """What reads each preview that may be large enough, the smallest first."""
+    def previews(self, shortest: int) -> Iterator[Callable[[], Preview | None]]:
+        """A function to read each preview that may be large enough, the smallest first."""
         indexes = [
             (at + 8, content[4:]) for code, at, content in self.segments if code == 0xE2 and content[:4] == b"MPF\0"
         ]
         for start, index in indexes[:1]:
             for kind, size, offset in sorted(_pictures(index), key=lambda one: one[1]):
                 if kind in MPF_LARGE and offset:
-                    yield lambda at=start + offset, size=size: self._preview(at, size, shortest)
+                    yield partial(self._preview, start + offset, size, shortest)
 
     def _preview(self, at: int, size: int, shortest: int) -> Preview | None:
         data = self.head.whole(at, size)
         if picture_format(data) != "JPEG":
             return None
         small = _Jpeg(_Kept(data))
-        if not _fits(*small.size, *self.size, shortest):
+        if not _fits(small.size, self.size, shortest):
             return None
         own = [content for _, _, content in small.segments if content.startswith(ICC)]
         taken = TEXTS if own else (*TEXTS, ICC)

@@ -12,11 +12,12 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-RAW = "raw"  # the format, beside those of `content.picture_format`
+RAW = "raw"  # the format, beside those of `formats.picture_format`
 TIFFS = (b"II*\0", b"MM\0*")
 TIFF_ALIKE = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0")  # Olympus, Panasonic
 OTHERS = (b"FUJIFILMCCD-RAW", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")  # Fujifilm, Minolta, Canon of old
@@ -44,9 +45,14 @@ def can_read() -> bool:
 
 @dataclass(frozen=True)
 class Raw:
-    """A raw photo: `picture` is its preview as a JPEG file, or a PIL image; `width` and `height` are its own, in
-    pixels, before it is turned. `tags` and `gps` are EXIF's, by number, with the turn that is left to do; `xmp` a
-    packet.
+    """A raw photo.
+
+    Attributes:
+        picture: its preview as a JPEG file, or a PIL image.
+        width: of the photo itself, in pixels, before it is turned; `height` likewise.
+        tags: EXIF's, by number, with the turn that is left to do.
+        gps: those of EXIF's GPS directory, by number.
+        xmp: the XMP packet.
     """
 
     picture: bytes | Image.Image
@@ -72,9 +78,9 @@ def open_raw(data: bytes, shortest: int, most_pixels: int) -> Raw:
 
     Args:
         data: the whole file.
-        shortest: pixels that are needed on the short side; where the preview has fewer, the photo is developed at half
+        shortest: pixels that are needed on the short side. Where the preview has fewer, the photo is developed at half
             its size, if that is more.
-        most_pixels: that are developed, of a sensor with a mosaic of colours; of others a quarter.
+        most_pixels: that are developed of a sensor with a mosaic of colours; of others a quarter.
 
     Raises:
         MemoryError: LibRaw has too little memory.
@@ -115,7 +121,7 @@ def _is_linear(data: bytes) -> bool:
     return any(one.get(PHOTOMETRIC) == LINEAR for one in _directories(data))
 
 
-def _preview(raw) -> tuple[bytes | Image.Image | None, tuple[int, int]]:
+def _preview(raw: Any) -> tuple[bytes | Image.Image | None, tuple[int, int]]:
     """The largest preview in a raw photo that LibRaw has open, and its size in pixels; None where there is none."""
     import rawpy
 
@@ -131,7 +137,7 @@ def _preview(raw) -> tuple[bytes | Image.Image | None, tuple[int, int]]:
     return None, (0, 0)
 
 
-def _image(pixels) -> Image.Image:
+def _image(pixels: Any) -> Image.Image:
     """A PIL image of a LibRaw picture, uint8 (h, w, 3) or, of a monochrome camera, (h, w, 1)."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
@@ -190,7 +196,7 @@ def _directory(data: bytes, place: int, wanted: set[int]) -> tuple[dict, int]:
     return tags, struct.unpack_from(order + "I", data, end)[0] if end + 4 <= len(data) else 0
 
 
-def _value(data: bytes, at: int, order: str):
+def _value(data: bytes, at: int, order: str) -> Any:
     """The value of an entry: text, bytes, a number, or several of them; None where it is none of these."""
     kind, count = struct.unpack_from(order + "HI", data, at + 2)
     width = {2: 1, 5: 8, 7: 1}.get(kind) or struct.calcsize(TYPES.get(kind, "0s"))
@@ -212,7 +218,8 @@ def _value(data: bytes, at: int, order: str):
     return numbers[0] if count == 1 else numbers
 
 
-def _many(value) -> tuple:
+def _many(value: object) -> tuple[int, ...]:
+    """The numbers of an entry that has one or several; none of any other."""
     values = value if isinstance(value, tuple) else (value,)
     return tuple(one for one in values if isinstance(one, int))
 

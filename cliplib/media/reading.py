@@ -6,23 +6,26 @@ import hashlib
 import io
 import os
 import stat
+from collections.abc import Callable
 from functools import partial
+from typing import Any, BinaryIO, cast
 
 from ..errors import MediaError
-from .retry import PASSING, with_retries
+from .retry import PASSING, Result, with_retries
 from .zips import Window, open_member, split
 
 DIGEST_WHOLE_BYTES = 64 * 2**20  # files up to this size are digested whole
 MAX_READ_BYTES = 512 * 2**20  # what `read_bytes` takes into memory
 
 
-def read_bytes(path) -> bytes:
-    """The whole content of one regular file, or member of an archive, of at most `MAX_READ_BYTES`, tried three times.
+def read_bytes(path: str | os.PathLike) -> bytes:
+    """The whole content of one regular file, or member of an archive, of at most `MAX_READ_BYTES`; tried three times.
 
-    Raises MediaError with stage "read"; "decode" for a member that is damaged.
+    Raises:
+        MediaError: stage "read" where it cannot be read, "decode" for a member that is damaged.
     """
 
-    def read():
+    def read() -> bytes:
         with open_file(path) as file:
             if (size := file.seek(0, os.SEEK_END)) > MAX_READ_BYTES:
                 most = f"at most {MAX_READ_BYTES // 2**20} MB are"
@@ -33,28 +36,33 @@ def read_bytes(path) -> bytes:
     return _reported(read, path)
 
 
-def open_file(path, buffering=-1):
+def open_file(path: str | os.PathLike, buffering: int = -1) -> BinaryIO:
     """A regular file or a member of an archive, open for reading bytes. Raises OSError; MediaError for a bad member."""
     if member := split(path):
         return open_member(*member)
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for ever
         raise OSError(None, "not a regular file")
-    return open(path, "rb", buffering)
+    return cast(BinaryIO, open(path, "rb", buffering))
 
 
-def digest_of(source) -> str:
-    """64 hexadecimal digits that tell contents apart; `source` is bytes or the path of a regular file.
+def digest_of(source: bytes | bytearray | memoryview | str | os.PathLike) -> str:
+    """The digest that names a content: 64 hexadecimal digits.
 
-    Up to `DIGEST_WHOLE_BYTES` it is the sha256 of the content, as `sha256sum` prints it. Above, so that a long video on
-    a slow mount is not read twice, it is the sha256 of the size (8 bytes, little-endian) and the first and last 32 MB:
-    a change between them that keeps the size goes unseen. That is longer than any content hashed whole, so the two
-    kinds never meet. Raises MediaError: "read".
+    Up to `DIGEST_WHOLE_BYTES` it is the sha256 of the content, as `sha256sum` prints it. Of larger files it is the
+    sha256 of the size (8 bytes, little-endian) and the first and last 32 MB, so that a long video on a slow mount is
+    not read twice; a change between them that keeps the size goes unseen.
+
+    Args:
+        source: bytes, or the path of a regular file or a member of an archive.
+
+    Raises:
+        MediaError: stage "read".
     """
 
-    def read():
+    def read() -> str:
         with io.BytesIO(source) if isinstance(source, (bytes, bytearray, memoryview)) else open_file(source) as file:
 
-            def part(offset, length):
+            def part(offset: int, length: int) -> bytes:
                 file.seek(offset)
                 return file.read(length)
 
@@ -63,7 +71,7 @@ def digest_of(source) -> str:
     return _reported(read, source)
 
 
-def digest_of_parts(size, part):
+def digest_of_parts(size: int, part: Callable[[int, int], bytes]) -> str:
     """`digest_of` content of `size` bytes, of which `part(offset, length)` gives some."""
     if size <= DIGEST_WHOLE_BYTES:
         return hashlib.sha256(part(0, size)).hexdigest()
@@ -77,15 +85,16 @@ class RetryingFile(Window):
     What `digest` has read is kept (64 MB at most) and given from memory afterwards. Raises OSError.
     """
 
-    def __init__(self, path):
-        self.path, self._kept = os.fspath(path), []
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = os.fspath(path)
+        self._kept: list[tuple[int, bytes]] = []
         file = with_retries(lambda: open_file(path, buffering=0))
         super().__init__(file, 0, file.seek(0, os.SEEK_END))
 
     def digest(self) -> str:
         """`digest_of` this file."""
 
-        def part(offset, length):
+        def part(offset: int, length: int) -> bytes:
             pieces = []
             while length and (piece := self._read_at(offset, length)):  # one read may give less than was asked for
                 pieces.append(piece)
@@ -96,14 +105,14 @@ class RetryingFile(Window):
 
         return digest_of_parts(self.size, part)
 
-    def _read_at(self, offset, size):
+    def _read_at(self, offset: int, size: int) -> bytes:
         for start, kept in self._kept:
             if start <= offset and offset + size <= start + len(kept):
                 return kept[offset - start : offset - start + size]
         return with_retries(partial(super()._read_at, offset, size))
 
 
-def _reported(action, path):
+def _reported(action: Callable[[], Result], path: Any) -> Result:
     try:
         return with_retries(action)
     except OSError as error:

@@ -79,7 +79,7 @@ def _first_units(text: str, count: int) -> str:
 
 
 def _edited(stem: str) -> re.Match | None:
-    """The stem of a file's name as that of an edited copy; of a name that was cut, the mark may be cut, too."""
+    """The match of a stem that marks an edited copy, or None. In a name that was cut, the mark may be cut as well."""
     cut = len(stem.encode("utf-16-le")) // 2 >= MEDIA_CUT - 1
     return EDITED_STEM.match(stem) or (EDITED_CUT.match(stem) if cut else None)
 
@@ -102,10 +102,17 @@ def _sidecar_stems(name: str) -> Iterator[str]:
 
 
 def sidecar_facts(data: bytes) -> dict:
-    """What a sidecar tells: `taken_at` and `taken_from`, `latitude` and `longitude` in degrees and `place_from`; absent
-    where it is silent.
+    """What a sidecar tells of its photo or video.
 
-    The date is `photoTakenTime`, in UTC (a sidecar knows no zone); 0, 0 is no place. ValueError where it is no sidecar.
+    Args:
+        data: the content of a JSON file.
+
+    Returns:
+        `taken_at` and `taken_from`; `latitude` and `longitude` in degrees and `place_from`. What it does not tell is
+        absent. The date is `photoTakenTime`, in UTC: a sidecar knows no zone. The place (0, 0) means none.
+
+    Raises:
+        ValueError: it is no sidecar.
     """
     try:
         body = json.loads(data)
@@ -124,7 +131,7 @@ def sidecar_facts(data: bytes) -> dict:
 
 
 def original_of(path: str) -> str:
-    """The path of the photo that this one was edited from: "a/IMG.jpg" of "a/IMG-edited.jpg"; of another, itself."""
+    """The path of the photo that this one was edited from ("a/IMG.jpg" for "a/IMG-edited.jpg"), or its own path."""
     folder, slash, name = path.rpartition("/")
     stem, dot, suffix = name.rpartition(".")
     edited = _edited(stem)
@@ -132,12 +139,16 @@ def original_of(path: str) -> str:
 
 
 def one_photo(pictures: list[tuple[str, object]], originals: dict[str, object]) -> list[list[int]]:
-    """Positions of `pictures`, each a path and what tells its content, grouped by what a person calls one photo.
+    """Group pictures by what a person calls one photo: those of one content, and an edited copy with its original.
 
-    Pictures of one content are one, and so is an edited twin with its original, whose content `originals` gives by its
-    `plain_path`. Groups, and the pictures in them, keep their order.
+    Args:
+        pictures: a path and a key of the content, for each.
+        originals: the key of the content of photos, by their `plain_path`.
+
+    Returns:
+        Positions in `pictures`, by group. Groups, and the pictures in them, keep their order.
     """
-    content = {}
+    content: dict[object, object] = {}
     for path, key in pictures:
         original = originals.get(plain_path(original_of(path))) if original_of(path) != path else None
         if original is not None:

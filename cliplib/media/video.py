@@ -13,11 +13,13 @@ import contextlib
 import io
 import itertools
 import math
+import os
 import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from fractions import Fraction
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -26,7 +28,7 @@ from ..errors import MediaError
 from . import dates
 from .colour import HLG, PQ, from_hdr, from_primaries
 from .container import missing_bytes
-from .content import HEAD_BYTES, stranger, video_demuxer
+from .formats import HEAD_BYTES, describe_unknown, video_demuxer
 from .reading import RetryingFile
 
 LONGEST_FRAME_S = 0.1  # where the frame rate varies, "half a frame" is half of this at most
@@ -44,6 +46,7 @@ CONTENT_ID = "com.apple.quicktime.content.identifier"  # which a Live Photo's cl
 WEEK_S = 7 * 86400.0  # a header that claims a longer video is not believed
 USUAL_FRAME_S = 0.04  # the length of a frame that tells none
 SLACK_S = 1.0  # so much, or 1 %, may a header claim too much
+Source = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
 # What FFmpeg calls the date and the place of a recording, the surest first; "date" is also AVI's ICRD.
 DATED = ("com.apple.quicktime.creationdate", "creation_time", "creationdate", "DATE_RECORDED", "date")
 PLACED = ("com.apple.quicktime.location.ISO6709", "location", "location-eng")
@@ -62,11 +65,16 @@ SIDEWAYS = {turn for (a, *_), turn in TURNS.items() if not a}  # these swap widt
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """Upright size as shown, in pixels; duration in seconds; when and where it was taken, degrees north and east.
+    """What a video's file tells of it.
 
-    `taken_at` is "YYYY-MM-DDTHH:MM:SS", by the camera's clock where the file tells it, else UTC, and `taken_from` is
-    "container"; or both are None. So with the place and `place_from`. `content_id` is what Apple gives a Live Photo and
-    its clip alike.
+    Attributes:
+        width: upright, as it is shown, in pixels; `height` likewise.
+        duration_s: in seconds.
+        taken_at: "YYYY-MM-DDTHH:MM:SS", by the camera's clock where the file tells it, else UTC; or None.
+        taken_from: "container", or None.
+        latitude: in degrees north; `longitude` in degrees east; or None.
+        place_from: "container", or None.
+        content_id: what Apple gives a Live Photo and its clip alike, or None.
     """
 
     width: int
@@ -82,8 +90,12 @@ class VideoFacts:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: its presentation time in seconds, as a player's `currentTime` shows it, the upright RGB image, and for
-    how many seconds it stands: until the next frame of the file begins, the last until the end.
+    """One frame as it is shown.
+
+    Attributes:
+        time_s: its presentation time in seconds, as a player's `currentTime` shows it.
+        image: upright, sRGB.
+        length_s: for how many seconds it stands: until the next frame of the file begins, the last until the end.
     """
 
     time_s: float
@@ -91,8 +103,8 @@ class Frame:
     length_s: float
 
 
-class Shot(NamedTuple):
-    """A PyAV frame: when it is shown, how long its packet tells that it stands, and how long it does; in seconds."""
+class DecodedFrame(NamedTuple):
+    """A PyAV frame: when it is shown, how long it stands by its packet, and how long it really does; in seconds."""
 
     time_s: float
     told_s: float
@@ -102,11 +114,17 @@ class Shot(NamedTuple):
 
 @dataclass
 class _Seen:
-    """What one pass over a video has seen so far: `tick_s` is that of its pictures.
+    """What one pass over a video has seen so far.
 
-    The last frame ended at `shown_s`, the last packet at `reached_s`, that of the pictures at `pictures_s`; a clock
-    that jumped stands `jumped_s` too high; `lengths_s` has how long frames stand, by their pts; `cell` is the last
-    interval of a sampling that a frame was wanted for.
+    Attributes:
+        tick_s: a tick of the clock of its pictures, in seconds.
+        shown_s: when the last frame ended.
+        reached_s: when the last packet ended, of pictures or sound.
+        pictures_s: when the last packet of pictures ended.
+        jumped_s: how far the clock jumped between recordings that follow one another.
+        damaged_at_s: where packets could not be decoded.
+        lengths_s: how long frames stand, by their pts.
+        cell: the last interval of a sampling that has a frame.
     """
 
     tick_s: float
@@ -118,33 +136,42 @@ class _Seen:
     lengths_s: dict[int, float] = field(default_factory=dict)
     cell: int = -1
 
-    def end_s(self, packet) -> float:
-        """When what a packet holds ends; 0 where it does not say."""
+    def end_s(self, packet: Any) -> float:
+        """When the content of a packet ends; 0 where it does not say."""
         begin = packet.pts if packet.pts is not None else packet.dts or 0
         return (begin + (packet.duration or 0)) * float(packet.time_base or 0)
 
 
-def no_video(path, why: str) -> MediaError:
+def no_video(path: Any, why: str) -> MediaError:
     """The error for a file of which no frame can be decoded."""
     return MediaError(path, "decode", f"no decodable video: {why}")
 
 
-def open_video(source) -> Video:
-    """The video in `source` (a path, bytes, or a binary file object), its first frame decoded.
+def open_video(source: Source) -> Video:
+    """Open a video and decode its first frame.
 
-    What it is, its first bytes tell, and nothing but its own bytes is read, whatever it or its name says.
-    Raises MediaError: stage "read" where the bytes cannot be had; "decode", "no decodable video: ...", for playlists,
-    text, pictures, sound only, encrypted files, a missing table of contents, and codecs without a decoder here.
+    What it is, its first bytes tell. Nothing but its own bytes is read, whatever it or its name says.
+
+    Args:
+        source: a path, the bytes of a file, or a binary file object.
+
+    Returns:
+        The video; close it, or use it in a `with` statement.
+
+    Raises:
+        MediaError: stage "read" where the bytes cannot be had. Stage "decode" ("no decodable video: ...") for
+            playlists, text, pictures, sound only, encrypted files, a missing table of contents, and codecs without a
+            decoder here.
     """
-    name, file = "the video given", None
+    name: Any = "the video given"
+    file: Any = None
     try:
         if isinstance(source, (bytes, bytearray, memoryview)):
             file = io.BytesIO(source)
-        elif hasattr(source, "read"):
-            file = source
+        elif isinstance(source, (str, os.PathLike)):
+            name, file = source, RetryingFile(source)
         else:
-            name = source
-            file = RetryingFile(source)
+            file = source
         return Video(file, name)
     except BaseException as error:
         if file is not None:
@@ -155,23 +182,24 @@ def open_video(source) -> Video:
 
 
 class Video:
-    """An open video: `facts`, and `sample` and `shots` for its frames. Close it, or use it in a `with` statement.
+    """An open video: `facts`, and `sample` and `frames` for its frames. Close it, or use it in a `with` statement.
 
     `container` and `stream` are PyAV's, which `clip` takes the sound from; `zero_s` is what their clock shows at 0.
     """
 
-    def __init__(self, file, name):
+    def __init__(self, file: Any, name: Any) -> None:
         """Decode the first frame of the binary file object `file`. Raises MediaError, OSError; see `open_video`."""
         try:
             import av
         except ImportError:
             raise MediaError(name, "read", "videos need PyAV: pip install av, then index again") from None
         self._av, self.file, self.name = av, file, name
+        self._waiting: Iterator[DecodedFrame] | None = None  # the first pass, its first frame decoded
         file.seek(0)
         head = file.read(HEAD_BYTES)
         self.demuxer = video_demuxer(head)
         if self.demuxer is None:
-            raise no_video(name, stranger(head, "video"))
+            raise no_video(name, describe_unknown(head, "video"))
         self.lost_bytes = missing_bytes(file, self.demuxer)
         self._rewind()
         self.zero_s = (self.container.start_time or 0) / 1e6 if self.demuxer in CLOCK_STARTS_ANYWHERE else 0.0
@@ -184,10 +212,17 @@ class Video:
     def facts(self) -> VideoFacts:
         """The facts; the duration is better known after all frames have been seen."""
         metadata = self.container.metadata
-        taken_at, place = _taken_at(metadata), _place(metadata)
-        dated, placed = "container" if taken_at else None, "container" if place else None
+        taken_at, (latitude, longitude) = _taken_at(metadata), _place(metadata) or (None, None)
         return VideoFacts(
-            *self.size, self.duration_s, taken_at, dated, *(place or (None, None)), placed, metadata.get(CONTENT_ID)
+            width=self.size[0],
+            height=self.size[1],
+            duration_s=self.duration_s,
+            taken_at=taken_at,
+            taken_from="container" if taken_at else None,
+            latitude=latitude,
+            longitude=longitude,
+            place_from="container" if latitude is not None else None,
+            content_id=metadata.get(CONTENT_ID),
         )
 
     def sample(
@@ -198,71 +233,85 @@ class Video:
         shortest: int | None = None,
         exact: bool = False,
     ) -> Iterator[Frame]:
-        """Frames `every_s` seconds apart from `start_s` to `end_s` (None: the end), decoded in one forward pass.
+        """Frames at equal distances, in one forward pass.
 
-        For each time `start_s + k * every_s` the first frame that begins at it, or at most half a frame earlier. No
-        frame is given twice, so times increase; where frames are rarer than `every_s`, there are fewer. From the start
-        and at least `FEW_FROM_S` apart they are the same frames in half the time, not deblocked, unless `exact` asks
-        for the very pixels. For `shortest` see `upright`.
-        Raises MediaError (stage "decode") after the last frame where a part could not be decoded, and ValueError.
+        For each time `start_s + k * every_s` it is the first frame that begins at it, or at most half a frame earlier.
+        No frame is given twice, so times increase; where frames are rarer than `every_s`, there are fewer.
+
+        Args:
+            every_s: seconds between frames. From the start and from `FEW_FROM_S` on, the same frames are had for half
+                the work, not deblocked.
+            start_s: where to begin, in seconds.
+            end_s: where to stop, in seconds; None: at the end.
+            shortest: see `upright`.
+            exact: decode every frame, for the very pixels.
+
+        Yields:
+            The frames, in order.
+
+        Raises:
+            MediaError: after the last frame, stage "decode", where a part could not be decoded.
+            ValueError: a number is out of range.
         """
         if not (0 < every_s < math.inf and 0 <= start_s < math.inf):
             raise ValueError(f"every_s must be above 0 and start_s 0 or more, in seconds; got {every_s} and {start_s}")
         next_s = start_s
         few = not exact and start_s == 0 and every_s >= FEW_FROM_S and self.demuxer not in CLOCK_STARTS_ANYWHERE
-        for shot in self.shots(start_s, every_s if few else None):
-            if end_s is not None and shot.time_s > end_s:
+        for each in self.frames(start_s, every_s if few else None):
+            if end_s is not None and each.time_s > end_s:
                 return
-            half_s = min(shot.told_s, LONGEST_FRAME_S) / 2
-            if shot.time_s < max(0.0, next_s - half_s):
+            half_s = min(each.told_s, LONGEST_FRAME_S) / 2
+            if each.time_s < max(0.0, next_s - half_s):
                 continue
-            next_s = start_s + every_s * (math.floor((shot.time_s + half_s - start_s) / every_s) + 1)
-            yield Frame(shot.time_s, self.upright(shot.frame, shortest), shot.length_s)
+            next_s = start_s + every_s * (math.floor((each.time_s + half_s - start_s) / every_s) + 1)
+            yield Frame(each.time_s, self.upright(each.frame, shortest), each.length_s)
 
-    def shots(self, start_s: float = 0.0, every_s: float | None = None) -> Iterator[Shot]:
-        """All frames from the key frame before `start_s` on, not made to images; of those from the start, with
-        `every_s`, at least the ones that `sample` gives. MediaError as of `sample`.
+    def frames(self, start_s: float = 0.0, every_s: float | None = None) -> Iterator[DecodedFrame]:
+        """Frames from the key frame before `start_s` on, not made to images: all, or with `every_s` some.
+
+        With `every_s` and from the start, they are at least those that `sample` gives. Raises MediaError as `sample`.
         """
-        shots, self._waiting = self._waiting, None  # of the first pass the first frame is decoded already
+        frames, self._waiting = self._waiting, None  # of the first pass the first frame is decoded already
         if start_s > 0:
-            shots = self._decode_from(start_s)
-        if shots is None or every_s:
+            frames = self._decode_from(start_s)
+        if frames is None or every_s:
             self._rewind()
-            shots = self._decode_few(every_s) if every_s else self._decode()
-        held = None  # the last shot, until it is known when the next begins
+            frames = self._decode_few(every_s) if every_s else self._decode()
+        held = None  # the last frame, until it is known when the next begins
         while True:
             try:
-                shot = next(shots, None)
+                following = next(frames, None)
             except MediaError:
                 if held:
                     yield held
                 raise
             if held:
-                until_s = shot.time_s if shot else self.duration_s
-                stands = until_s > held.time_s and (shot is None or not every_s)
+                until_s = following.time_s if following else self.duration_s
+                stands = until_s > held.time_s and (following is None or not every_s)
                 yield held._replace(length_s=until_s - held.time_s) if stands else held
-            if shot is None:
+            if following is None:
                 return
-            held = shot
+            held = following
 
-    def close(self):
+    def close(self) -> None:
         """Let the file go."""
         self._waiting = None
         self.container.close()
         self.file.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Video:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _rewind(self):
+    def _rewind(self) -> None:
         """Open the file at its beginning; to seek there misses some first key frames, and fails in damaged files."""
         self.file.seek(0)
-        options = {"buffer_size": BUFFER_BYTES, "metadata_errors": "replace"}
         try:
-            self.container = self._av.open(self.file, format=self.demuxer, **options)
+            self.container = self._av.open(
+                self.file, "r", format=self.demuxer, buffer_size=BUFFER_BYTES, metadata_errors="replace"
+            )
         except self._av.error.FFmpegError as error:
             cut = "its table of contents is missing or damaged (an unfinished upload?)"
             why = cut if self.demuxer == "mov" else f"a damaged file ({error.strerror})"
@@ -270,18 +319,18 @@ class Video:
         self.stream = self._video_stream()
         self.stream.thread_type = "AUTO"
 
-    def _decode_from(self, start_s):
+    def _decode_from(self, start_s: float) -> Iterator[DecodedFrame] | None:
         """`_decode` from the key frame before `start_s`; None where that is not found."""
         try:
             self.container.seek(int((start_s + self.zero_s) / self.stream.time_base), stream=self.stream)
         except self._av.error.FFmpegError:
             return None
-        shots = self._decode()
-        first = next(shots, None)
-        return itertools.chain([first], shots) if first and first.time_s <= start_s else None
+        frames = self._decode()
+        first = next(frames, None)
+        return itertools.chain([first], frames) if first and first.time_s <= start_s else None
 
-    def _video_stream(self):
-        """The video stream that is shown: of those that can be decoded, covers aside, the default, else the largest."""
+    def _video_stream(self) -> Any:
+        """The video stream that is shown: the default of those that can be decoded (covers aside), else the largest."""
         cover, default = self._av.stream.Disposition.attached_pic, self._av.stream.Disposition.default
         streams = [stream for stream in self.container.streams.video if not stream.disposition & cover]
         if not streams:
@@ -293,19 +342,19 @@ class Video:
                 return stream
         raise no_video(self.name, ENCRYPTED if known else "its codec has no decoder here")
 
-    def _look(self):
+    def _look(self) -> tuple[Image.Transpose | None, tuple[int, int]]:
         """Decode the first frame, which then waits in `_waiting`; its turn, and its size as it is shown."""
-        shots = self._decode()
-        first = next(shots, None)
+        frames = self._decode()
+        first = next(frames, None)
         if first is None:
             raise no_video(self.name, NO_FRAME)
-        self._waiting = itertools.chain([first], shots)
+        self._waiting = itertools.chain([first], frames)
         turn = _turn(first.frame)  # of one frame only: to be asked for it keeps a frame from being freed
         width, height = _square(first.frame, self.pixel_aspect)
         return turn, (height, width) if turn in SIDEWAYS else (width, height)
 
-    def _duration_s(self):
-        """When the last stream ends, as the headers say it; else as the packets do."""
+    def _duration_s(self) -> float:
+        """When the last stream ends, by the headers; where these do not say, by the packets."""
         stream, container = self.stream, self.container
         end_s = (container.duration or 0) / 1e6
         if stream.duration:
@@ -320,7 +369,7 @@ class Video:
         self._rewind()
         return end_s - self.zero_s
 
-    def upright(self, frame, shortest: int | None = None) -> Image.Image:
+    def upright(self, frame: Any, shortest: int | None = None) -> Image.Image:
         """The sRGB image that a player shows for a PyAV frame: pixels made square, turned upright, HDR as SDR.
 
         An HDR frame that will be resized to `shortest` pixels is reduced before, to twice that.
@@ -340,18 +389,18 @@ class Video:
             image = from_primaries(image, frame.color_primaries)
         return image if self.turn is None else image.transpose(self.turn)
 
-    def _decode(self):
-        """Every frame from here on as a `Shot`. MediaError at the end where some are missing."""
+    def _decode(self) -> Iterator[DecodedFrame]:
+        """Every frame from here on. MediaError at the end where some are missing."""
         seen = _Seen(float(self.stream.time_base or 0))
         for packet in self._packets():
             seen.reached_s = max(seen.reached_s, seen.end_s(packet) - self.zero_s)
             if packet.stream is self.stream:
-                yield from self._shots_of(packet, seen)
+                yield from self._decoded(packet, seen)
         if seen.jumped_s:  # several recordings, of which the headers knew the clock of one
             self.duration_s = seen.shown_s
         self._complain(seen)
 
-    def _decode_few(self, every_s):
+    def _decode_few(self, every_s: float) -> Iterator[DecodedFrame]:
         """As `_decode`, but not all frames: those that no frame of `sample(every_s)` is made from are left out.
 
         A piece of the stream from one key frame to the next is decoded as far as the last frame that is wanted of it,
@@ -375,31 +424,33 @@ class Video:
             due = (left if needed else []), piece[: last + 1]
             stopped = stopped or (bool(left) and not needed)
             if stopped and any(due):
-                yield from self._shots_of(None, seen)
+                yield from self._decoded(None, seen)
                 context.flush_buffers()
                 stopped = False
-            yield from self._feed(due[0], (), seen)
+            yield from self._feed(due[0], set(), seen)
             yield from self._feed(due[1], wanted, seen)
             left = piece[last + 1 :]
-        yield from self._shots_of(None, seen)
+        yield from self._decoded(None, seen)
         if seen.shown_s:
             seen.shown_s = max(seen.shown_s, min(seen.pictures_s, seen.shown_s + every_s))
         self._complain(seen)
 
-    def _feed(self, packets, wanted, seen):
-        """The frames of packets, of which only the `wanted` positions need be decoded for themselves."""
+    def _feed(self, packets: list, wanted: set[int], seen: _Seen) -> Iterator[DecodedFrame]:
+        """The frames of packets; those that are not `wanted` (positions) are decoded where others refer to them."""
         context = self.stream.codec_context
         for at, packet in enumerate(packets):
             if context.name in DROPS:
                 context.skip_frame = "DEFAULT" if at in wanted else "NONREF"
-            yield from self._shots_of(packet, seen)
+            yield from self._decoded(packet, seen)
 
-    def _pieces(self, seen):
-        """The packets of the video in pieces that begin with a key frame, or in what of one may lie in memory; with
-        each the pts at which the next begins (None: there is none).
+    def _pieces(self, seen: _Seen) -> Iterator[tuple[list, int | None]]:
+        """The packets of the video in pieces, each with the pts at which the next begins (None: there is none).
+
+        A piece begins with a key frame, or where the one before grew too large for memory.
         """
-        piece, size = [], 0
-        held = None
+        piece: list[Any] = []
+        held: list[Any] = []
+        size = 0
         for packet in self._packets():
             end_s = seen.end_s(packet) - self.zero_s
             seen.reached_s = max(seen.reached_s, end_s)
@@ -417,13 +468,14 @@ class Video:
         if piece:
             yield piece, None
 
-    def _wanted(self, piece, following, every_s, seen):
-        """The positions of the packets whose frames `sample(every_s)` gives; notes how long each frame stands."""
+    def _wanted(self, piece: list, following: int | None, every_s: float, seen: _Seen) -> set[int]:
+        """The positions of the packets whose frames `sample(every_s)` gives. Notes how long each frame stands."""
         times = sorted((packet.pts, at) for at, packet in enumerate(piece) if packet.pts is not None)
         if len(times) < len(piece):  # AVI tells when packets are decoded, not when frames are shown
             return set(range(len(piece)))
         wanted, tick_s = set(), seen.tick_s
-        for (pts, at), (until, _) in itertools.zip_longest(times, times[1:], fillvalue=(following, 0)):
+        ends = [pts for pts, _ in times[1:]] + [following]
+        for (pts, at), until in zip(times, ends, strict=True):
             if until is not None and until > pts:
                 seen.lengths_s[pts] = (until - pts) * tick_s
             time_s = pts * tick_s - self.zero_s
@@ -434,8 +486,8 @@ class Video:
                 wanted.add(at)
         return wanted
 
-    def _shots_of(self, packet, seen):
-        """The frames that come out of the decoder when a packet goes in; None: all that it still holds."""
+    def _decoded(self, packet: Any, seen: _Seen) -> Iterator[DecodedFrame]:
+        """The frames that come out of the decoder when a packet goes in; for None, all that it still holds."""
         if packet is not None and not seen.shown_s and packet.has_sidedata("encryption_info"):
             raise no_video(self.name, ENCRYPTED)  # else it would be decoded to rubbish
         try:
@@ -455,9 +507,9 @@ class Video:
             seen.shown_s = time_s + told_s
             if time_s > self.duration_s:
                 self.duration_s = seen.shown_s
-            yield Shot(time_s, told_s, length_s, frame)
+            yield DecodedFrame(time_s, told_s, length_s, frame)
 
-    def _packets(self):
+    def _packets(self) -> Iterator[Any]:
         """The packets of the video and of the sound: a file that was cut ends early in both, a short video in one."""
         try:
             yield from self.container.demux([self.stream, *self.container.streams.audio])
@@ -468,7 +520,7 @@ class Video:
         except OSError as error:
             raise MediaError(self.name, "read", f"cannot be read: {error.strerror or error}") from error
 
-    def _complain(self, seen):
+    def _complain(self, seen: _Seen) -> None:
         """Raise MediaError where frames are missing."""
         duration_s, damaged, shown_s = self.duration_s, len(seen.damaged_at_s), seen.shown_s
         nearly_s = duration_s - max(SLACK_S, duration_s / 100)
@@ -488,13 +540,13 @@ class Video:
         raise MediaError(self.name, "decode", reason)
 
 
-def _rows(plane, kind, width, height):
+def _rows(plane: Any, kind: np.dtype, width: int, height: int) -> np.ndarray:
     """The pixels of a PyAV plane of three channels, (height, width, 3)."""
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width * kind.itemsize]
     return np.ascontiguousarray(rows).view(kind).reshape(height, width, 3)
 
 
-def _turn(frame):
+def _turn(frame: Any) -> Image.Transpose | None:
     """What sets a PyAV frame upright: a PIL transpose, or None."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
@@ -503,19 +555,19 @@ def _turn(frame):
     return TURNS.get(tuple((value > 0) - (value < 0) for value in (a, b, c, d)))
 
 
-def _square(frame, pixel_aspect):
+def _square(frame: Any, pixel_aspect: Fraction | None) -> tuple[int, int]:
     """The (width, height) of a PyAV frame whose pixels are made square, before it is turned."""
     if pixel_aspect and 1 / 4 <= pixel_aspect <= 4:
         return round(frame.width * max(1, pixel_aspect)), round(frame.height / min(1, pixel_aspect))
     return frame.width, frame.height
 
 
-def _taken_at(metadata):
-    """The time of recording without its zone: the camera's where Apple wrote it, else as it is there, mostly UTC."""
+def _taken_at(metadata: dict[str, str]) -> str | None:
+    """The time of recording without its zone: the camera's own where Apple wrote it, else mostly UTC."""
     return next(filter(None, (dates.parsed(metadata.get(name)) for name in DATED)), None)
 
 
-def _place(metadata):
+def _place(metadata: dict[str, str]) -> tuple[float, float] | None:
     """Latitude and longitude in degrees, written as in ISO 6709 ("+48.8577+002.2950+035/"), or None."""
     for name in PLACED:
         if found := ISO_6709.match(metadata.get(name, "")):

@@ -20,6 +20,8 @@ import time
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
 
 from ..errors import MediaError
 
@@ -33,20 +35,29 @@ UTF8_FLAG = 0x800
 OWN_MARK = "cliplib-pack.json"  # an archive with this member is a pack of cliplib, see `pack`
 
 
-def split(path) -> tuple[str, str] | None:
-    """The archive and the member's name that a path such as "t.zip!/a.jpg" means; None for any other path."""
+def split(path: str | os.PathLike) -> tuple[str, str] | None:
+    """The archive and the member's name in a path such as "t.zip!/a.jpg"; None for any other path."""
     text = os.fspath(path).replace(os.sep, "/")
     found = MEMBER.fullmatch(text) if "!/" in text else None
     return (found["archive"], found["member"]) if found and os.path.isfile(found["archive"]) else None
 
 
-def members(archive) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]:
-    """What may be read of an archive, as (name, unpacked bytes, date in ns since 1970, taken as local time), and as
-    (name, reason) what may not: encrypted members and links, names that lead out of the archive or that two members
-    have, and what would unpack to far more than it is.
+def members(archive: str | os.PathLike) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]:
+    """The members of an archive: which may be read, and which may not, and why.
 
-    Folders, hidden files and the packs of cliplib itself are left out. Raises OSError where it cannot be read, and
-    MediaError where it is no sound archive.
+    Folders, hidden files and the packs of cliplib itself are left out.
+
+    Args:
+        archive: the path of a zip file.
+
+    Returns:
+        What may be read, as (name, unpacked bytes, date in ns since 1970, taken as local time); and as (name, reason)
+        what may not: encrypted members, links, names that lead out of the archive or that two members have, and what
+        would unpack to far more than it is.
+
+    Raises:
+        OSError: it cannot be read.
+        MediaError: it is no sound archive.
     """
     infos, named = _directory(archive)
     if OWN_MARK in named:
@@ -67,35 +78,41 @@ def members(archive) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]
     return good, list(refused.items())
 
 
-def newest_first(files: list) -> list:
-    """Files (with `path`, `kind`, `mtime_ns`) in the order to read them: photos first, newest first; the members of one
-    archive one after another, at the place of its newest, so that it is read from front to back.
+def newest_first(files: list[Any]) -> list[Any]:
+    """Files (with `path`, `kind`, `mtime_ns`) in the order to read them: photos before videos, the newest first.
+
+    The members of an archive follow one another, at the place of its newest, so that it is read from front to back.
     """
-    places, newest = {}, {}
+    places: dict[str, tuple] = {}
+    newest: dict[tuple, int] = {}
     for file in files:
         inside = MEMBER.fullmatch(file.path)
         place = places[file.path] = (file.kind, inside["archive"] if inside else file.path)
         newest[place] = max(newest.get(place, file.mtime_ns), file.mtime_ns)
 
-    def order(file):
+    def order(file: Any) -> tuple:
         place = places[file.path]
         return file.kind, -newest[place], place, file.path
 
     return sorted(files, key=order)
 
 
-def open_member(archive: str, name: str):
-    """The member `name` of an archive, as a binary file that can be sought in.
+def open_member(archive: str, name: str) -> BinaryIO:
+    """One member of an archive, as a binary file with random access.
 
-    Raises OSError; MediaError with stage "read" where it may not be read or there is no room, "decode" where it is
-    damaged.
+    Raises:
+        OSError: the archive cannot be read.
+        MediaError: stage "read" where the member may not be read or there is no room for it, "decode" where it is
+            damaged.
     """
     path, info = f"{archive}!/{name}", _directory(archive)[1].get(name)
-    if why := _refusal(info) if info else "the archive has no member, or two, of this name":
+    if info is None:
+        raise MediaError(path, "read", "the archive has no member, or two, of this name")
+    if why := _refusal(info):
         raise MediaError(path, "read", why)
     if info.compress_type == zipfile.ZIP_STORED:
         file = open(archive, "rb")  # noqa: SIM115 - closed by the window
-        return Window(file, _start(path, file, info), info.file_size)
+        return cast(BinaryIO, Window(file, _start(path, file, info), info.file_size))
     room = min(SPOOL_BYTES, shutil.disk_usage(tempfile.gettempdir()).free // 2)
     if info.file_size > room:
         why = f"it is compressed and unpacks to {info.file_size:,} bytes; there is room for {room:,}"
@@ -106,13 +123,13 @@ def open_member(archive: str, name: str):
             for chunk in _unpacked(path, file, info):
                 copy.write(chunk)
         copy.seek(0)
-        return copy
+        return cast(BinaryIO, copy)
     except BaseException:
         copy.close()
         raise
 
 
-def _directory(archive) -> tuple[list[zipfile.ZipInfo], dict[str, zipfile.ZipInfo | None]]:
+def _directory(archive: str | os.PathLike) -> tuple[list[zipfile.ZipInfo], dict[str, zipfile.ZipInfo | None]]:
     facts = os.stat(archive)
     if not stat.S_ISREG(facts.st_mode):  # opening a FIFO would wait for ever
         raise MediaError(archive, "walk", "not a regular file")
@@ -120,8 +137,8 @@ def _directory(archive) -> tuple[list[zipfile.ZipInfo], dict[str, zipfile.ZipInf
 
 
 @functools.lru_cache(maxsize=64)
-def _listed(archive, size, mtime_ns):
-    """The table of contents of an archive as it was at that time, and by name; None for a name that several have."""
+def _listed(archive: str, size: int, mtime_ns: int) -> tuple[list[zipfile.ZipInfo], dict[str, zipfile.ZipInfo | None]]:
+    """The table of contents of an archive, in order and by name (None for a name that several members have)."""
     try:
         with zipfile.ZipFile(archive) as file:
             infos = file.infolist()
@@ -134,8 +151,8 @@ def _listed(archive, size, mtime_ns):
 def _name(info: zipfile.ZipInfo) -> str:
     """A member's name as `unzip` understands it.
 
-    Backslashes, as old programs of Windows write them, are slashes; "." and empty parts are none, nor is a slash at the
-    beginning. What is UTF-8 is read as that although the archive does not say so, as none of a Mac does.
+    Backslashes, as old programs of Windows write them, become slashes. "." and empty parts are left out, and so is a
+    slash at the beginning. Archives of a Mac do not say that their names are UTF-8; such names are read as UTF-8.
     """
     name = info.filename
     if not info.flag_bits & UTF8_FLAG:
@@ -164,7 +181,7 @@ def _refusal(info: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _start(path, file, info) -> int:
+def _start(path: str, file: BinaryIO, info: zipfile.ZipInfo) -> int:
     """Where the member's bytes begin: its local header says how long itself is."""
     file.seek(info.header_offset)
     header = file.read(30)
@@ -173,8 +190,8 @@ def _start(path, file, info) -> int:
     return info.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
 
 
-def _unpacked(path, file, info):
-    """The member's bytes in chunks; never more than it claims to have. MediaError where they are not what it claims."""
+def _unpacked(path: str, file: BinaryIO, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The member's bytes in chunks, never more than it claims to have. MediaError where they do not match the claim."""
     file.seek(_start(path, file, info))
     inflate, packed, size, crc = zlib.decompressobj(-15), info.compress_size, 0, 0
     try:
@@ -189,7 +206,7 @@ def _unpacked(path, file, info):
         raise MediaError(path, "decode", "damaged in the archive: its checksum is wrong")
 
 
-def _mtime_ns(info) -> int:
+def _mtime_ns(info: zipfile.ZipInfo) -> int:
     try:
         return int(time.mktime((*info.date_time, 0, 0, -1))) * 10**9
     except (ValueError, OverflowError):
@@ -199,31 +216,36 @@ def _mtime_ns(info) -> int:
 class Window(io.RawIOBase):
     """The part of an open `file` from `start` on, `size` bytes long, as a file of its own; closing it closes both."""
 
-    def __init__(self, file, start: int, size: int):
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
         self._file, self._start, self.size, self._at = file, start, size, 0
 
-    def _read_at(self, offset, size):
+    def _read_at(self, offset: int, size: int) -> bytes:
         self._file.seek(self._start + offset)
         return self._file.read(size)
 
-    def read(self, size=-1):
+    def read(self, size: int | None = -1) -> bytes:
+        """As of any binary file."""
         left = max(0, self.size - self._at)
         data = self._read_at(self._at, left if size is None or size < 0 else min(size, left))
         self._at += len(data)
         return data
 
-    def seek(self, offset, whence=os.SEEK_SET):
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of any binary file."""
         self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence])
         return self._at
 
-    def tell(self):
+    def tell(self) -> int:
+        """As of any binary file."""
         return self._at
 
-    def readable(self):
+    def readable(self) -> bool:
+        """True."""
         return True
 
     seekable = readable
 
-    def close(self):
+    def close(self) -> None:
+        """Close this, and the file it is a part of."""
         self._file.close()
         super().close()

@@ -236,7 +236,7 @@ def _frames(data: bytes) -> tuple[int, str]:
     frames = 0
     try:
         with open_video(data) as video:
-            for _ in video.shots():
+            for _ in video.frames():
                 frames += 1
     except MediaError as error:
         return frames, error.reason

@@ -22,7 +22,7 @@ from cliplib.media import reading, retry
 from cliplib.media.container import missing_bytes
 from cliplib.media.video import open_video
 from tests.harness.libraries import picture
-from tests.media.test_content import HLS
+from tests.media.test_formats import HLS
 
 av = pytest.importorskip("av")
 REAL = [

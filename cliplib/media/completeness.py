@@ -1,4 +1,4 @@
-"""Whether all bytes of a picture are there, as its own format tells; decoders fill what is missing with grey and go on.
+"""Whether all bytes of a picture are there, by what its own format says. Decoders fill what is missing with grey.
 
 Only the compressed picture counts: zeros, other boxes and whatever else programs put behind it are no damage.
 """
@@ -41,7 +41,7 @@ def _zeros(data: bytes, ended: bool = False) -> str | None:
 
 
 def _damaged_items(data: bytes) -> str | None:
-    """Look at the bytes of each picture in a HEIC or AVIF file; at those of the file where its table cannot be read."""
+    """Look at the bytes of each item of a HEIC or AVIF file, or at the end of a file whose table cannot be read."""
     extents = item_extents(data)
     if not extents:
         return _zeros(data)
@@ -62,9 +62,7 @@ def _rotten_chunk(data: bytes) -> str | None:
 
 
 def _gif_ends(data: bytes) -> bool:
-    """Whether the blocks of a GIF (GIF89a, 16 to 27) lead to its trailer. Rotten ones that lead elsewhere end, too:
-    decoding them will tell.
-    """
+    """Whether the blocks of a GIF (GIF89a, 16 to 27) lead to its trailer, or to rotten bytes that decoding will see."""
     at = 13 + _colours(data, 10)
     while at < len(data):
         block = data[at]
@@ -88,10 +86,14 @@ MOST_TEXT_BYTES = 2**24
 
 
 def without_large_texts(data: bytes) -> tuple[bytes, dict]:
-    """A PNG without texts and profile, which Pillow refuses where they unpack to over 1 MB; and what they told, as
-    Pillow's `info` has it: "icc_profile" and "xmp", of at most `MOST_TEXT_BYTES` each.
+    """A PNG without its texts and profile: Pillow refuses a picture where they unpack to over 1 MB.
+
+    Returns:
+        The PNG, and what was taken out, as Pillow's `info` has it: "icc_profile" and "xmp", of at most
+        `MOST_TEXT_BYTES` each.
     """
-    kept, told, at = [data[:8]], {}, 8
+    kept, at = [data[:8]], 8
+    told: dict[str, bytes] = {}
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         content = data[at + 8 : at + 8 + length]
