@@ -19,8 +19,8 @@ from threading import BoundedSemaphore, Condition, Event
 import numpy as np
 
 from ..errors import MediaError
-from ..media.formats import picture_format
 from ..media.files import MediaFile
+from ..media.formats import picture_format
 from ..media.photo import fitted, open_photo, thumbnail
 from ..media.preview import read_preview
 from ..media.reading import DIGEST_WHOLE_BYTES, RetryingFile, digest_of, read_bytes
