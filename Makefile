@@ -48,10 +48,10 @@ lab:  ## open the notebooks in JupyterLab
 
 app: export CLIPLIB_FOLDER = $(FOLDER)
 app: export CLIPLIB_MODEL = $(MODEL)
-app:  ## search in the browser; FOLDER=~/Pictures for your own photos, MODEL=ViT-L/14 for another model
-	@$(PYTHON) .ci/setup.py run
+app:  ## search in the browser; FOLDER=~/Pictures for your own photos, MODEL=ViT-L/14, PHONE=1 for phones at home
+	@$(PYTHON) .ci/setup.py run $(if $(PHONE),phone)
 	@$(BIN)/python -m cliplib index "$$CLIPLIB_FOLDER" --model "$$CLIPLIB_MODEL"
-	@$(BIN)/python -m cliplib.widgets.server "$$CLIPLIB_FOLDER" --model "$$CLIPLIB_MODEL" --port $(PORT)
+	@$(BIN)/python -m cliplib.widgets.server "$$CLIPLIB_FOLDER" --model "$$CLIPLIB_MODEL" --port $(PORT) $(if $(PHONE),--phone)
 
 page:  ## measure the search page in a browser: speed, memory, accessibility; write build/page.json
 	@$(PYTHON) .ci/setup.py lab test

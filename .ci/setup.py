@@ -1,6 +1,6 @@
 """Make `.venv` in the clone and install everything in it: python3 .ci/setup.py [group ...]
 
-Groups are `run` (always there) and the extras of pyproject.toml: test, lab, cluster, open_clip, raw.
+Groups are `run` (always there) and the extras of pyproject.toml: test, lab, cluster, open_clip, phone, raw.
 Standard library only. A second run with nothing changed returns at once: a stamp in
 .venv holds a digest of the requirement files and groups.
 """

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import time
 from urllib.parse import quote, urlsplit
 
@@ -31,10 +32,15 @@ def app(tmp_path_factory, folder):
 
 def sent(app, method, path, body, headers):
     """Status and body of one request."""
+    got = response(app, method, path, body, headers)
+    return got.status, got.read()
+
+
+def response(app, method, path, body=b"", headers={}):  # noqa: B006 (never changed)
+    """The answer to one request, which is not followed anywhere."""
     connection = http.client.HTTPConnection(urlsplit(app).netloc, timeout=servers.PATIENCE_S)
     connection.request(method, path, body if method == "POST" else None, headers)
-    got = connection.getresponse()
-    return got.status, got.read()
+    return connection.getresponse()
 
 
 def answer(app, path, host=None):
@@ -136,6 +142,57 @@ def test_the_library_stays_as_it_was(app, folder):
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
     sent(app, "POST", "/ask", json.dumps({"do": "ask", "terms": [{"kind": "text", "value": "a dog"}]}).encode(), {})
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()} == before
+
+
+GUARDED = ["/", "/page.js", "/start.js", "/page.css", "/thumb?digest=0", "/nowhere", "/service.py"]
+GUARDED += [f"/{what}?q=%7B%7D" for what in ("picture", "clip", "file", "save_clip", "export", "uploaded")]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory, folder):
+    """The app as `make app PHONE=1` serves it: by the computer's name in the network, by its own, and what it said."""
+    home = tmp_path_factory.mktemp("phone")
+    with servers.serving_app(home, folder, phone=True) as url:
+        said = (home / "server.log").read_text()
+        yield re.findall(r"^(http://[0-9.]+:\d+/)\?token=", said, re.M)[0], url, said
+
+
+class TestPhone:
+    @pytest.mark.parametrize("cookie", [None, "cliplib-visitor=guessed", "cliplib-visitor="])
+    def test_nothing_is_served_to_who_was_not_invited(self, network, cookie):
+        headers = {"Cookie": cookie} if cookie else {}
+        for app in network[:2]:
+            for path in (*GUARDED, "/?token=guessed", "/?token=", "/page.js?token=guessed"):
+                assert sent(app, "GET", path, b"", headers) == (403, b"403"), path
+            for path in ("/ask", "/upload", "/invite"):
+                assert sent(app, "POST", path, b'{"do": "about"}', headers) == (403, b"403"), path
+
+    def test_a_token_lets_one_browser_in_once(self, network):
+        address, _, said = network
+        tokens = re.findall(r"token=(\S+)", said)
+        assert len(set(tokens)) == 2  # one for this computer's browser, one for the phone
+        assert sent(address, "GET", f"/page.js?token={tokens[1]}", b"", {})[0] == 403  # the page alone redeems it
+        welcome = response(address, "GET", f"/?token={tokens[1]}")
+        assert welcome.status == 303 and welcome.headers["Location"] == "/"
+        cookie, *limits = welcome.headers["Set-Cookie"].split("; ")
+        assert {"HttpOnly", "SameSite=Lax"} <= set(limits)
+        assert sent(address, "GET", f"/?token={tokens[1]}", b"", {}) == (403, b"403")
+        visitor = {"Cookie": cookie}
+        assert sent(address, "GET", "/", b"", visitor)[0] == 200
+        assert b'"photos": 1' in sent(address, "POST", "/ask", b'{"do": "about"}', visitor)[1]
+        assert sent(address, "GET", "/", b"", {**visitor, "Host": "photos.example"})[0] == 403
+
+    def test_a_visitor_writes_nothing_on_the_computer_and_invites_nobody(self, network):
+        address, local, said = network
+        welcome = response(local, "GET", "/?token=" + re.findall(r"token=(\S+)", said)[0])
+        visitor = {"Cookie": welcome.headers["Set-Cookie"].split(";")[0]}
+        copy = b'{"do": "copy", "paths": [], "folder": "x"}'
+        assert b"may not copy" in sent(address, "POST", "/ask", copy, visitor)[1]
+        assert sent(address, "POST", "/invite", b"", visitor)[0] == 404
+        assert b"<svg" in sent(local, "POST", "/invite", b"", visitor)[1]  # on the computer itself
+
+    def test_says_that_others_could_read_along(self, network):
+        assert "plain HTTP, for a network at home" in network[2]
 
 
 def test_a_folder_that_is_not_there_is_said_before_anything_is_served(tmp_path):

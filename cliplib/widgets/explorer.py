@@ -37,7 +37,7 @@ def cut(table: Table, cutoff: float, query: str | None = None) -> tuple[np.ndarr
     """
     judged, rows = table.judged, table.rows
     if query is not None:
-        judged = judged.of([table.queries.index(query)])
+        judged = judged.of(np.array([table.queries.index(query)]))
         rows = rows[rows["query"] == query]
     passed = rows["score"] >= cutoff
     accepted = rows[passed].sort_values("score", kind="stable")

@@ -125,11 +125,12 @@ def status(url, limit_s=60, **headers):
 
 
 @contextlib.contextmanager
-def serving_app(home, folder, model="tiny"):
-    """The app on a library, as `make app` serves it; gives its address."""
+def serving_app(home, folder, model="tiny", phone=False):
+    """The app on a library, as `make app` serves it, `phone`: with PHONE=1; gives its address."""
     port = free_port()
     command = ["make", "--no-print-directory", "app", f"FOLDER={folder}", f"MODEL={model}", f"PORT={port}"]
     command += ["PYTHON=true", f"BIN={Path(sys.executable).parent}"]  # this environment, as it is
+    command += ["PHONE=1"] if phone else []
     with serving(command, f"http://localhost:{port}/", home, own_environment(home)):
         yield f"http://localhost:{port}/"
 
