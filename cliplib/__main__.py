@@ -104,7 +104,7 @@ def in_shell(message: object, arguments: argparse.Namespace) -> str:
 def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
     """Do what was asked: the JSON object, the words for a person, the exit status."""
     if arguments.command == "selftest":
-        from .models.selftest import as_table, selftest
+        from .lessons.selftest import as_table, selftest
 
         result = selftest(arguments.model, device=arguments.device)
         return result, as_table(result), 0 if result["passed"] else 1

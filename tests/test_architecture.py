@@ -37,8 +37,8 @@ MAY_IMPORT = {
     "lessons": {"library", "search", "export", "widgets", "drive", "models", "media"},
 }
 # What a function may import when it is called, besides: an answer is only drawn, or written to a file, where somebody
-# asks for that, and the self-test of real weights measures the bank of texts, too. These are the only circles.
-MAY_IMPORT_LATE = {"models": {"search"}, "index": {"display"}, "search": {"display", "export"}}
+# asks for that. These are the only circles.
+MAY_IMPORT_LATE = {"index": {"display"}, "search": {"display", "export"}}
 # The front doors may open any room: `__init__` loads its names lazily, `__main__` is the command line.
 DOORS = {"__init__", "__main__"}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..drive import MOUNT_POINT, check_folder, on_colab
 from ..errors import LibraryError
-from ..models.fetch import open_address
+from ..models.fetch import open_url
 from ..models.openai import ADDRESSES
 from ..models.weights import TINY
 from ..places import home
@@ -124,7 +124,7 @@ def _model(model: str) -> Check:
     if (home() / ".cache" / "clip" / address.rpartition("/")[2]).is_file():
         return Check(question, True, "it was downloaded before")
     try:
-        open_address(address).close()
+        open_url(address).close()
     except Exception as error:  # urllib, ssl and http raise dozens of kinds
         return Check(question, False, f"{address.split('/')[2]} does not answer: {error}", ask)
     return Check(question, True, f"{address.split('/')[2]} answers")

@@ -2,10 +2,9 @@
 
 In reading order: `encoder` says what every model offers, and loads one. `weights` finds a checkpoint and says what it
 is: `fetch` downloads it, `checkpoint` reads its tensors without running anything in it, `naming` finds the CLIP among
-them, `facts` says what tensors alone do not tell, or asks for it. `towers` builds the two networks of openai/CLIP's
+them, `config` says what tensors alone do not tell, or asks for it. `towers` builds the two networks of openai/CLIP's
 shape from `openai`'s classes, `openclip` has those of all other shapes; `preprocessing` is what a picture undergoes
-before. `clip_encoder` runs them, in the `arithmetic` that is fastest here, and `selftest` checks real weights against
-what OpenAI published.
+before. `clip_encoder` runs them, with the `cpu_kernels` that are fastest here.
 """
 
 from .encoder import Encoder, load

@@ -26,12 +26,12 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ..errors import ModelError
-from .naming import in_openai_names, the_clip
+from .naming import find_clip, to_openai_names
 
 MAX_TEXT_BYTES = 32 << 20  # pickles and code of an archive together; OpenAI's have a few MB
 MAX_OBJECTS = 5000  # modules in an archive; RN50x64 has about a thousand
 MAX_OPCODES = 500_000  # in a pickle; one tensor takes about 40
-MAX_LONG_NUMBERS = 1000  # beyond 64 bits; a trainer's random state has a few, a million of one hash fill no dict ever
+MAX_LONG_NUMBERS = 1000  # beyond 64 bits: a trainer's random state has a few; a million of one hash would stall a dict
 MAX_DEPTH = 12  # of dicts in dicts
 ALLOCATES = re.compile(r"^(.*[ .])?(bytearray|[A-Z][A-Za-z0-9]*Tensor)$")  # takes any memory when called with a number
 STORAGES = {
@@ -47,7 +47,7 @@ STORAGES = {
     "BoolStorage": torch.bool,
 }
 # What trainers save beside the weights. Each becomes an empty stand-in: the real class or function is never looked up.
-PASSED_OVER = re.compile(
+IGNORED_GLOBALS = re.compile(
     r"(argparse\.Namespace|types\.SimpleNamespace|collections\.(defaultdict|Counter|deque)|pathlib(\._local)?\.\w*Path"
     r"|(builtins|__builtin__)\.(list|dict|set|frozenset|tuple|int|float|str|bool|bytes|complex|slice|range)"
     r"|datetime\.(datetime|date|timedelta|timezone)|enum\.Enum|decimal\.Decimal|uuid\.UUID|_codecs\.encode"
@@ -104,9 +104,9 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
                 return _read_zip(archive, os.path.getsize(path))
         if head[8:] == b"{":
             with safe_open(path, "pt") as tensors:
-                tree = {name: _Member(name) for name in tensors.keys()}  # noqa: SIM118 (not a mapping)
-                return _chosen(tree, tensors.metadata() or {}, tensors.get_tensor)
-        return _read_old(path)
+                tree = {name: _TensorName(name) for name in tensors.keys()}  # noqa: SIM118 (not a mapping)
+                return _checkpoint_of(tree, tensors.metadata() or {}, tensors.get_tensor)
+        return _read_legacy(path)
     except ModelError as error:
         raise ModelError(f"{path} is refused as a checkpoint: {error}") from error
     except pickle.UnpicklingError as error:
@@ -131,21 +131,21 @@ def read_plain_pickle(data: bytes) -> Any:
         raise ModelError(f"it cannot be read as a pickle ({type(error).__name__}: {error})"[:300]) from error
 
 
-def _chosen(tree: Any, metadata: dict[str, str], read: Callable[[Any], Tensor]) -> Checkpoint:
-    """The CLIP among the dicts of a tree of tensors that `read` reads; sound, and in openai/CLIP's names."""
-    found, notes = the_clip(list(_tensor_dicts(tree)))
+def _checkpoint_of(tree: Any, metadata: dict[str, str], read: Callable[[Any], Tensor]) -> Checkpoint:
+    """The CLIP among the dicts of a tree of tensors, read by `read`, checked, and in openai/CLIP's names."""
+    found, notes = find_clip(list(_tensor_dicts(tree)))
     state = {name: read(value) for name, value in found.items()}
     for name, value in state.items():
         if value.layout is not torch.strided or value.nbytes > value.untyped_storage().nbytes():
             raise ModelError(f"tensor {name!r} claims more numbers than the file holds")
-    return Checkpoint(in_openai_names(state), metadata, notes=notes)
+    return Checkpoint(to_openai_names(state), metadata, notes=notes)
 
 
 def _tensor_dicts(tree: Any, trail: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each dict that holds tensors, with the keys that lead to it: "state_dict", "ema.module" ..."""
     if not isinstance(tree, dict) or depth > MAX_DEPTH:
         return
-    tensors = {str(key): value for key, value in tree.items() if isinstance(value, (Tensor, _Lazy, _Member))}
+    tensors = {str(key): value for key, value in tree.items() if isinstance(value, (Tensor, _LazyTensor, _TensorName))}
     if tensors:
         yield trail, tensors
     for key, value in tree.items():
@@ -169,7 +169,7 @@ def _read_shards(index: Path) -> Checkpoint:
             with zipfile.ZipFile(index.with_name(name)) as archive:
                 tree, read = _unpickled(archive, index.with_name(name).stat().st_size)
                 state |= {key: read(value) for _, found in _tensor_dicts(tree) for key, value in found.items()}
-    return _chosen(state, {}, lambda value: value)
+    return _checkpoint_of(state, {}, lambda value: value)
 
 
 def _read_zip(archive: zipfile.ZipFile, size_bytes: int) -> Checkpoint:
@@ -178,13 +178,13 @@ def _read_zip(archive: zipfile.ZipFile, size_bytes: int) -> Checkpoint:
     names = archive.namelist()
     if any(name.endswith("/constants.pkl") for name in names):
         root = next(name for name in names if name.endswith("/constants.pkl")).removesuffix("constants.pkl")
-        found = _chosen(dict(_attributes(tree)), {}, read)
-        made_of = re.sub(r"\.___torch_mangle_\d+|__torch__\.", "", getattr(type(tree), "made_of", ""))
-        return Checkpoint(found.state, {}, made_of, _activation_in_code(archive, root), found.notes)
-    return _chosen(tree, {}, read)
+        found = _checkpoint_of(dict(_attributes(tree)), {}, read)
+        archive_class = re.sub(r"\.___torch_mangle_\d+|__torch__\.", "", getattr(type(tree), "made_of", ""))
+        return Checkpoint(found.state, {}, archive_class, _activation_in_code(archive, root), found.notes)
+    return _checkpoint_of(tree, {}, read)
 
 
-def _unpickled(archive: zipfile.ZipFile, size_bytes: int) -> tuple[Any, Callable[[_Lazy], Tensor]]:
+def _unpickled(archive: zipfile.ZipFile, size_bytes: int) -> tuple[Any, Callable[[_LazyTensor], Tensor]]:
     """What the pickle of an archive holds, with tensors that are not read yet, and what reads one."""
     _check_entries(archive, size_bytes)
     for name in archive.namelist():
@@ -200,7 +200,7 @@ def _unpickled(archive: zipfile.ZipFile, size_bytes: int) -> tuple[Any, Callable
     members = {name: archive.getinfo(name) for name in archive.namelist()}
     loaded: dict[str, Tensor] = {}
 
-    def read(lazy: _Lazy) -> Tensor:
+    def read(lazy: _LazyTensor) -> Tensor:
         key, dtype, count = lazy.storage.key, lazy.storage.dtype, lazy.storage.count
         if key not in loaded:
             entry = members.get(f"{folder}/{key}") or members[f"{folder.rpartition('/')[0]}/data/{key}"]
@@ -212,7 +212,7 @@ def _unpickled(archive: zipfile.ZipFile, size_bytes: int) -> tuple[Any, Callable
     return _TensorReader(io.BytesIO(archive.read(f"{folder}.pkl"))).load(), read
 
 
-def _read_old(path: str | os.PathLike) -> Checkpoint:
+def _read_legacy(path: str | os.PathLike) -> Checkpoint:
     """What `torch.save` wrote before 2020: five pickles one after another, then the numbers of each storage."""
     with open(path, "rb") as file:
         for _ in range(5):
@@ -223,11 +223,13 @@ def _read_old(path: str | os.PathLike) -> Checkpoint:
         reader = _TensorReader(file)
         tree = reader.load()
         keys = _TensorReader(file).load()
-        loaded = _numbers_in_turn(file, [reader.storages[key] for key in keys])
-    return _chosen(tree, {}, lambda lazy: loaded[lazy.storage.key].as_strided(lazy.size, lazy.stride, lazy.start))
+        loaded = _read_storages(file, [reader.storages[key] for key in keys])
+    return _checkpoint_of(
+        tree, {}, lambda lazy: loaded[lazy.storage.key].as_strided(lazy.size, lazy.stride, lazy.start)
+    )
 
 
-def _numbers_in_turn(file: BinaryIO, storages: list[_Storage]) -> dict[str, Tensor]:
+def _read_storages(file: BinaryIO, storages: list[_Storage]) -> dict[str, Tensor]:
     """Each storage's numbers: a count of 8 bytes, then as many numbers."""
     loaded = {}
     for storage in storages:
@@ -261,7 +263,7 @@ def _check_pickle(pickled: Any, size_bytes: int) -> None:
         if count > MAX_OPCODES:
             raise ModelError(f"its pickle holds more than {MAX_OPCODES} things, as no CLIP does")
         # The memo is an array, so one large index would fill the memory.
-        if "PUT" in opcode.name and argument > size_bytes:
+        if "PUT" in opcode.name and int(argument or 0) > size_bytes:
             raise ModelError("its pickle asks for more memory than its size can need")
         if isinstance(argument, str) and ALLOCATES.search(argument):
             raise ModelError(f"it asks for {argument}, which no CLIP needs; {NOTHING_WAS_RUN}")
@@ -270,7 +272,7 @@ def _check_pickle(pickled: Any, size_bytes: int) -> None:
         raise ModelError(f"its pickle has {long_numbers} numbers beyond 64 bits; a CLIP has none")
 
 
-def _attributes(root: Any) -> Iterator[tuple[str, _Lazy]]:
+def _attributes(root: Any) -> Iterator[tuple[str, _LazyTensor]]:
     """The tensors of a TorchScript archive by dotted attribute name."""
     waiting, objects = [("", root)], 0
     while waiting:
@@ -279,22 +281,23 @@ def _attributes(root: Any) -> Iterator[tuple[str, _Lazy]]:
         if objects > MAX_OBJECTS or len(prefix) > 1000:
             raise ModelError(f"its objects are nested as in no CLIP ({prefix[:50]}...)")
         for name, value in vars(bag).items():
-            if isinstance(value, _Lazy):
+            if isinstance(value, _LazyTensor):
                 yield f"{prefix}{name}", value
-            elif isinstance(value, _Bag):
+            elif isinstance(value, _Placeholder):
                 waiting.append((f"{prefix}{name}.", value))
 
 
 def _activation_in_code(archive: zipfile.ZipFile, root: str) -> str | None:
-    """ "quickgelu" where the archive's code, read as text, takes x * sigmoid(1.702 * x), "gelu" for GELU, else None.
+    """Which activation an archive's code applies, read as text: "quickgelu", "gelu", or None where it cannot be told.
 
-    OpenAI's code says `torch.sigmoid(torch.mul(argument_1, CONSTANTS.c2))`, with 1.702 among the constants.
+    QuickGELU is x * sigmoid(1.702 * x). OpenAI's code says `torch.sigmoid(torch.mul(argument_1, CONSTANTS.c2))`, with
+    1.702 among the constants.
     """
     code = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith(".py"))
     constants = _TensorReader(io.BytesIO(archive.read(f"{root}constants.pkl"))).load()
     scalars = []
     for value in constants:
-        if isinstance(value, _Lazy) and math.prod(value.size) == 1 and value.storage.dtype.is_floating_point:
+        if isinstance(value, _LazyTensor) and math.prod(value.size) == 1 and value.storage.dtype.is_floating_point:
             data = archive.read(f"{root}constants/{value.storage.key}")
             scalars.append(float(torch.frombuffer(bytearray(data), dtype=value.storage.dtype)[value.start]))
     has_gelu, has_sigmoid = "torch.gelu(" in code, "torch.sigmoid(" in code
@@ -303,7 +306,7 @@ def _activation_in_code(archive: zipfile.ZipFile, root: str) -> str | None:
     return "gelu" if has_gelu and not has_sigmoid and "tanh" not in code else None
 
 
-class _Member(str):
+class _TensorName(str):
     """The name of a tensor in a safetensors file, not read yet."""
 
 
@@ -317,7 +320,7 @@ class _Storage:
 
 
 @dataclass(frozen=True)
-class _Lazy:
+class _LazyTensor:
     """A tensor that has not been read yet."""
 
     storage: _Storage
@@ -326,7 +329,7 @@ class _Lazy:
     stride: tuple[int, ...]
 
 
-class _Bag(dict):
+class _Placeholder(dict):
     """Stands in for an object of the file: it takes what it is given and does nothing."""
 
     made_of = ""
@@ -370,9 +373,9 @@ class _TensorReader(pickle.Unpickler):
         known = STORAGES.get(name) if module == "torch" else self.allowed.get(f"{module}.{name}")
         if known is not None:
             return known
-        if module.startswith("__torch__") or PASSED_OVER.fullmatch(f"{module}.{name}"):
+        if module.startswith("__torch__") or IGNORED_GLOBALS.fullmatch(f"{module}.{name}"):
             # A new class each time: nothing that a file sets on it outlives the file.
-            return type("Bag", (_Bag,), {"made_of": f"{module}.{name}"})
+            return type("Placeholder", (_Placeholder,), {"made_of": f"{module}.{name}"})
         raise ModelError(f"it asks for {module}.{name}, which no CLIP needs; {NOTHING_WAS_RUN}")
 
     def persistent_load(self, identity: Any) -> _Storage:
@@ -382,10 +385,10 @@ class _TensorReader(pickle.Unpickler):
         return self.storages.setdefault(str(key), _Storage(str(key), dtype, count))
 
     @staticmethod
-    def _tensor(storage: _Storage, start: int, size: tuple, stride: tuple, *_: Any) -> _Lazy:
+    def _tensor(storage: _Storage, start: int, size: tuple, stride: tuple, *_: Any) -> _LazyTensor:
         if not isinstance(storage, _Storage):
             raise ModelError("a tensor has no data")
-        return _Lazy(storage, start, tuple(size), tuple(stride))
+        return _LazyTensor(storage, start, tuple(size), tuple(stride))
 
 
 class _ArrayReader(_TensorReader):
@@ -432,7 +435,7 @@ class _Array:
         if isinstance(raw, list):
             self.value = np.array([str(item) for item in raw])
         elif isinstance(dtype, _Dtype) and re.fullmatch(r"[fiub]\d{1,2}|U\d{1,4}", dtype.kind):
-            flat = np.frombuffer(bytes(raw), np.dtype(dtype.kind).newbyteorder(dtype.order))
+            flat = np.frombuffer(bytes(raw), np.dtype(f"{dtype.order}{dtype.kind}"))
             self.value = flat.reshape(shape, order="F" if fortran else "C")
         else:
             raise ModelError("it holds an array of neither numbers nor texts")

@@ -1,19 +1,24 @@
 """The encoder: a network with what its tokenizer and its preprocessing give it; images and texts to unit rows."""
 
+from __future__ import annotations
+
 import html
 import threading
 import unicodedata
 import warnings
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
 from ..errors import ModelError, QueryError
-from .arithmetic import bf16_pays, device_of
+from .cpu_kernels import bf16_pays
 from .towers import DTYPES, Towers
 from .weights import Weights, load_weights
 
@@ -26,7 +31,7 @@ STREAM = 16  # pictures that one core encodes at a time
 class ClipEncoder:
     """A model that turns images and texts into float32 unit rows of `dim` numbers; see `Encoder`; made by `load`.
 
-    Its network is `towers.Towers` or `openclip.Network`; all else is the same for both. Of its own it has
+    Its network is `towers.Towers` or `openclip.OpenClipNetwork`; all else is the same for both. Of its own it has
     context_length (tokens).
     """
 
@@ -36,27 +41,31 @@ class ClipEncoder:
         self.activation, self.architecture = weights.activation, weights.architecture
         self.device, self._precision = device, precision
         self._preprocessing, self.preprocessing = weights.preprocessing, str(weights.preprocessing)
-        self.resolution = weights.preprocessing.enough
+        self.resolution = weights.preprocessing.sufficient_side
         self.batch_size = max(32, STREAM * torch.get_num_threads()) if device == "cpu" else 256
         self._streams = ThreadPoolExecutor(torch.get_num_threads(), "cliplib-encode", torch.set_num_threads, (1,))
         self._network = weights.network or Towers(weights)
-        self._model, self.dim, self.context_length = (
-            self._network.model,
-            self._network.dim,
-            self._network.context_length,
-        )
+        self._model = self._network.model
+        self.dim, self.context_length = self._network.dim, self._network.context_length
         self.parameters = sum(numbers.numel() for numbers in self._model.parameters())
         self.logit_scale = float(self._model.logit_scale.exp())
-        self._network.place(device, self.precision if device != "cpu" else None)
-        self._texts = OrderedDict()  # text -> row, the least recently used first
+        self._network.move_to(device, DTYPES[self.precision] if device != "cpu" else None)
+        self._texts: OrderedDict[str, np.ndarray] = OrderedDict()  # the least recently used first
         self._encoded = 0  # texts
         self._lock = threading.Lock()  # of _texts and _encoded
         self._unprepared, self._preparing = True, threading.Lock()
 
     @classmethod
-    def load(cls, model="ViT-B/32", device=None, precision=None, activation=None, architecture=None):
+    def load(
+        cls,
+        model: str | Path = "ViT-B/32",
+        device: str | torch.device | None = None,
+        precision: str | None = None,
+        activation: str | None = None,
+        architecture: str | None = None,
+    ) -> ClipEncoder:
         """The encoder of a model, see `encoder.load`."""
-        device = device_of(device)
+        device = choose_device(device)
         if precision not in (None, *DTYPES) or (precision == "fp16" and device == "cpu"):
             raise ModelError(f'precision="{precision}" on {device}: allowed are fp32 and bf16, and fp16 on a GPU')
         return cls(load_weights(model, activation, architecture), device, precision)
@@ -69,7 +78,7 @@ class ClipEncoder:
         return self._precision or ("fp16" if self.device.startswith("cuda") else "fp32")
 
     @property
-    def about(self) -> dict:
+    def about(self) -> dict[str, Any]:
         """What an index says of the model that made it."""
         names = ("model_id", "dim", "preprocessing", "activation", "architecture")
         return {"name": str(self.name)} | {name: getattr(self, name) for name in names}
@@ -78,11 +87,8 @@ class ClipEncoder:
         """A picture at the model's size, uint8 (height, width, 3), see `Preprocessing.prepare`; safe in threads."""
         return self._preprocessing.prepare(image)
 
-    def encode_images(self, images, batch_size=None) -> np.ndarray:
-        """float32 (n, dim), unit rows, in the order of `images`: PIL images, or arrays that `prepare` gave.
-
-        batch_size: images at once, by default `self.batch_size`. Raises ModelError when even one does not fit.
-        """
+    def encode_images(self, images: Sequence[Image.Image | np.ndarray], batch_size: int | None = None) -> np.ndarray:
+        """Embeddings of pictures, see `Encoder.encode_images`."""
         rows, start, size = [np.empty((0, self.dim), np.float32)], 0, batch_size or self.batch_size
         while start < len(images):
             batch = images[start : start + size]
@@ -98,12 +104,8 @@ class ClipEncoder:
             torch.cuda.empty_cache()
         return np.concatenate(rows)
 
-    def encode_texts(self, texts) -> np.ndarray:
-        """float32 (n, dim), unit rows, in the order of `texts`: one text or several. A repeated text costs nothing.
-
-        A text longer than the model reads is cut, with a warning that says where. Raises QueryError for a text without
-        words.
-        """
+    def encode_texts(self, texts: str | Sequence[str]) -> np.ndarray:
+        """Embeddings of one text or several, see `Encoder.encode_texts`. A repeated text costs nothing."""
         texts = [texts] if isinstance(texts, str) else list(texts)
         with self._lock:
             found = {text: self._texts[text] for text in texts if text in self._texts}
@@ -113,7 +115,7 @@ class ClipEncoder:
                     new.append((text, self._tokens(text)))
             new.sort(key=lambda item: int(item[1].argmax()))  # like lengths together
             if self._encoded < FEW_TEXTS <= self._encoded + len(new) and self.device == "cpu":
-                self._network.ready_for_many_texts()
+                self._network.prepare_text_tower()
             self._encoded += len(new)
             for start in range(0, len(new), 64):
                 batch = new[start : start + 64]
@@ -125,7 +127,8 @@ class ClipEncoder:
                 self._texts.popitem(last=False)
         return np.stack([found[text] for text in texts]) if texts else np.empty((0, self.dim), np.float32)
 
-    def _stack(self, images) -> torch.Tensor:
+    def _stack(self, images: Sequence[Image.Image | np.ndarray]) -> torch.Tensor:
+        """Pixels of pictures, uint8 (n, height, width, 3)."""
         high, wide = self._preprocessing.height, self._preprocessing.width
         arrays = [image if isinstance(image, np.ndarray) else self.prepare(image) for image in images]
         for array in arrays:
@@ -152,12 +155,10 @@ class ClipEncoder:
         return self._unit(self._network.images(pixels.to(self.device)), "an image")
 
     def _prepare_for_images(self) -> None:
-        """On a CPU the image tower waits for the first picture, for a search by words need not wait for what is
-        measured there.
-        """
+        """Measure and lay out the image tower when the first picture comes: a search by words need not wait for it."""
         with self._preparing:
             if self._unprepared:
-                self._network.ready_for_images(DTYPES[self.precision])
+                self._network.prepare_image_tower(DTYPES[self.precision])
                 self._unprepared = False
 
     def _tokens(self, text: str) -> torch.Tensor:
@@ -177,8 +178,8 @@ class ClipEncoder:
         return row
 
     @torch.inference_mode()
-    def _text_rows(self, rows) -> np.ndarray:
-        return self._unit(self._network.texts(torch.stack(rows).to(self.device)), "a text")
+    def _text_rows(self, tokens: list[torch.Tensor]) -> np.ndarray:
+        return self._unit(self._network.texts(torch.stack(tokens).to(self.device)), "a text")
 
     def _unit(self, embeddings: torch.Tensor, what: str) -> np.ndarray:
         rows = torch.nn.functional.normalize(embeddings.float(), dim=-1).cpu().numpy()
@@ -188,3 +189,31 @@ class ClipEncoder:
                 'try precision="fp32", and check where the weights come from'
             )
         return rows
+
+
+def choose_device(requested: str | torch.device | None) -> str:
+    """The device to run on, as PyTorch calls it.
+
+    Args:
+        requested: Such as "cpu", "cuda:1" or "mps"; None or "auto" is a GPU where there is one; "gpu" insists on one.
+
+    Raises:
+        ModelError: It is not there, or no device is called that.
+    """
+    wanted = "auto" if requested is None else str(requested).strip().lower()
+    has_metal = bool(getattr(torch.backends, "mps", None)) and torch.backends.mps.is_available()
+    gpu = "cuda" if torch.cuda.is_available() else "mps" if has_metal else None
+    if wanted in ("auto", "gpu") and (gpu or wanted == "auto"):
+        return gpu or "cpu"
+    if wanted == "gpu" or (wanted.startswith("cuda") and gpu != "cuda") or (wanted == "mps" and not has_metal):
+        raise ModelError(f'device="{requested}" was asked for and PyTorch {torch.__version__} sees no GPU; use "cpu"')
+    kind, _, number = wanted.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
+        raise ModelError(
+            f'device="{requested}" is not known: it can be "cpu", "cuda", "cuda:1", "mps", "gpu" or "auto"'
+        )
+    if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
+        raise ModelError(
+            f'device="{requested}" was asked for and there are {torch.cuda.device_count()} GPUs, from "cuda:0"'
+        )
+    return "cpu" if kind == "cpu" else wanted

@@ -23,7 +23,6 @@ class Encoder(Protocol):
         resolution: Pixels of the shorter side of a picture that lose nothing: a larger one may be reduced to it before
             `prepare`.
         preprocessing: In words, what happens to a picture before the model sees it.
-        precision: Of the image tower: "fp32", "bf16" or "fp16".
         device: "cpu", "cuda" ...
         batch_size: Images that go through the model at once.
         parameters: Numbers in the weights.
@@ -32,8 +31,6 @@ class Encoder(Protocol):
         architecture: By which name `load` finds again what a file does not tell of itself, or "".
         thresholds: Cosines by search mode that the model brings along, or empty.
         warning: Words to show wherever the model answers, or "".
-        about: What an index says of the model that made it: name, model_id, dim, preprocessing,
-            activation, architecture.
     """
 
     name: str
@@ -41,7 +38,6 @@ class Encoder(Protocol):
     dim: int
     resolution: int
     preprocessing: str
-    precision: str
     device: str
     batch_size: int
     parameters: int
@@ -52,14 +48,35 @@ class Encoder(Protocol):
     warning: str
 
     @property
-    def about(self) -> dict[str, Any]: ...
+    def precision(self) -> str:
+        """Of the image tower: "fp32", "bf16" or "fp16"."""
+        ...
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What an index says of its model: name, model_id, dim, preprocessing, activation, architecture."""
+        ...
 
     def prepare(self, image: Image.Image) -> np.ndarray:
-        """A picture at the model's size, uint8 (height, width, 3); safe in threads."""
+        """A picture at the model's size, as the model sees it; safe in threads.
+
+        Args:
+            image: Upright, in any mode and of any size.
+
+        Returns:
+            uint8 (height, width, 3), RGB.
+        """
         ...
 
     def encode_images(self, images: Sequence[Image.Image | np.ndarray], batch_size: int | None = None) -> np.ndarray:
-        """float32 (n, dim), unit rows, in the order of `images`: pictures, or arrays that `prepare` gave.
+        """Embeddings of pictures.
+
+        Args:
+            images: n pictures, or arrays that `prepare` gave.
+            batch_size: How many go through the model at once, by default `self.batch_size`.
+
+        Returns:
+            float32 (n, dim), unit rows, in the order of `images`.
 
         Raises:
             ModelError: Not even one image fits into memory, or the model gives no finite numbers.
@@ -67,7 +84,13 @@ class Encoder(Protocol):
         ...
 
     def encode_texts(self, texts: str | Sequence[str]) -> np.ndarray:
-        """float32 (n, dim), unit rows, in the order of `texts`; a text that is too long is cut, with a warning.
+        """Embeddings of texts.
+
+        Args:
+            texts: n texts, or one. A text that is longer than the model reads is cut, with a warning that says where.
+
+        Returns:
+            float32 (n, dim), unit rows, in the order of `texts`.
 
         Raises:
             QueryError: A text without words.
@@ -87,9 +110,10 @@ def load(
     activation: str | None = None,
     architecture: str | None = None,
 ) -> Encoder:
-    """The encoder of a model; while one is in use, whoever loads the same again is given it.
+    """The encoder of a model.
 
-    So a notebook's cell that is run again costs no second model, also where a search box still holds the first.
+    While one is in use, whoever loads the same again is given the same one. So a notebook's cell that is run again
+    costs no second model, also where a search box still holds the first.
 
     Args:
         model: A name of openai/CLIP, "tiny", "open_clip:<architecture>/<pretrained>", "hf-hub:<owner>/<name>",
@@ -100,6 +124,9 @@ def load(
         activation: "quickgelu" or "gelu", where a checkpoint does not tell.
         architecture: The model that a file holds or was fine-tuned from, where neither it nor a configuration beside
             it tells: a name of openai/CLIP, "ViT-B/32", or of open_clip, "ViT-H-14" or "ViT-L-14/laion2b_s32b_b82k".
+
+    Returns:
+        The encoder, ready for texts and pictures.
 
     Raises:
         ModelError: The model cannot be had, read or run; says what to do.

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -18,10 +19,15 @@ HUB_FILE = "open_clip_model.safetensors"
 
 
 def fetch(name: str, address: str, repo: str) -> Path:
-    """The checkpoint of an openai/CLIP name: on disk already, from OpenAI's `address` to ~/.cache/clip as openai/CLIP
-    does it, or the same weights from the model hub's `repo`.
+    """The checkpoint of a name of openai/CLIP, downloaded where it is not on disk already.
 
-    Raises ModelError, which lists what was tried and says what to do.
+    Args:
+        name: Such as "ViT-B/32", for messages.
+        address: OpenAI's, whose last folder is the file's sha256; the file goes to ~/.cache/clip, as with openai/CLIP.
+        repo: The model hub's with the same weights, tried when OpenAI does not answer.
+
+    Raises:
+        ModelError: None of them gave it; lists what was tried and says what to do.
     """
     from huggingface_hub import hf_hub_download, hf_hub_url, try_to_load_from_cache
 
@@ -40,7 +46,7 @@ def fetch(name: str, address: str, repo: str) -> Path:
     except Exception as error:  # urllib, ssl and http raise dozens of kinds; each is quoted below
         tried.append(f"{address}: {error}")
     try:
-        open_address(hub_address).close()  # the hub's own client would retry for minutes
+        open_url(hub_address).close()  # the hub's own client would retry for minutes
         return Path(hf_hub_download(repo, HUB_FILE))
     except Exception as error:  # as above
         tried.append(f"{hub_address}: {error}")
@@ -56,7 +62,7 @@ def _download(address: str, target: Path, sha256: str) -> Path:
     """Download to `target`, which appears whole and checked or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with open_address(address) as answer, tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with open_url(address) as answer, tempfile.TemporaryDirectory(dir=target.parent) as folder:
         part = Path(folder, "part")
         total = int(answer.headers.get("Content-Length") or 0) or None
         with open(part, "wb") as file, tqdm(total=total, unit="B", unit_scale=True, desc=target.name) as progress:
@@ -70,11 +76,16 @@ def _download(address: str, target: Path, sha256: str) -> Path:
     return target
 
 
-def open_address(address: str):
-    """`urlopen` that gives up after ANSWER_WITHIN_S without an answer, name look-up included; reads may take 30 s."""
-    outcome = queue.SimpleQueue()
+def open_url(address: str | urllib.request.Request) -> Any:
+    """`urlopen` that gives up after ANSWER_WITHIN_S without an answer, name look-up included; reads may take 30 s.
 
-    def ask():
+    Raises:
+        TimeoutError: Nobody answered in time.
+        OSError: As `urlopen` raises it.
+    """
+    outcome: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+
+    def ask() -> None:
         try:
             outcome.put((urllib.request.urlopen(address, timeout=30), None))
         except Exception as error:  # handed to the caller
@@ -90,8 +101,8 @@ def open_address(address: str):
     return answer
 
 
-def sha256_of(path) -> str:
-    """64 hex digits: the sha256 of a file's bytes."""
+def sha256_of(path: str | os.PathLike) -> str:
+    """The sha256 of a file's bytes, as 64 hex digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 22):

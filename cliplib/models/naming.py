@@ -12,19 +12,19 @@ from torch import Tensor
 from ..errors import ModelError
 
 # What stands at the top of a CLIP, of openai/CLIP and open_clip, of transformers, of Apple's MobileCLIP.
-IMAGE_TOWERS = {"visual", "vision_model", "image_encoder"}
-TEXT_TOWERS = {"token_embedding", "text", "text_model", "text_encoder"}
-COMPUTED = {"input_resolution", "context_length", "vocab_size", "attn_mask", "position_ids"}  # buffers
+IMAGE_TOWER_NAMES = {"visual", "vision_model", "image_encoder"}
+TEXT_TOWER_NAMES = {"token_embedding", "text", "text_model", "text_encoder"}
+BUFFERS = {"input_resolution", "context_length", "vocab_size", "attn_mask", "position_ids"}  # not learnt
 AVERAGED = re.compile(r"(^|[._])(ema|averaged?|swa|teacher|momentum)([._]|$)", re.IGNORECASE)
 LAYER = re.compile(r"(text|vision)_model\.encoder\.layers\.(\d+)\.(.+)")
-PARTS = {  # of a block: transformers' name, openai/CLIP's
+BLOCK_LAYERS = {  # of a block: transformers' name, openai/CLIP's
     "self_attn.out_proj": "attn.out_proj",
     "layer_norm1": "ln_1",
     "layer_norm2": "ln_2",
     "mlp.fc1": "mlp.c_fc",
     "mlp.fc2": "mlp.c_proj",
 }
-WHOLE = {  # transformers' name, openai/CLIP's, and whether it is turned (out, in) to (in, out)
+TENSORS = {  # transformers' name, openai/CLIP's, and whether it is turned (out, in) to (in, out)
     "logit_scale": ("logit_scale", False),
     "text_model.embeddings.token_embedding.weight": ("token_embedding.weight", False),
     "text_model.embeddings.position_embedding.weight": ("positional_embedding", False),
@@ -42,7 +42,7 @@ WHOLE = {  # transformers' name, openai/CLIP's, and whether it is turned (out, i
 }
 
 
-def the_clip(dicts: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def find_clip(dicts: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The tensors of a CLIP among dicts of tensors, without a trainer's prefixes, and notes on what was left.
 
     Args:
@@ -58,7 +58,7 @@ def the_clip(dicts: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Any], t
     found.sort(key=lambda one: bool(AVERAGED.search(f"{one[0]}.{one[1]}")))
     _, prefix, tensors = found[0]
     state = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-    state = {name: value for name, value in state.items() if name.rpartition(".")[2] not in COMPUTED}
+    state = {name: value for name, value in state.items() if name.rpartition(".")[2] not in BUFFERS}
     if len(found) == 1:
         return state, ()
     places = [f"{where}.{inside}".strip(".") or "the top" for where, inside, _ in found]
@@ -72,11 +72,11 @@ def _prefixes(names: Any) -> list[str]:
         parts = name.split(".")
         for depth in range(min(len(parts), 8)):
             below[".".join(parts[:depth])].add(parts[depth])
-    found = [prefix for prefix, tops in below.items() if tops & IMAGE_TOWERS and tops & TEXT_TOWERS]
+    found = [prefix for prefix, tops in below.items() if tops & IMAGE_TOWER_NAMES and tops & TEXT_TOWER_NAMES]
     return [f"{prefix}." if prefix else "" for prefix in found]
 
 
-def in_openai_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def to_openai_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors by openai/CLIP's names where they have transformers'; scalars that a cosine does not need go.
 
     Raises:
@@ -89,7 +89,9 @@ def in_openai_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    found = {ours: state[name].T if turned else state[name] for name, (ours, turned) in WHOLE.items() if name in state}
+    found = {
+        ours: state[name].T if turned else state[name] for name, (ours, turned) in TENSORS.items() if name in state
+    }
     projections: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, value in state.items():
         if not (match := LAYER.fullmatch(name)):
@@ -97,8 +99,8 @@ def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
         tower, layer, rest = match.groups()
         block = f"{'visual.' if tower == 'vision' else ''}transformer.resblocks.{layer}"
         part, _, kind = rest.rpartition(".")
-        if part in PARTS:
-            found[f"{block}.{PARTS[part]}.{kind}"] = value
+        if part in BLOCK_LAYERS:
+            found[f"{block}.{BLOCK_LAYERS[part]}.{kind}"] = value
         elif part.startswith("self_attn."):
             projections[f"{block}.attn.in_proj_{kind}"][part[-6]] = value  # q, k or v of q_proj, k_proj, v_proj
     for name, parts in projections.items():

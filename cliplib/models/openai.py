@@ -8,6 +8,7 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -32,13 +33,14 @@ ADDRESSES = {  # by name; the folder before the file name is the file's sha256. 
 def module(name: str) -> ModuleType:
     """The module clip/`name`.py of the installed package, run by itself; `import clip` later is not disturbed.
 
-    Raises ModelError where the package is missing, or is another one of that name.
+    Raises:
+        ModelError: The package is missing, or is another one of that name.
     """
     package = importlib.util.find_spec("clip")
     for folder in (package.submodule_search_locations or []) if package else []:
         file = Path(folder, f"{name}.py")
-        if file.is_file() and Path(folder, "simple_tokenizer.py").is_file():
-            spec = importlib.util.spec_from_file_location(f"{__name__}.{name}", file)
+        spec = importlib.util.spec_from_file_location(f"{__name__}.{name}", file)
+        if file.is_file() and Path(folder, "simple_tokenizer.py").is_file() and spec and spec.loader:
             found = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(found)
             return found
@@ -47,15 +49,17 @@ def module(name: str) -> ModuleType:
 
 
 @cache
-def tokenizer():
+def tokenizer() -> Any:
     """openai/CLIP's byte-pair tokenizer, made once."""
     return module("simple_tokenizer").SimpleTokenizer()
 
 
 def tokenize(text: str, context_length: int) -> tuple[torch.Tensor, int]:
-    """`clip.tokenize` of one text, cut where it is too long: (int64 (context_length,), how many tokens it has).
+    """`clip.tokenize` of one text, cut where it is too long.
 
-    Start token, the text's, end token, zeros; the end token is the largest.
+    Returns:
+        The tokens, int64 (context_length,): start token, the text's, end token, zeros; the end token is the largest.
+        And how many tokens the whole text has, without those two.
     """
     codes = tokenizer().encoder
     tokens = tokenizer().encode(text)

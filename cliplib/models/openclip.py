@@ -18,10 +18,10 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from .facts import Facts
-from .fetch import open_address
+from .config import ModelConfig
+from .fetch import open_url
 from .preprocessing import Preprocessing
-from .towers import Unfilled
+from .towers import SkipInitialization
 
 PREFIX = "open_clip:"
 HUB = "hf-hub:"
@@ -57,7 +57,7 @@ PROBES = (  # texts that tell tokenizers apart
 )
 
 
-def package(model: str) -> Any:
+def import_open_clip(model: str) -> Any:
     """The package open_clip, for `model`; ModelError with the install line where it is missing."""
     try:
         import open_clip
@@ -66,18 +66,18 @@ def package(model: str) -> Any:
     return open_clip
 
 
-def locate(model: str) -> tuple[Path, Facts]:
+def download(model: str) -> tuple[Path, ModelConfig]:
     """The checkpoint of "open_clip:<architecture>/<pretrained>", downloaded on first use, and what is known of it.
 
     Raises:
         ModelError: open_clip is not installed, does not know the name, or cannot fetch it.
     """
-    open_clip = package(model)
+    open_clip = import_open_clip(model)
     architecture, _, pretrained = model.removeprefix(PREFIX).partition("/")
-    facts = of_tag(architecture, pretrained)
+    config = config_of_tag(architecture, pretrained)
     source = open_clip.get_pretrained_cfg(architecture, pretrained)
     try:
-        return Path(open_clip.download_pretrained(source)), facts
+        return Path(open_clip.download_pretrained(source)), config
     except Exception as error:  # hubs and networks raise dozens of kinds
         where = source.get("hf_hub") or source.get("url")
         raise ModelError(
@@ -86,38 +86,39 @@ def locate(model: str) -> tuple[Path, Facts]:
         ) from error
 
 
-def of_tag(architecture: str, pretrained: str) -> Facts:
+def config_of_tag(architecture: str, pretrained: str) -> ModelConfig:
     """What open_clip's registry says of "<architecture>/<pretrained>"."""
-    open_clip = package(f"{architecture}/{pretrained}")
+    open_clip = import_open_clip(f"{architecture}/{pretrained}")
     known = open_clip.list_pretrained_tags_by_model(architecture)
     if pretrained not in known:
         near = f"for {architecture} it has {', '.join(known)}" if known else "see open_clip.list_pretrained()"
         raise ModelError(f'open_clip knows no "{architecture}/{pretrained}"; {near}')
-    config, source = open_clip.get_model_config(architecture), open_clip.get_pretrained_cfg(architecture, pretrained)
-    config["quick_gelu"] = source.get("quick_gelu", config.get("quick_gelu", False))
+    model_cfg = open_clip.get_model_config(architecture)
+    source = open_clip.get_pretrained_cfg(architecture, pretrained)
+    model_cfg["quick_gelu"] = source.get("quick_gelu", model_cfg.get("quick_gelu", False))
     name = f"{architecture}/{pretrained}"
-    return Facts(config, _preprocess(source), f'open_clip\'s "{name}"', architecture=name)
+    return ModelConfig(model_cfg, _preprocess(source), f'open_clip\'s "{name}"', architecture=name)
 
 
-def of_architecture(name: str, activation: str | None = None) -> Facts:
+def config_of_architecture(name: str, activation: str | None = None) -> ModelConfig:
     """What open_clip says of an architecture, "ViT-H-14", or of one's published weights, "ViT-H-14/laion2b_s32b_b79k".
 
     Raises:
         ModelError: The name is unknown, or its weights were trained on pictures prepared in more than one way.
     """
-    open_clip = package(f'architecture="{name}"')
+    open_clip = import_open_clip(f'architecture="{name}"')
     architecture, slash, pretrained = name.partition("/")
     if slash:
-        return of_tag(architecture, pretrained).activated(activation)
-    config = open_clip.get_model_config(architecture)
-    if config is None:
+        return config_of_tag(architecture, pretrained).with_activation(activation)
+    model_cfg = open_clip.get_model_config(architecture)
+    if model_cfg is None:
         raise ModelError(
             f'architecture="{name}" is known neither to openai/CLIP (such as "ViT-B/32") nor to open_clip (such as '
             '"ViT-H-14"; see open_clip.list_models())'
         )
-    facts = Facts(config, {}, f'open_clip\'s "{name}"', architecture=name).activated(activation)
-    tagged = [of_tag(architecture, tag) for tag in open_clip.list_pretrained_tags_by_model(architecture)]
-    alike = [one for one in tagged if one.activation == facts.activation]
+    config = ModelConfig(model_cfg, {}, f'open_clip\'s "{name}"', architecture=name).with_activation(activation)
+    tagged = [config_of_tag(architecture, tag) for tag in open_clip.list_pretrained_tags_by_model(architecture)]
+    alike = [one for one in tagged if one.activation == config.activation]
     ways = {str(sorted(one.preprocess_cfg.items())) for one in alike}
     if len(ways) > 1:
         names = ", ".join(one.architecture for one in alike)
@@ -125,10 +126,10 @@ def of_architecture(name: str, activation: str | None = None) -> Facts:
             f"the published weights of {name} were trained on pictures that were prepared in {len(ways)} ways: name "
             f"those that the file holds or was fine-tuned from, as architecture= one of {names}"
         )
-    return replace(facts, preprocess_cfg=alike[0].preprocess_cfg if alike else {})
+    return replace(config, preprocess_cfg=alike[0].preprocess_cfg if alike else {})
 
 
-def from_hub(model: str) -> Path:
+def download_from_hub(model: str) -> Path:
     """The folder of "hf-hub:<owner>/<name>" with its configuration, weights and tokenizer, downloaded on first use.
 
     Raises:
@@ -145,7 +146,7 @@ def from_hub(model: str) -> Path:
     except Exception:  # not on disk; the hub's client raises many kinds
         pass
     try:
-        open_address(hf_hub_url(repo, "config.json")).close()  # its own client would retry for minutes
+        open_url(hf_hub_url(repo, "config.json")).close()  # its own client would retry for minutes
     except Exception as error:  # a missing file answers, too; a network that does not is told apart
         if "404" not in str(error):
             raise ModelError(f"{model} cannot be had: {error}. {_elsewhere(repo)}") from error
@@ -164,12 +165,12 @@ def _elsewhere(repo: str) -> str:
 
 
 def _preprocess(source: dict[str, Any]) -> dict[str, Any]:
-    usual = package("this model").transform.PreprocessCfg()
+    usual = import_open_clip("this model").transform.PreprocessCfg()
     names = ("mean", "std", "interpolation", "resize_mode")
     return {name: source.get(name) or getattr(usual, name) for name in names}
 
 
-class Network:
+class OpenClipNetwork:
     """A network of open_clip's, filled with weights, as `ClipEncoder` runs it.
 
     Attributes:
@@ -178,16 +179,16 @@ class Network:
         context_length: Tokens that it reads.
     """
 
-    def __init__(self, state: dict[str, torch.Tensor], facts: Facts, preprocessing: Preprocessing, source: str):
-        open_clip = package(source)
-        config = _localised(facts)
-        self.dim, self.context_length = config["embed_dim"], config["text_cfg"].get("context_length", 77)
-        self.model = _filled(open_clip, config, state, source)
+    def __init__(self, state: dict[str, torch.Tensor], config: ModelConfig, preprocessing: Preprocessing, source: str):
+        open_clip = import_open_clip(source)
+        model_cfg = _with_local_paths(config)
+        self.dim, self.context_length = model_cfg["embed_dim"], model_cfg["text_cfg"].get("context_length", 77)
+        self.model: Any = _build(open_clip, model_cfg, state, source)
         self._dtype, self._colours = torch.float32, (preprocessing.mean, preprocessing.std)
-        self._tokenizer = _tokenizer(open_clip, config["text_cfg"], facts.folder, source)
+        self._tokenizer = _tokenizer(open_clip, model_cfg["text_cfg"], config.folder, source)
 
     def tokens(self, text: str) -> tuple[torch.Tensor, int, str]:
-        """int64 (context_length,) of a text, how many tokens were cut off, and the end of what was kept."""
+        """The tokens of a text, int64 (context_length,), how many were cut off, and the end of what was kept."""
         row = self._tokenizer([text])[0]
         inner = getattr(self._tokenizer, "tokenizer", None)
         if inner is None:  # open_clip's copy of openai/CLIP's: a start and an end token go around
@@ -198,19 +199,19 @@ class Network:
             kept = inner.decode(row.tolist(), skip_special_tokens=True) if count > len(row) else ""
         return row, max(0, count - self.context_length), kept.strip()
 
-    def place(self, device: str, precision: str | None) -> None:
-        """Move it to a device; its numbers stay fp32, for `images` runs in the precision of the products."""
+    def move_to(self, device: str, dtype: torch.dtype | None) -> None:
+        """Move it to a device; its numbers stay fp32, for `images` asks PyTorch for products in another precision."""
         self.model.to(device)
 
-    def ready_for_images(self, dtype: torch.dtype) -> None:
+    def prepare_image_tower(self, dtype: torch.dtype) -> None:
         """Bring the image tower into its precision."""
         self._dtype = dtype
 
-    def ready_for_many_texts(self) -> None:
+    def prepare_text_tower(self) -> None:
         """Nothing is done for them."""
 
     def images(self, pixels: torch.Tensor) -> torch.Tensor:
-        """float (n, dim) of pixels, uint8 (n, height, width, 3)."""
+        """Embeddings, float (n, dim), of pixels, uint8 (n, height, width, 3)."""
         mean, std = (255 * torch.tensor(numbers, device=pixels.device) for numbers in self._colours)
         values = pixels.float().sub_(mean).div_(std).permute(0, 3, 1, 2).contiguous()
         # The precision of each kind of layer is PyTorch's own choice, for these networks have any kind.
@@ -218,7 +219,7 @@ class Network:
             return self.model.encode_image(values)
 
     def texts(self, tokens: torch.Tensor) -> torch.Tensor:
-        """float (n, dim) of int64 (n, context_length)."""
+        """Embeddings, float (n, dim), of tokens, int64 (n, context_length)."""
         return self.model.encode_text(tokens)
 
     def fingerprint(self) -> str:
@@ -229,41 +230,42 @@ class Network:
         return hashlib.sha256(str(rows).encode()).hexdigest()
 
 
-def described(model_cfg: Any) -> str:
+def describe_config(model_cfg: Any) -> str:
     """What of a configuration changes an embedding, in words that are part of a model's identity."""
     if isinstance(model_cfg, dict):
-        inner = (f"{key}: {described(value)}" for key, value in sorted(model_cfg.items()) if key not in UNUSED)
+        inner = (f"{key}: {describe_config(value)}" for key, value in sorted(model_cfg.items()) if key not in UNUSED)
         return "{" + ", ".join(inner) + "}"
     return repr(model_cfg)
 
 
-def _localised(facts: Facts) -> dict[str, Any]:
-    """The configuration, with the names of files that lie in its own folder as paths, and nothing to be fetched."""
-    config = copy.deepcopy(dict(facts.model_cfg))
-    name = config["text_cfg"].get("hf_model_name")
-    if name and facts.folder and (facts.folder / name).is_dir():
-        config["text_cfg"]["hf_model_name"] = str(facts.folder / name)
-    elif name and facts.folder and (facts.folder / "config.json").is_file() and not Path(name).is_dir():
-        config["text_cfg"]["hf_model_name"] = str(facts.folder)
+def _with_local_paths(config: ModelConfig) -> dict[str, Any]:
+    """The `model_cfg`, with the names of files that lie in its own folder as paths, and nothing to be fetched."""
+    model_cfg = copy.deepcopy(dict(config.model_cfg))
+    text, folder = model_cfg["text_cfg"], config.folder
+    name = text.get("hf_model_name")
+    if name and folder and (folder / name).is_dir():
+        text["hf_model_name"] = str(folder / name)
+    elif name and folder and (folder / "config.json").is_file() and not Path(name).is_dir():
+        text["hf_model_name"] = str(folder)
     if name:
-        config["text_cfg"]["hf_model_pretrained"] = False
-    if "timm_model_name" in config["vision_cfg"]:
-        config["vision_cfg"]["timm_model_pretrained"] = False
-    return config
+        text["hf_model_pretrained"] = False
+    if "timm_model_name" in model_cfg["vision_cfg"]:
+        model_cfg["vision_cfg"]["timm_model_pretrained"] = False
+    return model_cfg
 
 
-def _filled(open_clip: Any, config: dict[str, Any], state: dict[str, torch.Tensor], source: str) -> nn.Module:
+def _build(open_clip: Any, model_cfg: dict[str, Any], state: dict[str, torch.Tensor], source: str) -> nn.Module:
     """open_clip's module of a configuration with exactly these tensors; ModelError where they do not fit."""
     from open_clip.convert import convert_state_dict
 
-    arguments = dict(config)
+    arguments = dict(model_cfg)
     custom = arguments.pop("custom_text", False) or "hf_model_name" in arguments["text_cfg"]
     kind = open_clip.CLIP
     if custom:
         kind = open_clip.CoCa if "multimodal_cfg" in arguments else open_clip.CustomTextCLIP
     logging.getLogger("timm").setLevel(logging.ERROR)
     try:
-        with Unfilled():
+        with SkipInitialization():
             model = kind(**arguments)
     except Exception as error:  # a configuration may name what this version lacks, or what must be fetched
         raise ModelError(f"{source}: open_clip cannot build this network: {_first_line(error)}") from error

@@ -50,13 +50,14 @@ class Preprocessing:
             raise ModelError(f"a size of at least 1, three means and three deviations above 0 are needed: got {self}")
 
     @classmethod
-    def of(cls, size: Any, facts: Mapping[str, Any]) -> Preprocessing:
+    def of(cls, size: Any, preprocess_cfg: Mapping[str, Any]) -> Preprocessing:
         """From a size in pixels, one number or (height, width), and the keys of open_clip's `preprocess_cfg`."""
         height, width = (size, size) if isinstance(size, int) else (int(side) for side in size)
-        mean, std = (_three(facts.get(name) or usual) for name, usual in (("mean", MEAN), ("std", STD)))
-        mode, interpolation = facts.get("resize_mode") or "shortest", facts.get("interpolation") or "bicubic"
+        mean, std = (_three(preprocess_cfg.get(name) or usual) for name, usual in (("mean", MEAN), ("std", STD)))
+        mode = preprocess_cfg.get("resize_mode") or "shortest"
+        interpolation = preprocess_cfg.get("interpolation") or "bicubic"
         interpolation = "bicubic" if interpolation == "random" else interpolation  # as open_clip reads it
-        return cls(height, width, mean, std, mode, interpolation, int(facts.get("fill_color") or 0))
+        return cls(height, width, mean, std, mode, interpolation, int(preprocess_cfg.get("fill_color") or 0))
 
     def __str__(self) -> str:
         """In words, which are part of a model's identity: they must not change."""
@@ -71,7 +72,7 @@ class Preprocessing:
         return f"RGB; {geometry}; 0 to 1; mean {mean}; std {std}"
 
     @property
-    def enough(self) -> int:
+    def sufficient_side(self) -> int:
         """Pixels of the shorter side to which a larger picture may be reduced before, with its sides as they are."""
         plain = self.resize_mode == "shortest" and self.interpolation == "bicubic" and self.height == self.width
         return self.width if plain else 2 * max(self.height, self.width)

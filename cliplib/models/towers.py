@@ -3,7 +3,11 @@
 Nothing here changes an embedding by more than rounding. An image tower takes pixels as they are, uint8 (n, r, r, 3).
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -12,9 +16,13 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
 from . import openai
-from .arithmetic import Packed, linear, packing_pays
+from .cpu_kernels import ReorderedLinear, linear, reordering_pays
+
+if TYPE_CHECKING:
+    from .weights import Weights
 
 _classes = openai.module("model")
+_OpenAIClip: Any = _classes.CLIP
 
 FEW_POSITIONS = 64  # up to so many, on a CPU, plain products take half the time of PyTorch's fused attention
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -24,13 +32,15 @@ SMALL = {"image_resolution": 32, "vision_layers": 1, "vision_width": 64, "vision
 SLOPE = 1.702  # of QuickGELU, x * sigmoid(SLOPE * x)
 
 
-class Unfilled(TorchFunctionMode):
+class SkipInitialization(TorchFunctionMode):
     """Networks made inside have no weights yet: no time, memory or random state goes into what is replaced.
 
     PyTorch's own way, `torch.device("meta")`, loads its compiler for the arithmetic of an `__init__`.
     """
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         drawn = args[0] if args else kwargs.get("tensor")
         if isinstance(drawn, nn.Parameter) and (
@@ -40,10 +50,10 @@ class Unfilled(TorchFunctionMode):
         return (torch.empty if function is torch.randn else function)(*args, **kwargs)
 
 
-class _Network(_classes.CLIP):
+class _Network(_OpenAIClip):
     """Without the mask of the text tower: `_Attention` needs none."""
 
-    def build_attention_mask(self):
+    def build_attention_mask(self) -> None:
         return None
 
 
@@ -56,36 +66,39 @@ class Towers:
         context_length: Tokens that it reads.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights: Weights):
         self.model = build(weights)
         self.dim, self.context_length = weights.sizes["embed_dim"], weights.sizes["context_length"]
         self._on_cpu = True
 
-    def place(self, device: str, precision: str | None) -> None:
-        """Move both to a device; elsewhere than on a CPU in this precision."""
-        if device != "cpu":  # there one short text is slower in bf16 than in fp32
-            convert(self.model, DTYPES[precision])
+    def move_to(self, device: str, dtype: torch.dtype | None) -> None:
+        """Move both to a device, in this precision where one is given.
+
+        On a CPU none is: there one short text is slower in bf16 than in fp32.
+        """
+        if dtype is not None:
+            convert(self.model, dtype)
         self.model.to(device)
         self._on_cpu = device == "cpu"
 
-    def ready_for_images(self, dtype: torch.dtype) -> None:
+    def prepare_image_tower(self, dtype: torch.dtype) -> None:
         """Bring the image tower into its precision, and lay it out for this CPU."""
         if self._on_cpu:
             convert(self.model.visual, dtype)
-            pack(self.model.visual)
+            reorder_attention_probabilities(self.model.visual)
 
-    def ready_for_many_texts(self) -> None:
+    def prepare_text_tower(self) -> None:
         """Lay the text tower out for this CPU."""
-        pack(self.model.transformer)
+        reorder_attention_probabilities(self.model.transformer)
 
     def tokens(self, text: str) -> tuple[torch.Tensor, int, str]:
-        """int64 (context_length,) of a text, how many of its tokens were cut off, and the end of what was kept."""
+        """The tokens of a text, int64 (context_length,), how many were cut off, and the end of what was kept."""
         row, count = openai.tokenize(text, self.context_length)
         lost = max(0, count - (self.context_length - 2))
         return row, lost, openai.tokenizer().decode(row[1:-1].tolist()).strip() if lost else ""
 
     def images(self, pixels: torch.Tensor) -> torch.Tensor:
-        """float (n, dim) of pixels, uint8 (n, r, r, 3)."""
+        """Embeddings, float (n, dim), of pixels, uint8 (n, r, r, 3)."""
         return self.model.visual(pixels)
 
     def texts(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -101,12 +114,13 @@ class Towers:
         return hidden[torch.arange(len(tokens)), ends] @ model.text_projection
 
 
-def build(weights) -> nn.Module:
+def build(weights: Weights) -> Any:
     """openai/CLIP's model in fp32 with exactly these weights; `clip.model.build_model` would round them to fp16.
 
-    `weights` is a `weights.Weights`. Raises ModelError where they do not fit.
+    Raises:
+        ModelError: They do not fit its classes.
     """
-    with Unfilled():
+    with SkipInitialization():
         model = _shaped(weights.sizes)
     floats = {name: value.float() if value.is_floating_point() else value for name, value in weights.state.items()}
     try:
@@ -133,7 +147,7 @@ def build(weights) -> nn.Module:
     return model
 
 
-def _shaped(sizes: dict) -> nn.Module:
+def _shaped(sizes: dict[str, Any]) -> Any:
     """A network of these sizes; openai/CLIP's own constructor takes every head of an image tower to be 64 wide."""
     own = ("vision_heads", "pooled_width")
     model = _Network(**{name: value for name, value in sizes.items() if name not in own} | SMALL)
@@ -148,6 +162,7 @@ def _shaped(sizes: dict) -> nn.Module:
 
 def convert(tower: nn.Module, dtype: torch.dtype) -> None:
     """`clip.model.convert_weights` for any dtype: matrices change; norms, embeddings and positions stay in fp32."""
+    part: Any
     for part in tower.modules():
         if isinstance(part, (nn.Conv2d, nn.Linear)):
             part.to(dtype)
@@ -156,16 +171,16 @@ def convert(tower: nn.Module, dtype: torch.dtype) -> None:
                 getattr(part, name).data = getattr(part, name).data.to(dtype)
 
 
-def pack(model: nn.Module) -> None:
+def reorder_attention_probabilities(model: nn.Module) -> None:
     """Lay the weights of a model on the CPU out as its kernels read them, where that is measured to be faster."""
     for part in list(model.modules()):
         if isinstance(part, (_Attention, nn.Sequential)):  # the last: the two layers of a block's MLP
             for name, layer in part.named_children():
-                if isinstance(layer, nn.Linear) and packing_pays(layer.weight.dtype):
-                    setattr(part, name, Packed(layer))
+                if isinstance(layer, nn.Linear) and reordering_pays(layer.weight.dtype):
+                    setattr(part, name, ReorderedLinear(layer))
 
 
-def _activate_in_place(mlp: nn.Sequential) -> None:
+def _activate_in_place(mlp: Any) -> None:
     """QuickGELU without the three large arrays it makes: it is silu(SLOPE * x) / SLOPE, and the matrices can scale."""
     for part, factor in ((mlp.c_fc, SLOPE), (mlp.c_proj, 1 / SLOPE)):
         part.weight = nn.Parameter(part.weight * factor, requires_grad=False)
@@ -173,7 +188,9 @@ def _activate_in_place(mlp: nn.Sequential) -> None:
     mlp.gelu = nn.SiLU(inplace=True)
 
 
-def _normalised(tower: nn.Module, inputs: tuple, mean: tuple, std: tuple) -> torch.Tensor:
+def _normalised(
+    tower: nn.Module, inputs: tuple[torch.Tensor], mean: Sequence[float], std: Sequence[float]
+) -> torch.Tensor:
     """What the tower of a ResNet is given, for what an encoder has: float32 (n, 3, r, r) for uint8 (n, r, r, 3)."""
     shift, scale = (255 * torch.tensor(numbers, device=inputs[0].device) for numbers in (mean, std))
     return inputs[0].sub(shift).div(scale).permute(0, 3, 1, 2)
@@ -186,15 +203,15 @@ class _Patches(nn.Linear):
     become values from -2 to under 2, which are exact in every precision.
     """
 
-    def __init__(self, conv: nn.Conv2d, mean: tuple, std: tuple):
+    def __init__(self, conv: nn.Conv2d, mean: Sequence[float], std: Sequence[float]):
         super().__init__(1, 1, device="meta")  # both are replaced
         self.side, weight = conv.kernel_size[0], conv.weight.permute(0, 2, 3, 1)  # (width, side, side, 3)
-        mean, std = torch.tensor(mean), torch.tensor(std)
-        self.weight = nn.Parameter((weight * 64 / (255 * std)).flatten(1), requires_grad=False)
-        self.bias = nn.Parameter((weight * (128 / 255 - mean) / std).sum((1, 2, 3)), requires_grad=False)
+        shift, scale = torch.tensor(mean), torch.tensor(std)
+        self.weight = nn.Parameter((weight * 64 / (255 * scale)).flatten(1), requires_grad=False)
+        self.bias = nn.Parameter((weight * (128 / 255 - shift) / scale).sum((1, 2, 3)), requires_grad=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """uint8 (n, r, r, 3) to float (n, width, r / side, r / side)."""
+        """Features, float (n, width, r / side, r / side), of pixels, uint8 (n, r, r, 3)."""
         cells = pixels.shape[1] // self.side
         values = pixels.to(self.weight.dtype).div_(64).sub_(2)
         patches = values.view(-1, cells, self.side, cells, self.side * 3).transpose(2, 3).flatten(3)
@@ -202,11 +219,13 @@ class _Patches(nn.Linear):
 
 
 class _Transformer(nn.Module):
-    """The blocks of a tower, with the batch first inside; of the last block only the `first` position, if that is all
-    that is read of it: of the image tower of ViT-B/32 that saves 8 %.
+    """The blocks of a tower, with the batch first inside.
+
+    With `first`, only the first position of the last block is computed, for an image tower reads no other: in ViT-B/32
+    that saves 8 %.
     """
 
-    def __init__(self, blocks: nn.Sequential, causal: bool = False, first: bool = False):
+    def __init__(self, blocks: Any, causal: bool = False, first: bool = False):
         super().__init__()
         self.blocks = blocks
         for block in blocks:
@@ -214,7 +233,7 @@ class _Transformer(nn.Module):
             block.attn = _FirstAttention(block.attn) if alone else _Attention(block.attn, causal)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """float (length, n, width) to the same, or (1, n, width)."""
+        """Hidden states, float (length, n, width), to the same, or to (1, n, width)."""
         x = x.transpose(0, 1)
         for block in self.blocks:
             seen = block.attn(block.ln_1(x))
@@ -232,12 +251,12 @@ class _Attention(nn.Module):
         self.qkv, self.out = linear(attn.in_proj_weight, attn.in_proj_bias), attn.out_proj
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """float (n, length, width) to the same."""
+        """Hidden states, float (n, length, width), to the same."""
         queries, keys, values = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if x.is_cuda or self.causal or x.shape[1] > FEW_POSITIONS:
             seen = functional.scaled_dot_product_attention(queries, keys, values, is_causal=self.causal)
         else:
-            seen = _weights(queries, keys, keys.shape[-1]) @ values
+            seen = _attention_probabilities(queries, keys, keys.shape[-1]) @ values
         return self.out(seen.transpose(1, 2).flatten(2))
 
 
@@ -253,15 +272,15 @@ class _FirstAttention(nn.Module):
         self.qkv, self.out = linear(attn.in_proj_weight, attn.in_proj_bias), attn.out_proj
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """float (n, length, width) to (n, 1, width)."""
+        """Hidden states, float (n, length, width), to (n, 1, width)."""
         q, k, v = self.qkv.weight.unflatten(0, (3, self.heads, -1))  # each (heads, size, width)
         q_bias, _, v_bias = self.qkv.bias.unflatten(0, (3, self.heads, -1))  # a key's adds the same to all its scores
         query = torch.einsum("nw,hsw->nhs", x[:, 0], q) + q_bias
-        weights = _weights(torch.einsum("nhs,hsw->nhw", query, k), x, query.shape[-1])
-        seen = torch.einsum("nhw,hsw->nhs", weights @ x, v) + v_bias
+        probabilities = _attention_probabilities(torch.einsum("nhs,hsw->nhw", query, k), x, query.shape[-1])
+        seen = torch.einsum("nhw,hsw->nhs", probabilities @ x, v) + v_bias
         return self.out(seen.flatten(1)[:, None])
 
 
-def _weights(queries: torch.Tensor, keys: torch.Tensor, size: int) -> torch.Tensor:
+def _attention_probabilities(queries: torch.Tensor, keys: torch.Tensor, size: int) -> torch.Tensor:
     """How much each query (..., q, s) sees of each key (..., k, s), in heads of this size: (..., q, k), sums of 1."""
     return (queries @ keys.mT).float().mul_(size**-0.5).softmax(-1).to(keys.dtype)

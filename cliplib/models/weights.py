@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from . import facts as facts_
 from . import openclip
 from .checkpoint import Checkpoint, read_checkpoint
-from .facts import HEAD, OPENAI, Facts
+from .config import HEAD, OPENAI_CONFIG, ModelConfig, config_of_published, read_config_beside
 from .fetch import fetch, sha256_of
 from .openai import ADDRESSES
 from .preprocessing import Preprocessing
@@ -61,11 +60,11 @@ class Weights:
     Attributes:
         name: As asked for.
         state: Tensors as stored, on the CPU, by openai/CLIP's parameter names where it is of that shape.
-        sizes: See `architecture`; empty where the network is open_clip's.
+        sizes: See `sizes_of`; empty where the network is open_clip's.
         network: open_clip's network, filled; None where it is of openai/CLIP's shape.
         preprocessing: What a picture undergoes.
         activation: "quickgelu" or "gelu".
-        architecture: By which name the facts beside the tensors are found again, or "".
+        architecture: By which name the configuration is found again, or "".
         model_id: See `model_id`.
         thresholds: Cosines by search mode, or empty.
         warning: Words to show wherever the model answers, or "".
@@ -75,7 +74,7 @@ class Weights:
     name: str
     state: dict[str, Tensor]
     sizes: dict[str, Any]
-    network: openclip.Network | None
+    network: openclip.OpenClipNetwork | None
     preprocessing: Preprocessing
     activation: str
     architecture: str
@@ -103,37 +102,46 @@ def load_weights(model: str | Path, activation: str | None = None, architecture:
     checkpoint = read_checkpoint(path)
     for note in checkpoint.notes:
         warnings.warn(f"{path}: {note}", stacklevel=3)
-    facts = _facts(path, checkpoint, known, activation, architecture)
-    about = _of_metadata(path, checkpoint.metadata)
-    name, state = str(model), checkpoint.state
+    config = _find_config(path, checkpoint, known, activation, architecture)
+    thresholds, warning = _of_metadata(path, checkpoint.metadata)
+    state, sizes, network = checkpoint.state, {}, None
     try:
-        if facts.odd_keys():
-            picture = Preprocessing.of(facts.model_cfg["vision_cfg"]["image_size"], facts.preprocess_cfg)
-            network = openclip.Network(state, facts, picture, str(path))
-            words = f"open_clip {openclip.described(dict(facts.model_cfg))}\n{picture}\ntokens {network.fingerprint()}"
+        if config.keys_beyond_openai():
+            picture = Preprocessing.of(config.model_cfg["vision_cfg"]["image_size"], config.preprocess_cfg)
+            network = openclip.OpenClipNetwork(state, config, picture, str(path))
+            words = f"open_clip {openclip.describe_config(dict(config.model_cfg))}\n{picture}"
+            words += f"\ntokens {network.fingerprint()}"
             tensors = {key: value for key, value in state.items() if key not in ("logit_scale", "logit_bias")}
-            identity = model_id(tensors, facts.activation, words)
-            return Weights(
-                name, {}, {}, network, picture, facts.activation, facts.architecture, identity, *about, str(path)
-            )
-        sizes = architecture_of(state, facts)
-        picture = Preprocessing.of(sizes["image_resolution"], facts.preprocess_cfg)
+        else:
+            sizes, tensors = sizes_of(state, config), state
+            picture = Preprocessing.of(sizes["image_resolution"], config.preprocess_cfg)
+            heads = (sizes["vision_heads"], sizes["transformer_heads"])
+            usual = (sizes["pooled_width"] // HEAD, sizes["transformer_width"] // HEAD)
+            words = str(picture) if heads == usual else f"{picture}; heads {heads[0]},{heads[1]}"
     except ModelError as error:
         raise ModelError(f"{path} is not a CLIP that can be run: {error}") from error
-    heads = (sizes["vision_heads"], sizes["transformer_heads"])
-    usual = (sizes["pooled_width"] // HEAD, sizes["transformer_width"] // HEAD)
-    words = str(picture) if heads == usual else f"{picture}; heads {heads[0]},{heads[1]}"
-    identity = model_id(state, facts.activation, words)
-    return Weights(name, state, sizes, None, picture, facts.activation, facts.architecture, identity, *about, str(path))
+    return Weights(
+        name=str(model),
+        state={} if network else state,
+        sizes=sizes,
+        network=network,
+        preprocessing=picture,
+        activation=config.activation,
+        architecture=config.architecture,
+        model_id=model_id(tensors, config.activation, words),
+        thresholds=thresholds,
+        warning=warning,
+        source=str(path),
+    )
 
 
 def model_id(state: dict[str, Tensor], activation: str, words: str) -> str:
-    """64 hex digits: the same for the same numbers used in the same way. Show the first 12 where a short id will do.
+    """The identity of a model, 64 hex digits: the same for the same numbers used in the same way.
 
-    sha256 over the sha256 of each floating-point tensor in order of name (name, shape, float32 little-endian bytes),
-    then the activation and words on all else that changes an embedding: the preprocessing; the network and what its
-    tokenizer does, where these are not openai/CLIP's. fp16 fits into fp32 exactly: an fp16 archive and its fp32 copy
-    share one.
+    Show the first 12 where a short id will do. It is the sha256 over the sha256 of each floating-point tensor in order
+    of name (name, shape, float32 little-endian bytes), then the activation and words on all else that changes an
+    embedding: the preprocessing; the network and what its tokenizer does, where these are not openai/CLIP's. fp16 fits
+    into fp32 exactly: an fp16 archive and its fp32 copy share one.
     """
 
     def digest(name: str) -> bytes:
@@ -148,14 +156,14 @@ def model_id(state: dict[str, Tensor], activation: str, words: str) -> str:
     return hashlib.sha256(digests + f"{activation}\n{words}".encode()).hexdigest()
 
 
-def architecture_of(state: Mapping[str, Tensor], facts: Facts = OPENAI) -> dict[str, Any]:
-    """The sizes of a network of openai/CLIP's shape: from the tensors, and the heads from the facts.
+def sizes_of(state: Mapping[str, Tensor], config: ModelConfig = OPENAI_CONFIG) -> dict[str, Any]:
+    """The sizes of a network of openai/CLIP's shape: from the tensors, and the heads from the config.
 
     Returns:
         The keyword arguments of `clip.model.CLIP`, with vision_heads, and pooled_width, of which these are parts.
 
     Raises:
-        ModelError: Names what is missing or odd, or in what the facts and the tensors differ.
+        ModelError: Names what is missing or odd, or in what the config and the tensors differ.
     """
 
     def count(prefix: str) -> int:  # how many different numbers or names follow the prefix
@@ -170,6 +178,7 @@ def architecture_of(state: Mapping[str, Tensor], facts: Facts = OPENAI) -> dict[
             "transformer_width": text_width,
             "transformer_layers": count("transformer.resblocks."),
         }
+        layers: int | tuple[int, ...]
         if "visual.proj" in state:
             width, _, _, patch = state["visual.conv1.weight"].shape
             cells = state["visual.positional_embedding"].shape[0] - 1
@@ -185,10 +194,10 @@ def architecture_of(state: Mapping[str, Tensor], facts: Facts = OPENAI) -> dict[
         raise ModelError(f"tensor {error} is missing; found {len(state)} tensors: {found}, ...") from error
     except (IndexError, ValueError) as error:
         raise ModelError(f"a tensor has an unexpected number of dimensions ({error})") from error
-    _agree(sizes, facts)
+    _check_agreement(sizes, config)
     pooled = width if patch else 32 * width  # a ResNet's heads are in its attention pool, 32 times as wide
-    head = facts.model_cfg.get("vision_cfg", {}).get("head_width", HEAD)
-    text_heads = facts.model_cfg.get("text_cfg", {}).get("heads", 0 if text_width % HEAD else text_width // HEAD)
+    head = config.model_cfg.get("vision_cfg", {}).get("head_width", HEAD)
+    text_heads = config.model_cfg.get("text_cfg", {}).get("heads", 0 if text_width % HEAD else text_width // HEAD)
     if pooled < head or pooled % head or text_heads < 1 or text_width % text_heads:
         raise ModelError(
             f"widths {pooled} and {text_width} are not multiples of heads {head} wide, or {text_heads} heads"
@@ -196,11 +205,11 @@ def architecture_of(state: Mapping[str, Tensor], facts: Facts = OPENAI) -> dict[
     return sizes | {"vision_heads": pooled // head, "transformer_heads": text_heads, "pooled_width": pooled}
 
 
-def _agree(sizes: dict[str, Any], facts: Facts) -> None:
-    """Refuse facts that are about another model. Blocks may be fewer: a trainer may have dropped some."""
-    vision, text = facts.model_cfg.get("vision_cfg", {}), facts.model_cfg.get("text_cfg", {})
+def _check_agreement(sizes: dict[str, Any], config: ModelConfig) -> None:
+    """Refuse config that are about another model. Blocks may be fewer: a trainer may have dropped some."""
+    vision, text = config.model_cfg.get("vision_cfg", {}), config.model_cfg.get("text_cfg", {})
     said = {
-        "embed_dim": facts.model_cfg.get("embed_dim"),
+        "embed_dim": config.model_cfg.get("embed_dim"),
         "vision_width": vision.get("width"),
         "vision_patch_size": vision.get("patch_size"),
         "image_resolution": vision.get("image_size"),
@@ -214,29 +223,33 @@ def _agree(sizes: dict[str, Any], facts: Facts) -> None:
         if value is not None and value != sizes[name]
     ]
     if odd:
-        raise ModelError(f"{facts.source} is about another model: it says {', '.join(odd)}")
+        raise ModelError(f"{config.source} is about another model: it says {', '.join(odd)}")
 
 
-def _facts(
-    path: Path, checkpoint: Checkpoint, known: Facts | None, activation: str | None, architecture: str | None
-) -> Facts:
-    """What the tensors do not tell, from the first of: the argument, the name, a configuration beside the file, a known
-    file, the archive's own code, the file's metadata, what published models of these widths have in common.
+def _find_config(
+    path: Path, checkpoint: Checkpoint, known: ModelConfig | None, activation: str | None, architecture: str | None
+) -> ModelConfig:
+    """What the tensors do not tell.
+
+    From the first of: the argument, the name, a configuration beside the file, a known file, the archive's own code,
+    the file's metadata, what published models of these widths have in common.
     """
     if architecture is not None:
-        found = OPENAI if architecture in ADDRESSES else openclip.of_architecture(architecture, activation)
-        return replace(found, architecture=architecture, folder=path.parent).activated(activation)
+        found = (
+            OPENAI_CONFIG if architecture in ADDRESSES else openclip.config_of_architecture(architecture, activation)
+        )
+        return replace(found, architecture=architecture, folder=path.parent).with_activation(activation)
     state, told = checkpoint.state, activation or checkpoint.metadata.get("activation") or checkpoint.activation
-    known = known or facts_.beside(path)
+    known = known or read_config_beside(path)
     may_be_published = told is None or checkpoint.archive_class
     if known is None and may_be_published and sha256_of(path) in {one.split("/")[-2] for one in ADDRESSES.values()}:
-        known = OPENAI
+        known = OPENAI_CONFIG
     if known is not None:
-        return known.activated(activation)
+        return known.with_activation(activation)
     if "token_embedding.weight" not in state or not any(name.startswith("visual.conv1") for name in state):
         if any(name.startswith(("visual.", "text.", "vision_model.", "image_encoder.")) for name in state):
             raise ModelError(f"{path} does not say which network its tensors belong to: {ASKED_FOR}")
-        architecture_of(state)  # says what is missing
+        sizes_of(state)  # says what is missing
     if told not in ACTIVATIONS:
         raise ModelError(
             f"{path} does not say which activation it was trained with (got {told!r}), how wide its heads are, or how "
@@ -248,13 +261,13 @@ def _facts(
         raise ModelError(
             f"{path} is an archive of {checkpoint.archive_class}, not of openai/CLIP's classes: {ASKED_FOR}"
         )
-    sizes = architecture_of(state)
-    found, remark = facts_.by_width(sizes["vision_width"], sizes["vision_patch_size"], told)
-    if found is None:
+    sizes = sizes_of(state)
+    published, remark = config_of_published(sizes["vision_width"], sizes["vision_patch_size"], told)
+    if published is None:
         raise ModelError(f"{path} does not tell enough: {remark}. So {ASKED_FOR}")
     if remark and not (checkpoint.archive_class or "activation" in checkpoint.metadata):  # these mean openai/CLIP's
         warnings.warn(f"{path}: {remark}; pass architecture= if that is not so", stacklevel=4)
-    return found
+    return published
 
 
 def _of_metadata(path: Path, metadata: dict[str, str]) -> tuple[dict[str, float], str]:
@@ -268,16 +281,16 @@ def _of_metadata(path: Path, metadata: dict[str, str]) -> tuple[dict[str, float]
     return thresholds, metadata.get("warning", metadata.get("banner", ""))
 
 
-def _locate(model: str | Path) -> tuple[Path, Facts | None]:
+def _locate(model: str | Path) -> tuple[Path, ModelConfig | None]:
     """Path of the checkpoint, and what is known from its name (or None)."""
     if model in ADDRESSES:
-        return fetch(str(model), ADDRESSES[str(model)], HUB_REPOS[str(model)]), OPENAI
+        return fetch(str(model), ADDRESSES[str(model)], HUB_REPOS[str(model)]), OPENAI_CONFIG
     if model is None or not str(model).strip():
         raise ModelError(f"model is {model!r}: give one, such as {_allowed()}")
     if str(model).startswith(openclip.PREFIX):
-        return openclip.locate(str(model))
+        return openclip.download(str(model))
     if str(model).startswith(openclip.HUB):
-        return _in_folder(openclip.from_hub(str(model))), None
+        return _in_folder(openclip.download_from_hub(str(model))), None
     if model == "tiny":
         if not TINY.is_file():
             raise ModelError(f'model="tiny" is read from {TINY}, which is not there; install cliplib anew')

@@ -22,7 +22,7 @@ from cliplib.errors import MediaError
 from cliplib.media.files import VIDEO_SUFFIXES
 from cliplib.media.photo import open_photo
 from cliplib.media.video import open_video
-from cliplib.models.fetch import open_address
+from cliplib.models.fetch import open_url
 
 AGENT = "cliplib (a notebook that redoes a student paper; one file at a time)"
 REFUSALS = {
@@ -131,7 +131,7 @@ def _receive(address: str, part: Path, until: float, most_bytes: int) -> None:
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": AGENT, **({"Range": f"bytes={have}-"} if have else {})}
     try:
-        answer = open_address(urllib.request.Request(address, headers=headers))
+        answer = open_url(urllib.request.Request(address, headers=headers))
     except urllib.error.HTTPError as error:
         if error.code == 416:  # the part is as long as the file, or longer
             part.unlink()

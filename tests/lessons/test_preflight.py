@@ -79,7 +79,7 @@ class TestModel:
     def test_an_address_that_answers(self, monkeypatch, tmp_path):
         monkeypatch.setattr(Path, "home", lambda: tmp_path)
         asked = []
-        monkeypatch.setattr(module, "open_address", lambda a: asked.append(a) or open(__file__, "rb"))  # noqa: SIM115
+        monkeypatch.setattr(module, "open_url", lambda a: asked.append(a) or open(__file__, "rb"))  # noqa: SIM115
         assert module._model("ViT-B/32").ok is True and asked[0].endswith("ViT-B-32.pt")
 
     def test_an_address_that_does_not(self, monkeypatch, tmp_path):
@@ -88,7 +88,7 @@ class TestModel:
         def refuse(address):
             raise OSError("blocked")
 
-        monkeypatch.setattr(module, "open_address", refuse)
+        monkeypatch.setattr(module, "open_url", refuse)
         check = module._model("ViT-B/32")
         assert check.ok is False and "does not answer: blocked" in check.found and "tiny" in check.otherwise
 

@@ -38,7 +38,7 @@ def prefixed(state, prefix):
     return {f"{prefix}{name}": value for name, value in state.items()}
 
 
-def beside():
+def beside_the_weights():
     """What trainers save beside the weights."""
     return {
         "epoch": 3,
@@ -96,7 +96,7 @@ def test_a_prefix_is_found_by_what_the_tensors_are(state, identity, tmp_path, pr
     ],
 )
 def test_wrappers_and_what_trainers_save_beside_are_passed_over(state, identity, tmp_path, wrap, zipped):
-    torch.save(wrap(state) | beside(), tmp_path / "epoch_3.pt", _use_new_zipfile_serialization=zipped)
+    torch.save(wrap(state) | beside_the_weights(), tmp_path / "epoch_3.pt", _use_new_zipfile_serialization=zipped)
     with pytest.warns(UserWarning, match="heads are taken"):
         assert load_weights(tmp_path / "epoch_3.pt", "quickgelu").model_id == identity
 
@@ -147,7 +147,7 @@ class TestNoCodeIsRun:
         target = tmp_path / "was-run"
         bad = Runs(open, str(target), "w")
         holder = {"args": argparse.Namespace(a=bad), "ema": {"module": {"x": bad}}, "deep": [[{"a": (bad,)}]]}
-        tree = {"state_dict": dict(state), **beside(), "more": holder.get(place)}
+        tree = {"state_dict": dict(state), **beside_the_weights(), "more": holder.get(place)}
         if place == "state_dict":
             tree["state_dict"]["x"] = bad
         torch.save(tree, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)

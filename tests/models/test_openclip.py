@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from cliplib import ModelError, models
-from cliplib.models import facts, openclip
+from cliplib.models import config, openclip
 from cliplib.models.weights import load_weights
 from tests.harness.libraries import picture
 
@@ -103,19 +103,19 @@ def test_an_architecture_that_does_not_tell_or_does_not_fit(made, architecture, 
 def test_what_is_published_by_width_is_what_the_registry_has():
     found = {}
     for architecture, tag in open_clip.list_pretrained():
-        one = openclip.of_tag(architecture, tag)
-        if one.odd_keys():
+        one = openclip.config_of_tag(architecture, tag)
+        if one.keys_beyond_openai():
             continue
         vision = one.model_cfg["vision_cfg"]
-        usual = facts.OPENAI.activated(one.activation)
+        usual = config.OPENAI_CONFIG.with_activation(one.activation)
         key = (vision["width"], vision.get("patch_size"), one.activation)
         ways = found.setdefault(key, set())
         ways.add((vision.get("head_width", 64), tuple(sorted(one.preprocess_cfg.items()))))
         assert one.model_cfg["text_cfg"]["heads"] * 64 == one.model_cfg["text_cfg"]["width"], usual
-    openai = openclip.of_tag("ViT-B-32", "openai").preprocess_cfg
-    assert found.keys() == facts.PUBLISHED.keys()
+    openai = openclip.config_of_tag("ViT-B-32", "openai").preprocess_cfg
+    assert found.keys() == config.PUBLISHED.keys()
     for key, ways in found.items():
-        told = facts.PUBLISHED[key]
+        told = config.PUBLISHED[key]
         if isinstance(told, int):
             assert ways == {(told, tuple(sorted(openai.items())))}, key
         else:
@@ -164,7 +164,7 @@ class TestIdentity:
         plain = {"embed_dim": 8, "vision_cfg": {"timm_model_name": "x"}}
         fetched = {"init_logit_bias": -10, "embed_dim": 8}
         fetched["vision_cfg"] = {"timm_model_name": "x", "timm_model_pretrained": False}
-        assert openclip.described(plain) == openclip.described(fetched)
+        assert openclip.describe_config(plain) == openclip.describe_config(fetched)
 
     def test_a_model_of_openai_clips_shape_has_one_whichever_package_names_it(self, made, monkeypatch):
         model = made("openai ViT")

@@ -22,7 +22,7 @@ from clip.model import CLIP, QuickGELU
 from cliplib.errors import ModelError
 from cliplib.models import fetch, weights
 from cliplib.models.preprocessing import Preprocessing
-from cliplib.models.weights import architecture_of, load_weights, model_id
+from cliplib.models.weights import load_weights, model_id, sizes_of
 from tests.harness.checkpoints import SHAPES, half_state, random_clip, save_plain, save_safetensors, save_torchscript
 
 
@@ -148,7 +148,7 @@ class TestArchitecture:
     @pytest.mark.parametrize("shape", [SHAPES["small"], SHAPES["RN50"], NARROW])
     def test_is_found_from_the_shapes_alone(self, shape):
         with torch.device("meta"):
-            sizes = architecture_of(CLIP(*shape).state_dict())
+            sizes = sizes_of(CLIP(*shape).state_dict())
         names = ["embed_dim", "image_resolution", "vision_layers", "vision_width", "vision_patch_size"]
         names += ["context_length", "vocab_size", "transformer_width", "transformer_heads", "transformer_layers"]
         assert {name: sizes[name] for name in names} == dict(zip(names, shape, strict=True))

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from cliplib.errors import ModelError
-from cliplib.models import selftest as module
-from cliplib.models.selftest import CATS_COSINES, DESCRIBED, LABELS, PUBLISHED, as_table, selftest, shipped_pictures
+from cliplib.lessons import selftest as module
+from cliplib.lessons.selftest import CATS_COSINES, DESCRIBED, LABELS, PUBLISHED, as_table, selftest, shipped_pictures
 from tests.harness.checkpoints import random_clip, save_torchscript
 
 FILES = ["CLIP.png", "000000039769.jpg", *DESCRIBED]
@@ -49,7 +49,7 @@ def pictures(tmp_path, monkeypatch):
     def no_network(address):
         raise OSError("no network")
 
-    monkeypatch.setattr(module, "open_address", no_network)
+    monkeypatch.setattr(module, "open_url", no_network)
     monkeypatch.setattr(module, "shipped_pictures", lambda: None)
     return tmp_path
 

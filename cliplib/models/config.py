@@ -1,4 +1,4 @@
-"""What tensors alone do not tell about a CLIP: heads, activation, preprocessing, tokenizer. It is read, or asked for.
+"""What tensors alone do not tell about a CLIP: heads, activation, preprocessing, tokenizer. It is read or asked for.
 
 The forms of open_clip's configurations serve for all: `model_cfg` for the networks, `preprocess_cfg` for pictures.
 Where one lacks a key, openai/CLIP's own way holds, for that is what these forms leave out.
@@ -37,15 +37,15 @@ WIDEST_OF_OTHERS = 1024  # an image tower wider than that, and not listed, may h
 
 
 @dataclass(frozen=True)
-class Facts:
-    """How a CLIP's tensors are used.
+class ModelConfig:
+    """How the tensors of a CLIP are used.
 
     Attributes:
         model_cfg: As in open_clip's configurations, whole or in part.
         preprocess_cfg: The same: mean, std, resize_mode, interpolation, fill_color.
         source: Where this was read, for messages.
         folder: Where the tokenizer's files lie, if in a folder.
-        architecture: By which name `load` finds these facts again, or "".
+        architecture: By which name `load` finds this again, or "".
     """
 
     model_cfg: Mapping[str, Any]
@@ -56,16 +56,16 @@ class Facts:
 
     @property
     def activation(self) -> str:
-        """ "quickgelu" or "gelu"."""
+        """One of "quickgelu" and "gelu"."""
         return "quickgelu" if self.model_cfg.get("quick_gelu") else "gelu"
 
-    def activated(self, activation: str | None) -> Facts:
+    def with_activation(self, activation: str | None) -> ModelConfig:
         """The same with another activation; with the same one where it is None."""
         if activation is None:
             return self
         return replace(self, model_cfg={**self.model_cfg, "quick_gelu": activation == "quickgelu"})
 
-    def odd_keys(self) -> list[str]:
+    def keys_beyond_openai(self) -> list[str]:
         """What networks of openai/CLIP's shape cannot express; empty where they can hold the model."""
         vision, text = (self.model_cfg.get(name, {}) for name in ("vision_cfg", "text_cfg"))
         odd = sorted({*self.model_cfg} - TOP_KEYS) + sorted({*vision} - VISION_KEYS) + sorted({*text} - TEXT_KEYS)
@@ -73,10 +73,10 @@ class Facts:
         return odd + (["vocab_size"] if text.get("vocab_size", VOCABULARY) != VOCABULARY else [])
 
 
-OPENAI = Facts({"quick_gelu": True}, source="openai/CLIP")
+OPENAI_CONFIG = ModelConfig({"quick_gelu": True}, source="openai/CLIP")
 
 
-def beside(file: Path) -> Facts | None:
+def read_config_beside(file: Path) -> ModelConfig | None:
     """What the configuration in a checkpoint's folder says: open_clip's, or that of transformers' CLIP; else None.
 
     Raises:
@@ -87,7 +87,7 @@ def beside(file: Path) -> Facts | None:
         model_cfg = found.get("model_cfg", found)
         if not isinstance(model_cfg.get("vision_cfg"), dict) or not isinstance(model_cfg.get("text_cfg"), dict):
             raise ModelError(f"{config} has no model_cfg with vision_cfg and text_cfg")
-        return Facts(model_cfg, found.get("preprocess_cfg") or {}, str(config), file.parent)
+        return ModelConfig(model_cfg, found.get("preprocess_cfg") or {}, str(config), file.parent)
     if not (config := file.parent / "config.json").is_file():
         return None
     found = _json(config)
@@ -101,14 +101,17 @@ def beside(file: Path) -> Facts | None:
     return None
 
 
-def by_width(width: int, patch: int | None, activation: str) -> tuple[Facts | None, str]:
-    """Facts for an image tower of these widths, where the activation is all that somebody told, and a remark.
+def config_of_published(width: int, patch: int | None, activation: str) -> tuple[ModelConfig | None, str]:
+    """The configuration of the published models with an image tower of these widths and this activation.
+
+    For a file of which somebody told the activation and nothing else.
 
     Returns:
-        Facts, or None; and a sentence: what was taken for granted, or why that cannot be.
+        The configuration, or None where the published ones differ; and a sentence: what was taken for granted, or how
+        they differ.
     """
     found = PUBLISHED.get((width, patch, activation))
-    plain = replace(OPENAI, source="").activated(activation)
+    plain = replace(OPENAI_CONFIG, source="").with_activation(activation)
     if isinstance(found, int):
         remark = "its heads and its preprocessing are taken to be those of the published models of its width"
         return replace(plain, model_cfg={**plain.model_cfg, "vision_cfg": {"head_width": found}}), remark
@@ -122,7 +125,7 @@ def by_width(width: int, patch: int | None, activation: str) -> tuple[Facts | No
     )
 
 
-def _of_transformers(config: dict[str, Any], file: Path) -> Facts:
+def _of_transformers(config: dict[str, Any], file: Path) -> ModelConfig:
     """open_clip's forms of transformers' `CLIPConfig` and of the preprocessor's configuration beside it."""
     vision, text = _filled(config.get("vision_config"), VISION), _filled(config.get("text_config"), TEXT)
     if vision["hidden_act"] != text["hidden_act"] or vision["hidden_act"] not in ("quick_gelu", "gelu"):
@@ -150,7 +153,7 @@ def _of_transformers(config: dict[str, Any], file: Path) -> Facts:
             "layers": text["num_hidden_layers"],
         },
     }
-    return Facts(model_cfg, _of_preprocessor(file.with_name("preprocessor_config.json")), str(file), file.parent)
+    return ModelConfig(model_cfg, _of_preprocessor(file.with_name("preprocessor_config.json")), str(file), file.parent)
 
 
 def _of_preprocessor(file: Path) -> dict[str, Any]:

@@ -6,17 +6,19 @@ import importlib.util
 import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from ..errors import ModelError
-from .encoder import load
-from .fetch import open_address
+from ..models import load
+from ..models.fetch import open_url
+from ..search.background import SAME_MEANING, cutoff, match
+from ..search.bank import EVERYDAY, read_texts
 
 if TYPE_CHECKING:
-    from .encoder import Encoder
+    from ..models import Encoder
 
 PICTURE = "https://raw.githubusercontent.com/openai/CLIP/d05afc436d78f1c48dc0dbf8e5980a9d471f35f6/CLIP.png"
 LABELS = ("a diagram", "a dog", "a cat")
@@ -66,8 +68,8 @@ def selftest(
     picture: str | Path | None = None,
     device: str | None = None,
     pictures: str | Path | None = None,
-) -> dict:
-    """What the model answers for pictures with published numbers, measured in fp32, beside those numbers.
+) -> dict[str, Any]:
+    """Measure, in fp32, what a model answers for pictures with published numbers, and put it beside those numbers.
 
     The pictures: CLIP.png of openai/CLIP and COCO's photo 39769, both fetched, and those of openai/CLIP's notebook,
     which come with scikit-image where it is installed. What cannot be had is skipped and said. Where all is as
@@ -89,16 +91,11 @@ def selftest(
         ModelError: the weights cannot be had, or a `picture` that was given, or no picture at all.
     """
     encoder = load(model, device=device, precision="fp32")
-    skipped: list[str] = []
-    folder = Path(pictures) if pictures else None
+    folder, skipped = Path(pictures) if pictures else None, []
     odds = _measured_odds(encoder, picture, folder, skipped)
     described = _described(folder, skipped)
     vectors, texts = _encoded(encoder, described)
-    checks = [
-        *(Check("CLIP.png", *numbers, TOLERANCE) for numbers in zip(LABELS, odds or (), PUBLISHED, strict=False)),
-        *_cats(encoder, folder, skipped),
-        *_notebook(list(described), texts @ vectors.T if described else texts),
-    ]
+    checks = [*_readme(odds), *_cats(encoder, folder, skipped), *_notebook(list(described), texts @ vectors.T)]
     if not checks:
         raise ModelError(f"no picture with published numbers can be had: {'; '.join(skipped)}")
     passed = all(check.passed for check in checks)
@@ -118,7 +115,7 @@ def selftest(
     }
 
 
-def as_table(result: dict) -> str:
+def as_table(result: dict[str, Any]) -> str:
     """The result of `selftest` for a person: every number measured and published, what was skipped, the verdict."""
     lines = [f"{'picture':22} {'text':58} measured  published  tolerance"]
     checks = [Check(**{name: value for name, value in row.items() if name != "passed"}) for row in result["checks"]]
@@ -135,16 +132,19 @@ def as_table(result: dict) -> str:
     return "\n".join([*lines, f"{result['model']} ({result['model_id'][:12]}): {verdict}"])
 
 
-def bank_figures(encoder: Encoder, pictures: np.ndarray, texts: np.ndarray) -> dict:
-    """The everyday bank under a model: how many "texts"; the "overlap", the share of texts whose nearest other has a
-    cosine of 0.95. With it, how many of the pictures that were "described" are "first" for their description by match,
-    and the "f1" of what the cutoff without labels shows.
+def bank_figures(encoder: Encoder, pictures: np.ndarray, texts: np.ndarray) -> dict[str, Any]:
+    """The everyday bank under a model.
 
-    pictures, texts: unit rows, float32 (p, d): each picture and its description.
+    Args:
+        encoder: The model.
+        pictures: Unit rows, float32 (p, d).
+        texts: The same of each picture's description.
+
+    Returns:
+        "texts", how many the bank has; "overlap", the share of them whose nearest other has a cosine of 0.95;
+        "described", p; "first", how many pictures come first for their description by match; "f1" of what the cutoff
+        without labels shows.
     """
-    from ..search.background import SAME_MEANING, cutoff, match
-    from ..search.bank import EVERYDAY, read_texts
-
     bank = encoder.encode_texts(read_texts(EVERYDAY))
     likeness = bank @ bank.T
     np.fill_diagonal(likeness, -1)
@@ -159,6 +159,11 @@ def bank_figures(encoder: Encoder, pictures: np.ndarray, texts: np.ndarray) -> d
     shown = matches >= cutoff(texts, pictures, bank, query_kind="text")[:, None]
     first = int((matches.argmax(axis=1) == np.arange(len(pictures))).sum())
     return figures | {"first": first, "f1": float(2 * np.trace(shown) / (shown.sum() + len(pictures)))}
+
+
+def _readme(odds: list[float] | None) -> list[Check]:
+    """The checks of the three probabilities in openai/CLIP's README; none where the picture was skipped."""
+    return [Check("CLIP.png", *numbers, TOLERANCE) for numbers in zip(LABELS, odds or (), PUBLISHED, strict=False)]
 
 
 def _measured_odds(
@@ -239,7 +244,7 @@ def _from_folder_or(folder: Path | None, address: str) -> Image.Image:
     file = folder / address.rpartition("/")[2] if folder else None
     if file and file.is_file():
         return _read(file)
-    with open_address(address) as answer:
+    with open_url(address) as answer:
         return Image.open(io.BytesIO(answer.read())).convert("RGB")
 
 

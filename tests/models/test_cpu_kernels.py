@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cliplib.models import arithmetic, towers
+from cliplib.models import cpu_kernels, towers
 from cliplib.models.weights import load_weights
 
 DTYPES = [torch.float32, torch.bfloat16]
@@ -11,7 +11,7 @@ DTYPES = [torch.float32, torch.bfloat16]
 
 @pytest.fixture(autouse=True)
 def measured_anew():
-    measured = arithmetic.bf16_pays, arithmetic.packing_pays
+    measured = cpu_kernels.bf16_pays, cpu_kernels.reordering_pays
     for pays in measured:
         pays.cache_clear()
     yield
@@ -19,9 +19,9 @@ def measured_anew():
         pays.cache_clear()
 
 
-def skip_unless_it_packs(dtype):
+def skip_unless_it_reorders(dtype):
     try:
-        arithmetic.Packed(arithmetic._widest(dtype))(torch.ones(1, 768, dtype=dtype))
+        cpu_kernels.ReorderedLinear(cpu_kernels._widest(dtype))(torch.ones(1, 768, dtype=dtype))
     except (AttributeError, RuntimeError):
         pytest.skip("this PyTorch or CPU cannot pack")
 
@@ -33,16 +33,16 @@ def skip_unless_it_packs(dtype):
 )  # fmt: skip
 def test_bf16_is_taken_where_it_is_measured_to_be_faster(monkeypatch, units, fp32_s, bf16_s, pays):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {units: True, "amx_tile": False}, raising=False)
-    monkeypatch.setattr(arithmetic, "_best_seconds", lambda *products: [fp32_s, bf16_s])
-    assert arithmetic.bf16_pays() is pays
+    monkeypatch.setattr(cpu_kernels, "_best_seconds", lambda *products: [fp32_s, bf16_s])
+    assert cpu_kernels.bf16_pays() is pays
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("plain_s", "packed_s", "pays"), [(2.0, 1.0, True), (1.0, 2.0, False)])
 def test_weights_are_packed_where_that_is_measured_to_be_faster(monkeypatch, dtype, plain_s, packed_s, pays):
-    skip_unless_it_packs(dtype)
-    monkeypatch.setattr(arithmetic, "_best_seconds", lambda *products: 2 * [plain_s, packed_s])
-    assert arithmetic.packing_pays(dtype) is pays
+    skip_unless_it_reorders(dtype)
+    monkeypatch.setattr(cpu_kernels, "_best_seconds", lambda *products: 2 * [plain_s, packed_s])
+    assert cpu_kernels.reordering_pays(dtype) is pays
 
 
 @pytest.mark.parametrize("fault", [AttributeError, RuntimeError, None])
@@ -52,22 +52,22 @@ def test_weights_stay_plain_where_packing_fails_or_is_wrong(monkeypatch, fault):
             raise fault("no such call")
         return torch.zeros(len(x), 3072)
 
-    monkeypatch.setattr(arithmetic.Packed, "__init__", lambda layer, plain: torch.nn.Module.__init__(layer))
-    monkeypatch.setattr(arithmetic.Packed, "forward", forward)
-    assert arithmetic.packing_pays(torch.float32) is False
+    monkeypatch.setattr(cpu_kernels.ReorderedLinear, "__init__", lambda layer, plain: torch.nn.Module.__init__(layer))
+    monkeypatch.setattr(cpu_kernels.ReorderedLinear, "forward", forward)
+    assert cpu_kernels.reordering_pays(torch.float32) is False
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_model_of_packed_weights_gives_the_same_numbers(monkeypatch, weights, dtype):
-    skip_unless_it_packs(torch.float32)  # the text tower's
-    skip_unless_it_packs(dtype)
+    skip_unless_it_reorders(torch.float32)  # the text tower's
+    skip_unless_it_reorders(dtype)
     loaded = load_weights(weights)
     plain, packed = (towers.build(loaded) for _ in range(2))
     for model in (plain, packed):
         towers.convert(model.visual, dtype)
-    monkeypatch.setattr(towers, "packing_pays", lambda dtype: True)
-    towers.pack(packed)
-    layers = [layer for layer in packed.modules() if isinstance(layer, arithmetic.Packed)]
+    monkeypatch.setattr(towers, "reordering_pays", lambda dtype: True)
+    towers.reorder_weights(packed)
+    layers = [layer for layer in packed.modules() if isinstance(layer, cpu_kernels.ReorderedLinear)]
     blocks = len(packed.transformer.blocks) + len(packed.visual.transformer.blocks)
     assert len(layers) == 4 * blocks - 2, "all four of each block, but for the attention of the image tower's last"
     n = loaded.sizes["image_resolution"]

@@ -1,6 +1,4 @@
-"""On what a model runs: the device; on a CPU the fastest arithmetic, chosen by measuring: the precision of products,
-and how their weights lie.
-"""
+"""The fastest matrix products of this CPU, chosen by measuring: their precision, and how weights lie in memory."""
 
 import time
 from functools import cache
@@ -9,35 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..errors import ModelError
-
 BF16_GAIN = 1.2  # how much faster than in fp32 matrices must be multiplied for bf16 to be worth its rounding
-
-
-def device_of(asked: str | torch.device | None) -> str:
-    """The device that was asked for, as PyTorch calls it.
-
-    Args:
-        asked: Such as "cpu", "cuda:1" or "mps"; None or "auto" is a GPU where there is one; "gpu" insists on one.
-
-    Raises:
-        ModelError: It is not there, or no device is called that.
-    """
-    wanted = "auto" if asked is None else str(asked).strip().lower()
-    has_metal = bool(getattr(torch.backends, "mps", None)) and torch.backends.mps.is_available()
-    gpu = "cuda" if torch.cuda.is_available() else "mps" if has_metal else None
-    if wanted in ("auto", "gpu") and (gpu or wanted == "auto"):
-        return gpu or "cpu"
-    if wanted == "gpu" or (wanted.startswith("cuda") and gpu != "cuda") or (wanted == "mps" and not has_metal):
-        raise ModelError(f'device="{asked}" was asked for and PyTorch {torch.__version__} sees no GPU; use "cpu"')
-    kind, _, number = wanted.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
-        raise ModelError(f'device="{asked}" is not known: it can be "cpu", "cuda", "cuda:1", "mps", "gpu" or "auto"')
-    if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
-        raise ModelError(
-            f'device="{asked}" was asked for and there are {torch.cuda.device_count()} GPUs, from "cuda:0"'
-        )
-    return "cpu" if kind == "cpu" else wanted
 
 
 @cache
@@ -55,27 +25,27 @@ def bf16_pays() -> bool:
 
 
 @cache
-def packing_pays(dtype: torch.dtype) -> bool:
-    """Whether this CPU multiplies faster by packed weights: measured, in about 0.1 s.
+def reordering_pays(dtype: torch.dtype) -> bool:
+    """Whether this CPU multiplies faster by weights that are laid out for it: measured, in about 0.1 s.
 
-    Given plain weights, PyTorch lays them out anew for every product. False too where it cannot pack, or where the
-    products would differ.
+    Given plain weights, PyTorch lays them out anew for every product. False too where PyTorch cannot do that, or where
+    the products would differ.
     """
     plain = _widest(dtype)
     short, long = (torch.linspace(-1, 1, rows * 768).view(rows, 768).to(dtype) for rows in (8, 400))  # a text, pictures
     try:
-        packed = Packed(plain)
-        same = all(torch.allclose(plain(x), packed(x), rtol=1e-2, atol=1e-2) for x in (short, long))
+        reordered = ReorderedLinear(plain)
+        same = all(torch.allclose(plain(x), reordered(x), rtol=1e-2, atol=1e-2) for x in (short, long))
     except (AttributeError, RuntimeError):
         return False
-    seconds = _best_seconds((plain, short), (packed, short), (plain, long), (packed, long))
+    seconds = _best_seconds((plain, short), (reordered, short), (plain, long), (reordered, long))
     return same and seconds[1] + seconds[3] < seconds[0] + seconds[2]
 
 
-class Packed(nn.Module):
+class ReorderedLinear(nn.Module):
     """A linear layer whose weights are laid out as the CPU's kernels read them.
 
-    PyTorch's calls for that are not public; its compiler makes the same ones. `packing_pays` tries them first.
+    PyTorch's calls for that are not public; its compiler makes the same ones. `reordering_pays` tries them first.
     """
 
     def __init__(self, layer: nn.Linear):
@@ -84,6 +54,7 @@ class Packed(nn.Module):
         self.weight, self.bias = torch.ops.mkldnn._reorder_linear_weight(layer.weight, rows), layer.bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The product, float (..., out), of float (..., in)."""
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
 
 
@@ -95,7 +66,7 @@ def linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
 
 
 def _has_bf16_units() -> bool:
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # not in every PyTorch
+    able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every PyTorch
     try:
         flags = {name for name, has in able.items() if has} or set(Path("/proc/cpuinfo").read_text().split())
     except OSError:  # not Linux
