@@ -91,7 +91,7 @@ def selftest(
         ModelError: the weights cannot be had, or a `picture` that was given, or no picture at all.
     """
     encoder = load(model, device=device, precision="fp32")
-    folder, skipped = Path(pictures) if pictures else None, []
+    folder, skipped = Path(pictures) if pictures else None, list[str]()
     odds = _measured_odds(encoder, picture, folder, skipped)
     described = _described(folder, skipped)
     vectors, texts = _encoded(encoder, described)

@@ -21,7 +21,7 @@ from ..errors import ModelError
 from .config import ModelConfig
 from .fetch import open_url
 from .preprocessing import Preprocessing
-from .towers import SkipInitialization
+from .skip_init import SkipInitialization
 
 PREFIX = "open_clip:"
 HUB = "hf-hub:"

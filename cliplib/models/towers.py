@@ -5,18 +5,18 @@ Nothing here changes an embedding by more than rounding. An image tower takes pi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError
 from . import openai
 from .cpu_kernels import ReorderedLinear, linear, reordering_pays
+from .skip_init import SkipInitialization
 
 if TYPE_CHECKING:
     from .weights import Weights
@@ -26,28 +26,8 @@ _OpenAIClip: Any = _classes.CLIP
 
 FEW_POSITIONS = 64  # up to so many, on a CPU, plain products take half the time of PyTorch's fused attention
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-INPLACE = ("normal_", "uniform_", "zero_", "fill_", "mul_", "add_", "clamp_", "erfinv_")  # with which weights are drawn
-FILLING = {getattr(torch.Tensor, name) for name in INPLACE}
 SMALL = {"image_resolution": 32, "vision_layers": 1, "vision_width": 64, "vision_patch_size": 32}  # to be replaced
 SLOPE = 1.702  # of QuickGELU, x * sigmoid(SLOPE * x)
-
-
-class SkipInitialization(TorchFunctionMode):
-    """Networks made inside have no weights yet: no time, memory or random state goes into what is replaced.
-
-    PyTorch's own way, `torch.device("meta")`, loads its compiler for the arithmetic of an `__init__`.
-    """
-
-    def __torch_function__(
-        self, function: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        drawn = args[0] if args else kwargs.get("tensor")
-        if isinstance(drawn, nn.Parameter) and (
-            function in FILLING or getattr(function, "__module__", "") == "torch.nn.init"
-        ):
-            return drawn
-        return (torch.empty if function is torch.randn else function)(*args, **kwargs)
 
 
 class _Network(_OpenAIClip):
@@ -85,11 +65,11 @@ class Towers:
         """Bring the image tower into its precision, and lay it out for this CPU."""
         if self._on_cpu:
             convert(self.model.visual, dtype)
-            reorder_attention_probabilities(self.model.visual)
+            reorder_weights(self.model.visual)
 
     def prepare_text_tower(self) -> None:
         """Lay the text tower out for this CPU."""
-        reorder_attention_probabilities(self.model.transformer)
+        reorder_weights(self.model.transformer)
 
     def tokens(self, text: str) -> tuple[torch.Tensor, int, str]:
         """The tokens of a text, int64 (context_length,), how many were cut off, and the end of what was kept."""
@@ -171,7 +151,7 @@ def convert(tower: nn.Module, dtype: torch.dtype) -> None:
                 getattr(part, name).data = getattr(part, name).data.to(dtype)
 
 
-def reorder_attention_probabilities(model: nn.Module) -> None:
+def reorder_weights(model: nn.Module) -> None:
     """Lay the weights of a model on the CPU out as its kernels read them, where that is measured to be faster."""
     for part in list(model.modules()):
         if isinstance(part, (_Attention, nn.Sequential)):  # the last: the two layers of a block's MLP
