@@ -17,7 +17,7 @@ from .calibrate.cutoffs import Cutoffs
 from .calibrate.judgements import Judgements
 from .calibrate.profiles import Profiles
 from .errors import CacheError, LibraryError, QueryError, describe_value
-from .export import originals
+from .export import album, originals
 from .index import doctor, estimate, foreign
 from .index.background import Indexing
 from .index.report import IndexReport
@@ -399,6 +399,11 @@ class Library:
             with tempfile.TemporaryDirectory() as folder:
                 judged = self.judgements.save(Path(folder) / "judgements.csv").read_bytes()
         return pack.save(file, self.store, self.root, paths, pictures, places, judged, profiles)
+
+    def save_page(self, file: str | Path, **options) -> Path:
+        """Write an album: one .html file that a browser searches without Python and network, see `album.save`."""
+        self._refuse_empty()
+        return album.save(self.engine, file, ranking=self._ranking, **options)
 
     @classmethod
     def open_pack(cls, file: str | Path, **options) -> "Library":

@@ -3,7 +3,7 @@
 // Whatever comes from a file's name or a query goes into the page as text, never as markup.
 
 const PAGE = 60;       // tiles drawn at once
-const SUGGESTED = 18;  // chips shown at once
+const SUGGESTED = 12;  // chips shown at once
 const PASSES = 85;     // strengths run from 0 to 255; a third of that is the cutoff, see display/scale.py
 const WORDS = [[191, "strong"], [128, "good"], [PASSES, "fair"], [0, "weak"]];
 const NO_WORD = new Set("a an the some of in on at with and or to by for from my is are".split(" "));
@@ -86,7 +86,7 @@ function everything() {
 
 function ofQuery(query) {
   const list = found[query], count = passing[query];
-  if (count) return {heading: data.queries[query], said: `${things(list)} found`, list: list.slice(0, count), near: [], query};
+  if (count) return {heading: data.queries[query], said: `${count < data.most ? "" : "The best: "}${things(list)}`, list: list.slice(0, count), near: [], query};
   return {heading: data.queries[query], said: "Nothing here fits well enough. These come nearest:", list, near: [], query, below: true};
 }
 
@@ -97,12 +97,13 @@ function ofPicture(item) {
 }
 
 function ofWords(text) {
-  const typed = stems(text), [best] = holding(typed);
-  if (best !== undefined) return ofQuery(best);
+  const typed = stems(text), same = words => words.length === typed.length && typed.every(word => words.includes(word));
+  const asked = data.queries.indexOf(text), query = asked >= 0 ? asked : wordsOf.findIndex(same);
+  if (query >= 0) return ofQuery(query);
   const named = data.names ? data.covers.filter(item => data.names[item].toLowerCase().includes(text.toLowerCase())) : [];
   if (named.length) return {heading: `Named “${text}”`, said: `${named.length} by file name`, list: named.map(item => [item, null]), near: []};
   const both = together(typed);
-  const near = nearest(typed).slice(0, SUGGESTED), offered = near.length ? near : data.start;
+  const near = [...new Set([...holding(typed), ...nearest(typed)])].slice(0, SUGGESTED), offered = near.length ? near : data.start;
   if (both?.list.length) {
     const parts = both.parts.map(query => `“${data.queries[query]}”`).join(" and ");
     return {heading: text, said: `Not prepared as a whole; ${things(both.list)} found for ${parts}, each by itself.`, list: both.list, near};
@@ -172,18 +173,17 @@ function draw() {
   if (first) some[0]?.querySelector("button").focus();
 }
 
+const counted = query => passing[query] < data.most ? passing[query] : `${data.most}+`;
+
 function chip(query) {
-  const button = make("button", {className: "chip", type: "button"}, data.queries[query], make("small", {textContent: passing[query]}));
-  button.setAttribute("aria-label", `${data.queries[query]}, ${passing[query]} found`);
+  const button = make("button", {className: "chip", type: "button"}, `${data.queries[query]} `, make("small", {textContent: counted(query)}));
   button.setAttribute("aria-pressed", String(answer?.query === query));
   button.onclick = () => ask(data.queries[query]);
   return button;
 }
 
-function suggest() {
-  const typed = stems($("line").value), fits = holding(typed);
-  const chips = typed.length && !(answer?.query !== undefined && data.queries[answer.query] === $("line").value) ? fits : data.start;
-  $("chips").replaceChildren(...chips.slice(0, SUGGESTED).map(chip));
+function offer(queries) {
+  $("chips").replaceChildren(...queries.slice(0, SUGGESTED).map(chip));
 }
 
 function show(next) {
@@ -194,7 +194,7 @@ function show(next) {
   $("near").replaceChildren(...next.near.map(chip));
   $("tiles").replaceChildren();
   draw();
-  suggest();
+  offer(next.near.length ? [] : data.start);
 }
 
 const asked = () => new URLSearchParams(location.hash.slice(1));
@@ -251,8 +251,8 @@ $("ask").onsubmit = event => {
   $("line").blur(); // a phone's keyboard would lie over the answer
 };
 $("line").oninput = () => {
-  if (!$("line").value) ask("");
-  else suggest();
+  if ($("line").value) offer(holding(stems($("line").value)));
+  else ask("");
 };
 $("back").onclick = () => {
   ask("");

@@ -37,15 +37,18 @@ from .originals import drive_link
 SHOWN = ("name", "date", "folder", "drive")  # what an album may say of a picture
 TITLE = "Photos and moments"
 MOST_PICTURES = 20_000  # beyond that no page is pleasant
-MOST_FOUND, MOST_ALIKE, NEAREST = 60, 12, 3  # pictures of an answer; of the look-alikes; where nothing passes
+MOST_FOUND, MOST_ALIKE, NEAREST = 100, 12, 3  # pictures of an answer; of the look-alikes; where nothing passes
+MOST_WORDS = 6  # of a text of the bank; longer ones nobody types
 FRAMES = 6  # of one video
 SUGGESTED = 18  # queries that are offered before anything is typed
 MOST_BYTES, BYTES_EACH = 12_000_000, 16_000  # of all thumbnails, and of one on average: 200 stay under 5 MB in base64
 EDGES = (192, 144, 112, 96)  # pixels, of smaller thumbnails where there are too many bytes
 PASSES = 85  # the strength at the cutoff: a third of 255, see `Scale.strength`
+FACTS = ("path", "time_s", "digest", "taken_at", "taken_from")
 HERE = Path(__file__).parent
 
 Answer = tuple[np.ndarray, np.ndarray]  # numbers of pictures, int (k,), and strengths, 0 to 255, int (k,)
+NOTHING: Answer = np.zeros(0, int), np.zeros(0, int)
 
 
 def save(
@@ -109,7 +112,9 @@ class _Rows:
             if paths is None or path in paths:
                 found.setdefault((digest, time_s), position)
         positions = np.fromiter(found.values(), int, len(found))
-        number = np.unique([digest if kind == "frame" else str(i) for i, (digest, _) in enumerate(found)], return_inverse=True)
+        number = np.unique(
+            [digest if kind == "frame" else str(i) for i, (digest, _) in enumerate(found)], return_inverse=True
+        )
         return cls(kind, positions, rows.take(positions), number[1].reshape(-1))
 
     def only(self, picked: np.ndarray) -> _Rows:
@@ -126,7 +131,9 @@ class _Rows:
         matching, cutoff = scores.chosen(None)
         values = scores.values if matching is None else matching.values
         order = np.argsort(-values, kind="stable")[: np.count_nonzero(np.isfinite(values))]  # NaN comes last
-        order = order[: np.count_nonzero(values[order] >= cutoff)] if (values[order] >= cutoff).any() else order[:nearest]
+        order = (
+            order[: np.count_nonzero(values[order] >= cutoff)] if (values[order] >= cutoff).any() else order[:nearest]
+        )
         scale = Scale.of(values, cutoff, "cosine" if matching is None else "match")
         return order, np.array([_in_8_bits(scale.strength(value), value >= cutoff) for value in values[order]], int)
 
@@ -152,38 +159,42 @@ class _Album:
         if unknown := [path for path in paths or () if path not in set(engine.paths.to_pylist())]:
             raise QueryError(f"{unknown[0]!r} is not in the index, and {len(unknown)} of these paths are not")
         photos, frames = (_Rows.of(engine, kind, wanted) for kind in ("image", "frame"))
-        newest = np.argsort([_day(at) or "" for at in photos.table["taken_at"].to_pylist()], kind="stable")[::-1]
-        photos = photos.only(newest)
-        texts = list(dict.fromkeys([*own, *engine.bank_texts]))
-        answers = [list(self._answers(rows, texts, len(own))) for rows in (photos, frames)]
-        picked = _frames_that_answer(frames, answers[1], len(own))
+        days = [row["taken_at"] or "" for row in photos.table.select(["taken_at"]).to_pylist()]
+        photos = photos.only(np.argsort(days, kind="stable")[::-1])
+        own = list(dict.fromkeys(own))
+        of_photos, of_frames = (dict(self._answers(rows, own)) for rows in (photos, frames))
+        picked = _frames_that_answer(frames, of_frames, own)
         self.rows = photos, frames.only(picked)
         if (number := len(self.facts)) > MOST_PICTURES:
-            raise QueryError(f"{number:,} pictures are too many for one page, which holds {MOST_PICTURES:,}: give paths=")
+            raise QueryError(
+                f"{number:,} pictures are too many for one page, which holds {MOST_PICTURES:,}: give paths="
+            )
         numbers = np.full(len(frames.positions), -1)
         numbers[picked] = len(photos.positions) + np.arange(len(picked))
         self.queries: list[str] = []
         self.found: list[Answer] = []
-        for place, (text, of_photos, of_frames) in enumerate(zip(texts, *answers, strict=True)):
-            kept = numbers[of_frames[0]] >= 0
-            best = frames.best_of_groups((of_frames[0][kept], of_frames[1][kept]), MOST_FOUND)
-            answer = _joined([photos.best_of_groups(of_photos, MOST_FOUND), (numbers[best[0]], best[1])], MOST_FOUND)
-            if place < len(own) or (answer[1] >= PASSES).any():
+        for text in dict.fromkeys([*own, *of_photos, *of_frames]):
+            rows, strengths = of_frames.get(text, NOTHING)
+            kept = numbers[rows] >= 0
+            best, strengths = frames.best_of_groups((rows[kept], strengths[kept]), MOST_FOUND)
+            answer = _joined([of_photos.get(text, NOTHING), (numbers[best], strengths)], MOST_FOUND)
+            if text in own or (answer[1] >= PASSES).any():
                 self.queries.append(text)
                 self.found.append(answer)
 
-    def _answers(self, rows: _Rows, texts: Sequence[str], own: int) -> Iterator[Answer]:
-        """The rows that answer each text; for the first `own` texts the nearest, where none does."""
-        if not len(rows.positions):
-            yield from [(np.zeros(0, int), np.zeros(0, int))] * len(texts)
-            return
-        for place, scores in enumerate(self.engine.scores(texts, rows.kind, self._ranking)):
-            yield rows.passing(rows.among(scores), NEAREST if place < own else 0)
+    def _answers(self, rows: _Rows, own: Sequence[str]) -> Iterator[tuple[str, Answer]]:
+        """The rows that answer each text, those of somebody's own first; for these the nearest, where none does."""
+        if len(rows.positions):
+            for scores in self.engine.scores(own, rows.kind, self._ranking):
+                yield scores.query, rows.passing(rows.among(scores), NEAREST)
+            for scores in self.engine.bank_scores(rows.kind, self._ranking):
+                if scores.query not in own and len(scores.query.split()) <= MOST_WORDS:
+                    yield scores.query, rows.passing(rows.among(scores))
 
     @cached_property
     def facts(self) -> list[dict]:
-        """Of each picture: path, time_s, digest, taken_at."""
-        return [row for rows in self.rows for row in rows.table.select(["path", "time_s", "digest", "taken_at"]).to_pylist()]
+        """Of each picture its `FACTS`."""
+        return [row for rows in self.rows for row in rows.table.select(list(FACTS)).to_pylist()]
 
     @cached_property
     def alike(self) -> list[Answer]:
@@ -234,13 +245,13 @@ class _Album:
         return fitted([self.engine.thumbnail(hit) or b"" for hit in hits])
 
 
-def _frames_that_answer(frames: _Rows, answers: list[Answer], own: int) -> np.ndarray:
+def _frames_that_answer(frames: _Rows, answers: dict[str, Answer], own: Sequence[str]) -> np.ndarray:
     """Of each video the frames that are its best for most queries, in the order of their times; the middle one where
     it answers none. A query that somebody gave counts as much as all those of the bank.
     """
     picks: Counter[int] = Counter()
-    for place, answer in enumerate(answers):
-        weight = len(answers) if place < own else 1
+    for text, answer in answers.items():
+        weight = len(answers) if text in own else 1
         picks.update({int(row): weight for row in frames.best_of_groups(answer, len(answer[0]))[0]})
     kept: list[int] = []
     for group in np.unique(frames.groups):
@@ -254,10 +265,8 @@ def _joined(answers: Iterable[Answer], most: int) -> Answer:
     """One answer of several, the strongest first; what is below the cutoff only where nothing passes it."""
     items, strengths = (np.concatenate(parts) if parts else np.zeros(0, int) for parts in zip(*answers, strict=True))
     order = np.argsort(-strengths, kind="stable")[:most]
-    if len(order) and strengths[order[0]] >= PASSES:
-        order = order[strengths[order] >= PASSES]
-    else:
-        order = order[:NEAREST]
+    passing = order[strengths[order] >= PASSES]
+    order = passing if len(passing) else order[:NEAREST]
     return items[order], strengths[order]
 
 
@@ -279,8 +288,9 @@ def _smaller(jpeg: bytes, edge: int) -> bytes:
         return thumbnail(image.convert("RGB"), edge)
 
 
-def _day(taken_at: str | None) -> str | None:
-    return taken_at[:10] if taken_at else None
+def _day(row: dict) -> str:
+    """The day a picture was taken; "" where only its file has a date, which is that of a copy as often as not."""
+    return (row["taken_at"] or "")[:10] if row["taken_from"] != "mtime" else ""
 
 
 def _packed(answers: Sequence[Answer]) -> dict:
@@ -298,7 +308,7 @@ def _data(album: _Album, show: frozenset[str], jpegs: list[bytes]) -> dict:
     photos, videos = len(album.rows[0].positions), len(np.unique(album.rows[1].groups))
     told = {
         "names": ("name", lambda row: printable(row["path"].rpartition("/")[2])),
-        "dates": ("date", lambda row: _day(row["taken_at"]) or ""),
+        "dates": ("date", _day),
         "folders": ("folder", lambda row: printable(row["path"].rpartition("/")[0])),
         "links": ("drive", lambda row: drive_link(album.engine.root / row["path"]) or ""),
     }
@@ -315,6 +325,7 @@ def _data(album: _Album, show: frozenset[str], jpegs: list[bytes]) -> dict:
         "queries": [printable(query) for query in album.queries],
         "found": _packed(album.found),
         "alike": _packed(album.alike),
+        "most": MOST_FOUND,
         "start": album.suggested,
         "summary": summary,
         "hint": f"{len(album.queries):,} searches are prepared"

@@ -31,7 +31,7 @@ from .background import (
 from .bank import Background
 from .mode import Mode
 from .moments import Moment, Stretch
-from .query import Query, nonsense, query_of, stored_path
+from .query import Query, Term, nonsense, query_of, stored_path
 from .results import Cutoff, Hit, Matching, Scores
 
 if TYPE_CHECKING:
@@ -119,6 +119,16 @@ class SearchEngine:
                     if scores.matching:
                         scores.matching.values[same] = np.nan
                 yield scores
+
+    def bank_scores(self, row_kind: str, ranking_by: str = "match") -> Iterator[Scores]:
+        """The scores of each text of the bank, by its kept embedding: nothing is encoded. Without a bank none."""
+        texts, vectors = (self._background.texts, self._background.vectors) if self._background else ((), ())
+        gallery, mode = self.gallery(row_kind)[1], Mode.of("text", row_kind)
+        for start in range(0, len(texts), QUERIES_AT_ONCE):
+            together = ranking.cosines(gallery, vectors[start : start + QUERIES_AT_ONCE])
+            for number, values in enumerate(together, start):
+                terms = (Term("text", texts[number]),)
+                yield self._scores(values, vectors[number], texts[number], mode, terms, 1.0, ranking_by)
 
     def score_vector(self, embedding: np.ndarray, name: str, mode: Mode, ranking_by: str = "match") -> Scores:
         """The scores of a direction.
