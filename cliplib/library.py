@@ -401,7 +401,20 @@ class Library:
         return pack.save(file, self.store, self.root, paths, pictures, places, judged, profiles)
 
     def save_page(self, file: str | Path, **options) -> Path:
-        """Write an album: one .html file that a browser searches without Python and network, see `album.save`."""
+        """Write an album: one .html file that a browser searches without Python and without a network.
+
+        Args:
+            file: The page, named .html.
+            **options: `paths` that go in, further `queries`, what to `show`, `title`: see `export.album.save`.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            QueryError: An option or the name of the file is not allowed.
+            LibraryError: The index is empty.
+        """
+        refuse_unknown_options(options.keys() - set(album.OPTIONS), "save_page", album.OPTIONS)
         self._refuse_empty()
         return album.save(self.engine, file, ranking=self._ranking, **options)
 

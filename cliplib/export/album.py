@@ -36,6 +36,7 @@ from .originals import drive_link
 
 SHOWN = ("name", "date", "folder", "drive")  # what an album may say of a picture
 TITLE = "Photos and moments"
+OPTIONS = ("paths", "queries", "show", "title")  # of `save`, which `Library.save_page` takes
 MOST_PICTURES = 20_000  # beyond that no page is pleasant
 MOST_FOUND, MOST_ALIKE, NEAREST = 100, 12, 3  # pictures of an answer; of the look-alikes; where nothing passes
 MOST_WORDS = 6  # of a text of the bank; longer ones nobody types
@@ -117,6 +118,11 @@ class _Rows:
         )
         return cls(kind, positions, rows.take(positions), number[1].reshape(-1))
 
+    @cached_property
+    def digests(self) -> np.ndarray:
+        """Their contents' names, (n,)."""
+        return np.array(self.table["digest"].to_pylist(), object)
+
     def only(self, picked: np.ndarray) -> _Rows:
         """These of them, int (k,)."""
         return _Rows(self.kind, self.positions[picked], self.table.take(picked), self.groups[picked])
@@ -150,6 +156,11 @@ def _in_8_bits(strength: float, passes: bool) -> int:
     return max(PASSES, rounded) if passes else min(PASSES - 1, rounded)
 
 
+def passing(strengths: np.ndarray) -> bool:
+    """Whether an answer has pictures that reach the cutoff, and not the nearest only."""
+    return bool(len(strengths)) and strengths[0] >= PASSES
+
+
 class _Album:
     """What goes into a page: pictures, numbered, and the answers to queries and to each picture."""
 
@@ -162,6 +173,7 @@ class _Album:
         days = [row["taken_at"] or "" for row in photos.table.select(["taken_at"]).to_pylist()]
         photos = photos.only(np.argsort(days, kind="stable")[::-1])
         own = list(dict.fromkeys(own))
+        self._own = len(own)
         of_photos, of_frames = (dict(self._answers(rows, own)) for rows in (photos, frames))
         picked = _frames_that_answer(frames, of_frames, own)
         self.rows = photos, frames.only(picked)
@@ -178,7 +190,7 @@ class _Album:
             kept = numbers[rows] >= 0
             best, strengths = frames.best_of_groups((rows[kept], strengths[kept]), MOST_FOUND)
             answer = _joined([of_photos.get(text, NOTHING), (numbers[best], strengths)], MOST_FOUND)
-            if text in own or (answer[1] >= PASSES).any():
+            if text in own or passing(answer[1]):
                 self.queries.append(text)
                 self.found.append(answer)
 
@@ -202,14 +214,14 @@ class _Album:
         offsets, found = (0, len(self.rows[0].positions)), []
         for own in self.rows:
             gallery = self.engine.gallery(own.kind)[1]
-            for position, digest in zip(own.positions, own.table["digest"].to_pylist(), strict=True):
+            for position, digest in zip(own.positions, own.digests, strict=True):
                 parts = []
                 for offset, rows in zip(offsets, self.rows, strict=True):
                     if not len(rows.positions):
                         continue
                     mode = Mode.of("image", rows.kind)
                     scores = rows.among(self.engine.score_vector(gallery[position], "", mode, self._ranking))
-                    same = np.array([other == digest for other in rows.table["digest"].to_pylist()])
+                    same = rows.digests == digest
                     for values in (scores.values, *([scores.matching.values] if scores.matching else [])):
                         values[same] = np.nan
                     order, strengths = rows.best_of_groups(rows.passing(scores, NEAREST), MOST_ALIKE)
@@ -226,16 +238,21 @@ class _Album:
 
     @property
     def suggested(self) -> list[int]:
-        """Queries that between them show most of the album: each is the one that adds most, short ones first."""
+        """Queries to begin with: somebody's own, then those that between them show most of the album, each the one that
+        adds most.
+        """
         left, chosen = np.ones(len(self.facts)), []
-        short = np.array([1.0 if len(text.split()) <= 3 else 0.4 for text in self.queries])
+        worth = np.array([1.0 if len(text.split()) <= 3 else 0.4 for text in self.queries])
+        worth[: self._own] = 1000
         for _ in range(min(SUGGESTED, len(self.queries))):
-            gains = short * [(left[items] * strengths).sum() for items, strengths in self.found]
+            gains = worth * [
+                (left[items] * strengths).sum() if passing(strengths) else 0 for items, strengths in self.found
+            ]
             best = int(np.argmax(gains))
             if not gains[best]:
                 break
             chosen.append(best)
-            short[best] = 0
+            worth[best] = 0
             left[self.found[best][0]] *= 0.3
         return chosen
 
@@ -265,8 +282,7 @@ def _joined(answers: Iterable[Answer], most: int) -> Answer:
     """One answer of several, the strongest first; what is below the cutoff only where nothing passes it."""
     items, strengths = (np.concatenate(parts) if parts else np.zeros(0, int) for parts in zip(*answers, strict=True))
     order = np.argsort(-strengths, kind="stable")[:most]
-    passing = order[strengths[order] >= PASSES]
-    order = passing if len(passing) else order[:NEAREST]
+    order = order[strengths[order] >= PASSES] if passing(strengths[order]) else order[:NEAREST]
     return items[order], strengths[order]
 
 
