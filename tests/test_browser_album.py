@@ -3,8 +3,8 @@
 import pytest
 
 import cliplib
-from tests import axe, servers
-from tests.pages import HOSTILE, PHONE, WIDE, expect, small_library
+from tests.harness import axe, servers
+from tests.harness.pages import HOSTILE, PHONE, WIDE, expect, small_library
 
 pytestmark = servers.IN_CHROMIUM
 ATTACK = "</script><script>window.hurt=1</script><img src=x onerror=window.hurt=2>"

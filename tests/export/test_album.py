@@ -13,7 +13,7 @@ import cliplib
 from cliplib.errors import QueryError
 from cliplib.export import album
 from cliplib.search.bank import EVERYDAY, read_texts
-from tests.libraries import draw_picture, five_photos_and_a_video, picture
+from tests.harness.libraries import draw_picture, five_photos_and_a_video, picture
 
 OWN = "a purple elephant"
 
