@@ -124,10 +124,11 @@ def run(arguments: argparse.Namespace) -> tuple[dict, str, int]:
         report = (
             library.index(**options) if arguments.command == "index" else library.import_embeddings(arguments.source)
         )
-        names = ("indexed", "unchanged", "removed", "encoded", "moved", "confirmed", "written", "outlook")
+        names = ("indexed", "unchanged", "removed", "encoded", "moved", "confirmed")
         counts = {name: getattr(report, name) for name in names}
+        counts |= {"written": report.holds.written, "outlook": report.holds.durability}
         skipped = [{"path": s.path, "stage": s.stage, "reason": s.reason} for s in report.skipped]
-        beside = {"not_read": report.not_read, "left_out": report.found.left_out}
+        beside = {"not_read": report.found.not_read, "left_out": report.found.left_out}
         return counts | {"skipped": skipped, "problems": report.problems} | beside, str(report), 0
     query = image(arguments.query) if arguments.command == "similar" else arguments.query
     scores = library.score(query, "frame" if arguments.command == "videos" else "image", arguments.ranking)

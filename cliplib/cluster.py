@@ -23,11 +23,11 @@ import ray.data
 
 from . import models
 from .errors import LibraryError, MediaError, ModelError
-from .index.companions import Companions
 from .index.journal import Journal
 from .index.pipeline import Finished, Reader, Sample
 from .index.plan import plan
 from .index.report import IndexReport
+from .index.sidecars import Sidecars
 from .media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Listing, MediaFile, find_media, within_int64
 from .search import blocks
 from .search.results import Hits
@@ -104,7 +104,7 @@ def dry_run(library: Library, uris=None, *, workers: int = 2, **options) -> DryR
         LibraryError: the folder is not there, or a URI's driver is not installed.
     """
     listing = find_media(library.root) if uris is None else list_uris(uris)
-    found = plan(listing, library.store, Companions(library.root, listing, library.store.rows), **options)
+    found = plan(listing, library.store, Sidecars(library.root, listing, library.store.rows), **options)
     size = batch_size(len(found.todo), workers)
     problems = [f"{problem.path}: {problem.reason}" for problem in listing.problems]
     return DryRun(found.todo, found.unchanged, len(found.gone), -(-len(found.todo) // size), workers, problems)
@@ -164,7 +164,8 @@ def _read(reader: Reader, files: list[MediaFile], model: dict, model_id: str, po
     size = batch_size(len(files), pool["concurrency"])
     batches = ray.data.from_arrow([table.slice(start, size) for start in range(0, len(files), size)])
     batches.context.enable_progress_bars = False
-    about = {"reader": replace(reader, prepare=None, known=None, journal=None), "model": model, "model_id": model_id}
+    bare = replace(reader, sampling=replace(reader.sampling, prepare=None), known=None, journal=None)
+    about = {"reader": bare, "model": model, "model_id": model_id, "suspects": reader.journal.suspects}
     events = batches.map_batches(Worker, batch_size=None, fn_constructor_kwargs=about, **pool)
     for batch in events.iter_batches(batch_size=None, batch_format="numpy"):
         yield from batch["event"]
@@ -173,8 +174,8 @@ def _read(reader: Reader, files: list[MediaFile], model: dict, model_id: str, po
 class Worker:
     """One actor: an encoder that stays loaded, and a reader for every batch of files."""
 
-    def __init__(self, reader: Reader, model: dict, model_id: str):
-        self.reader, self.encoder = reader, models.load(**model)
+    def __init__(self, reader: Reader, model: dict, model_id: str, suspects: set[str]):
+        self.reader, self.suspects, self.encoder = reader, suspects, models.load(**model)
         if self.encoder.model_id != model_id:
             raise ModelError(
                 f"{model['model']!r} is {self.encoder.model_id[:12]} on a worker, but {model_id[:12]} here: "
@@ -185,14 +186,14 @@ class Worker:
         """A batch of `MediaFile` columns to {"event": the events of its files, samples with their vectors}."""
         columns = (batch[name].tolist() for name in MediaFile._fields)
         files = [MediaFile(*facts) for facts in zip(*columns, strict=True)]
-        journal = Journal(Path(self.reader.root, files[0].path))  # found again when this batch has killed a worker
+        # Its file is found again when this batch has killed a worker.
+        journal = Journal(Path(self.reader.root, files[0].path), self.suspects)
         with tempfile.TemporaryDirectory() as folder, closing(journal):
             root, lost = _staged(files, Path(self.reader.root), Path(folder))
-            suspects = self.reader.suspects | journal.left_open()
-            changes = {"prepare": self.encoder.prepare, "known": _never, "journal": journal, "suspects": suspects}
-            reader = replace(self.reader, root=root, **changes)
+            sampling = replace(self.reader.sampling, prepare=self.encoder.prepare)
+            reader = replace(self.reader, root=root, sampling=sampling, known=_never, journal=journal)
             events = list(self._encoded(reader.read([file for file in files if file.path not in lost])))
-        failed = [Finished(file, None, lost[file.path]) for file in files if file.path in lost]
+        failed = [Finished(file, "", lost[file.path]) for file in files if file.path in lost]
         return {"event": _objects(events + failed)}
 
     def _encoded(self, events) -> Iterator[Sample | Finished]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
+from operator import attrgetter
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,12 +25,12 @@ def renamed_attribute(old: str, new: str) -> Any:
 
     Args:
         old: the old name with that of its class, for the warning.
-        new: the attribute that has it now.
+        new: the attribute that has it now, "holds.cache" for one of an attribute's own.
     """
 
     def read(self: object) -> Any:
         warn_renamed(old, new)
-        return getattr(self, new)
+        return attrgetter(new)(self)
 
     return property(read, doc=f"The old name of `{new}`.")
 

@@ -18,8 +18,9 @@ from .calibrate.judgements import Judgements
 from .calibrate.profiles import Profiles
 from .errors import CacheError, LibraryError, QueryError, describe_value
 from .export import album, originals
-from .index import doctor, estimate, foreign
+from .index import estimate, imported
 from .index.background import Indexing
+from .index.check import Finding, check_caches, indexed_models
 from .index.report import IndexReport
 from .index.update import every_s_of, update
 from .places import expanded
@@ -238,17 +239,17 @@ class Library:
             LibraryError: Its embeddings are not this model's: by their width, or as three of the pictures show, which
                 are encoded again.
         """
-        rows = foreign.read(source)
+        rows = imported.read(source)
         self._engine = None
-        report, lost = foreign.import_rows(self.root, self.store, self.encoder, rows, progress)
+        report, lost = imported.import_rows(self.root, self.store, self.encoder, rows, progress)
         if lost:
             some = ", ".join(lost[:3])
             report.problems.append(f"{len(lost)} names are no photo of {self.root}, or of more than one: {some} ...")
         return report
 
     def export_embeddings(self, folder: str | Path) -> Path:
-        """Write the embeddings for clip-retrieval, FAISS, LanceDB and NumPy: see `foreign.export_rows`."""
-        return foreign.export_rows(self.store.rows, self.encoder.about, folder)
+        """Write the embeddings for clip-retrieval, FAISS, LanceDB and NumPy: see `imported.export_rows`."""
+        return imported.export_rows(self.store.rows, self.encoder.about, folder)
 
     def index_in_background(self, **options) -> Indexing:
         """`index` in a thread, with its options but for `progress`; searches find what it has saved. LibraryError while
@@ -275,11 +276,11 @@ class Library:
         """How long `index` will take and what limits it, after a trial of at most `seconds` that keeps nothing."""
         return estimate.measure(self.root, self.store, self.encoder, seconds, self._ignore)
 
-    def check(self, by_content: bool = False) -> list[doctor.Finding]:
-        """What the doctor finds: is each cache of this folder sound, and does it still agree with the files?"""
+    def check(self, by_content: bool = False) -> list[Finding]:
+        """What a check finds: is each cache of this folder sound, and does it still agree with the files?"""
         beside = self._read_only
         cache = self.cache if beside is None or any(self.cache.glob("*/manifest*.json")) else beside
-        return doctor.check(self.root, cache, by_content, self._ignore)
+        return check_caches(self.root, cache, by_content, self._ignore)
 
     # the three questions; each takes a composed query, too: 2 * cliplib.text("a dog") + cliplib.image("pool.jpg").
     # `threshold`: a number is a cosine, and cuts in the cosine's order; None or "auto": see `Scores.chosen`. `ranking`:
@@ -333,10 +334,10 @@ class Library:
         A model by name is not loaded for that, which may mean a long download, where only others have one.
         """
         name, at_hand = str(self.model), "encoder" in self.__dict__ or is_file(self.model)
-        indexed = set() if at_hand else doctor.indexed(self.cache)
+        indexed = set() if at_hand else indexed_models(self.cache)
         if (name in indexed or not indexed) and self.store.rows.num_rows:
             return
-        if not (others := sorted(doctor.indexed(self.cache) - {name})):
+        if not (others := sorted(indexed_models(self.cache) - {name})):
             raise LibraryError(f"the index of {self.root} is empty: run library.index() first")
         there = " or ".join(f"model={other!r}" for other in others)
         raise LibraryError(

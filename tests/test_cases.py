@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cliplib
-from cliplib.index.doctor import check
+from cliplib.index.check import check_caches
 from cliplib.media.photo import fitted, open_photo
 from cliplib.media.video import open_video
 from cliplib.models import load
@@ -33,7 +33,7 @@ def indexed(tmp_path):
         shutil.copytree(CASES / name, tmp_path / name)
         library = cliplib.Library(tmp_path / name, model="tiny")
         report = library.index(progress=False)
-        (finding,) = check(tmp_path / name, library.cache)
+        (finding,) = check_caches(tmp_path / name, library.cache)
         assert finding.advice == "nothing to do"
         return library, {row["path"]: row for row in library.store.rows.to_pylist()}, report
 

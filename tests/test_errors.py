@@ -3,7 +3,7 @@
 import pytest
 
 from cliplib.errors import LibraryError, MediaError, printable
-from cliplib.index.doctor import Finding
+from cliplib.index.check import Finding
 from cliplib.index.report import IndexReport, Skipped
 from cliplib.search.moments import Moment
 from cliplib.search.results import Hit

@@ -48,7 +48,7 @@ class Flat:
         return self._reader.get_batch(batch)["kind"][0].as_py()
 
     def embeddings(self, batch: int) -> np.ndarray:
-        """Unit rows, float32 or float16 (n, d), where they lie in the file: see `let_go`."""
+        """Unit rows, float32 or float16 (n, d), where they lie in the file: see `release`."""
         column = self._reader.get_batch(batch)["embedding"]
         return column.flatten().to_numpy(zero_copy_only=True).reshape(-1, column.type.list_size)
 
@@ -56,11 +56,11 @@ class Flat:
         """All columns but the embedding, where they lie in the file."""
         return self._reader.get_batch(batch).drop_columns(["embedding"])
 
-    def expect(self, numbers: np.ndarray) -> None:
+    def prefetch(self, numbers: np.ndarray) -> None:
         """Have the system read what will be needed soon, in long stretches."""
         self._advise("MADV_WILLNEED", numbers)
 
-    def let_go(self, numbers: np.ndarray) -> None:
+    def release(self, numbers: np.ndarray) -> None:
         """Count pages that were read no longer as this process's memory; the system keeps them as long as it likes."""
         self._advise("MADV_DONTNEED", numbers)
 
@@ -76,7 +76,7 @@ def name_of(part: str) -> str:
     return part.replace("part-", "flat-", 1).removesuffix(".parquet") + ".arrow"
 
 
-def opened(folder: Path, entry: dict) -> Flat | None:
+def open_flat(folder: Path, entry: dict) -> Flat | None:
     """The flat file of a part, by its `entry` in a manifest; None where there is none, or it is none of this part."""
     try:
         flat = Flat(folder / name_of(entry["name"]))
@@ -85,7 +85,7 @@ def opened(folder: Path, entry: dict) -> Flat | None:
     return flat if flat.part == entry.get("sha256") else None
 
 
-def lay(folder: Path, entry: dict, dim: int) -> None:
+def write(folder: Path, entry: dict, dim: int) -> None:
     """Write the flat file of a part, in memory that does not grow with it.
 
     Args:
@@ -105,7 +105,7 @@ def lay(folder: Path, entry: dict, dim: int) -> None:
     def write(file) -> None:
         with pa.ipc.new_file(pa.PythonFile(file, "w"), schema) as out:
             for rows in _of_one_kind(part, dim):
-                rows = rows_.with_embeddings_of(rows_.known(rows), "float16" if half else "float32")
+                rows = rows_.with_embeddings_of(rows_.known_columns(rows), "float16" if half else "float32")
                 out.write_batch(rows.combine_chunks().to_batches()[0].cast(schema))
 
     try:
@@ -117,7 +117,7 @@ def lay(folder: Path, entry: dict, dim: int) -> None:
         ) from error
 
 
-def forget_others(folder: Path, entries: list[dict]) -> None:
+def delete_others(folder: Path, entries: list[dict]) -> None:
     """Delete the flat files of parts that are not among these, by their entries in manifests."""
     kept = {name_of(entry["name"]) for entry in entries}
     for file in folder.glob("flat-*.arrow"):
@@ -128,17 +128,17 @@ def forget_others(folder: Path, entries: list[dict]) -> None:
 
 def _of_one_kind(part: Path, dim: int) -> Iterator[pa.Table]:
     """The rows of a part, checked, in tables of at most `BATCH` rows of one kind, in the order of the part for each."""
-    waiting: dict[str, list[pa.Table]] = {kind: [] for kind in rows_.KINDS}
-    for block in rows_.blocks(part):
+    waiting: dict[str, list[pa.Table]] = {kind: [] for kind in rows_.ROW_KINDS}
+    for block in rows_.iter_blocks(part):
         rows, problems = rows_.checked(block, dim, part.name)
         if problems:
             raise CacheError("; ".join(problems))
         for kind, tables in waiting.items():
             tables.append(rows.filter(pc.field("kind") == kind))
             while sum(map(len, tables)) >= BATCH:
-                table = rows_.concatenated(tables)
+                table = rows_.concatenate(tables)
                 yield table.slice(0, BATCH)
                 tables[:] = [table.slice(BATCH)]
     for tables in waiting.values():
         if sum(map(len, tables)):
-            yield rows_.concatenated(tables)
+            yield rows_.concatenate(tables)

@@ -29,7 +29,7 @@ def major(said: str | int) -> int:
     return found
 
 
-def check(said: str | int, name: str) -> None:
+def require_readable(said: str | int, name: str) -> None:
     """Raise CacheError where `name` is in a format of a later major version, ValueError where `said` is no version."""
     if major(said) > major(VERSION):
         raise CacheError(

@@ -41,7 +41,7 @@ def file_name(body: dict) -> str:
 
 def to_bytes(body: dict) -> bytes:
     """A body with its own checksum, as JSON."""
-    return json.dumps({"sha256": _sum(body), "body": body}, indent=1, sort_keys=True).encode()
+    return json.dumps({"sha256": _checksum(body), "body": body}, indent=1, sort_keys=True).encode()
 
 
 def files(folder: Path) -> list[Path]:
@@ -69,9 +69,9 @@ def read(file: Path) -> dict | None:
     try:
         outer = json.loads(data)
         body = outer["body"]
-        sound = outer["sha256"] == _sum(body)
+        sound = outer["sha256"] == _checksum(body)
         if sound:
-            format.check(body["format"], f"{file.name} in {file.parent}")
+            format.require_readable(body["format"], f"{file.name} in {file.parent}")
         sound &= to_bytes(body) == data
         inside = all(name == os.path.basename(name) for name in files_named(body))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -114,35 +114,35 @@ def part_sizes(folder: Path) -> dict[str, int]:
     return sizes
 
 
-def is_whole(body: dict, sizes: dict[str, int]) -> bool:
+def is_complete(body: dict, sizes: dict[str, int]) -> bool:
     """Whether every part that a manifest names is there, as long as it should be; `sizes` as by `part_sizes`."""
     return all(sizes.get(part["name"]) == part["size"] for part in body["parts"])
 
 
-def believed(bodies: dict[str, dict], sizes: dict[str, int]) -> dict[str, dict]:
+def loadable(bodies: dict[str, dict], sizes: dict[str, int]) -> dict[str, dict]:
     """The manifests that are whole, and those that are newer than all of these.
 
     One that is not whole and older is another session's whose parts are still on their way, or what a machine that died
     left on a mount; rows that are long dead would come back with it.
     """
-    whole = {ident: body for ident, body in bodies.items() if is_whole(body, sizes)}
+    whole = {ident: body for ident, body in bodies.items() if is_complete(body, sizes)}
     newest = max((body["created_ns"] for body in whole.values()), default=0)
     return whole | {ident: body for ident, body in bodies.items() if body["created_ns"] > newest}
 
 
-def loaded_from(bodies: dict[str, dict], sizes: dict[str, int]) -> set[str]:
+def needed_to_load(bodies: dict[str, dict], sizes: dict[str, int]) -> set[str]:
     """Ids of the manifests that loading needs: the heads, and of one that is not whole the generations before it."""
-    bodies = believed(bodies, sizes)
+    bodies = loadable(bodies, sizes)
     found, waiting = set(), heads(bodies)
     while waiting:
         ident = waiting.pop()
         found.add(ident)
-        if not is_whole(bodies[ident], sizes):
-            waiting += set(before(bodies[ident], bodies)) - found
+        if not is_complete(bodies[ident], sizes):
+            waiting += set(newest_parents(bodies[ident], bodies)) - found
     return found
 
 
-def before(body: dict, bodies: dict[str, dict]) -> list[str]:
+def newest_parents(body: dict, bodies: dict[str, dict]) -> list[str]:
     """Ids of the newest of its parents that are there."""
     return heads({parent: bodies[parent] for parent in body["parents"] if parent in bodies})
 
@@ -152,5 +152,5 @@ def files_named(body: dict) -> set[str]:
     return {entry["name"] for part in body["parts"] for entry in (part, part.get("thumbs")) if entry}
 
 
-def _sum(body: dict) -> str:
+def _checksum(body: dict) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -50,8 +50,8 @@ class Merger:
         state.entries = {name: state.entries[name] for name in sorted(state.entries.keys() - state.dropped)}
         for name in state.entries:
             dead = pa.array(list(state.dead.get(name, ())), pa.string())
-            state.live[name], _ = rows_.without(self.read[name], dead)
-        state.live = rows_.without_doubles(state.live)
+            state.live[name], _ = rows_.without_paths(self.read[name], dead)
+        state.live = rows_.with_each_path_once(state.live)
         return state
 
     def _manifests(self) -> tuple[dict[str, dict], set[str]]:
@@ -62,7 +62,7 @@ class Merger:
             body = bodies.pop(ident)
             made_by = f"of model {body['model'].get('name')!r}, not {self.model['name']!r}"
             self.problems.append(f"{manifest.file_name(body)} is {made_by}")
-        believed = manifest.believed(bodies, manifest.part_sizes(self.folder))
+        believed = manifest.loadable(bodies, manifest.part_sizes(self.folder))
         missing = {ident: body for ident, body in bodies.items() if ident not in believed}
         for ident in manifest.heads(bodies):
             if ident in missing:
@@ -90,7 +90,7 @@ class Merger:
         if whole:
             into.dropped.update(body["dropped"])
         else:
-            for earlier in manifest.before(body, bodies):
+            for earlier in manifest.newest_parents(body, bodies):
                 self.merged[ident] |= self._merge(earlier, bodies, into)
         if whole or not self.merged[ident]:
             for part, paths in body["dead"].items():

@@ -82,7 +82,7 @@ def confirm(mount_point: str | Path) -> int:
     return len(noted) - len(left)
 
 
-def outlook(folder: str | Path, rows: int) -> tuple[int, str]:
+def durability(folder: str | Path, rows: int) -> tuple[int, str]:
     """How many of a cache's `rows` are only written, and a sentence on what would be left if this machine ended now."""
     point, waiting = mount_of(folder), unflushed(folder)
     if point is None and on_colab():

@@ -36,7 +36,7 @@ from . import format
 from . import rows as rows_
 from .durable import save_file
 from .reader import IndexReader
-from .snapshot import whole
+from .snapshot import validated
 from .thumbs import Key
 
 JUDGEMENTS = "judgements.csv"
@@ -121,7 +121,7 @@ def _chosen(rows: pa.Table, paths: Iterable[str] | None, places: bool) -> pa.Tab
         if unknown := chosen - set(rows["path"].to_pylist()):
             raise LibraryError(f"{len(unknown)} paths are not in the index, for example {min(unknown)!r}")
         rows = rows.filter(pc.is_in(rows["path"], pa.array(sorted(chosen), pa.string()))).combine_chunks()
-    rows = rows_.known(rows)
+    rows = rows_.known_columns(rows)
     for name in rows_.COLUMNS.keys() - {*CARRIED, *(PRIVATE if places else ())}:
         rows = rows_.with_column(rows, name, [None] * rows.num_rows)
     return rows
@@ -182,10 +182,10 @@ class Pack:
             about = json.loads(self._read(OWN_MARK))
             if about["magic"] != MAGIC:
                 raise CacheError(f"{self.file.name} is a pack that this version of cliplib cannot read")
-            format.check(about.get("format", format.FIRST), self.file.name)
+            format.require_readable(about.get("format", format.FIRST), self.file.name)
             self.model = about["model"]
             rows, _ = rows_.from_parquet(self._read("index.parquet"), self.file.name)
-            self.rows = whole(rows, self.model, self.file.name).combine_chunks()
+            self.rows = validated(rows, self.model, self.file.name).combine_chunks()
             self.profiles = about.get("profiles", [])  # a pack of an earlier version carries none
             self.judgements = self._read(JUDGEMENTS) if about.get("judgements") else b""
         except (ValueError, KeyError, TypeError, AttributeError) as error:

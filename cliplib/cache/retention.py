@@ -28,7 +28,7 @@ def delete_old(folder: Path) -> None:
     waiting, sizes = mounts.unflushed(folder), manifest.part_sizes(folder)
     sound = {body["id"]: body for body in bodies.values() if body is not None}
     lasting = {ident: body for ident, body in sound.items() if manifest.file_name(body) not in waiting}
-    kept, needed = {*manifest.heads(sound), *manifest.loaded_from(lasting, sizes)}, set()
+    kept, needed = {*manifest.heads(sound), *manifest.needed_to_load(lasting, sizes)}, set()
     for generation, (file, body) in enumerate(bodies.items()):
         if body and generation >= KEPT_GENERATIONS and _is_old(file) and body["id"] not in kept:
             _delete(file)

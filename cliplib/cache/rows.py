@@ -21,7 +21,7 @@ from ..errors import CacheError
 
 COLUMNS = {
     "path": pa.string(),  # POSIX, relative to the library's root
-    "kind": pa.string(),  # one of KINDS
+    "kind": pa.string(),  # one of ROW_KINDS
     "time_s": pa.float64(),  # presentation time of a frame in seconds; null for a photo
     "size": pa.int64(),  # bytes of the file
     "mtime_ns": pa.int64(),  # nanoseconds since 1970, as the file system says
@@ -43,7 +43,7 @@ COLUMNS = {
 }
 NEEDED = ("path", "kind", "time_s", "size", "mtime_ns", "digest", "embedding")  # without these no file is an index
 FILLED = ("path", "kind", "size", "mtime_ns", "digest", "embedding")  # these are null in no row
-KINDS = ("image", "frame")
+ROW_KINDS = ("image", "frame")
 PRECISIONS = ("float32", "float16")  # of embeddings in a file; in memory they are float32
 UNIT_TOLERANCE = 1e-3  # how far a stored row's norm may be from 1
 # A path that is empty, absolute or of another drive, or has "." or ".." among its parts, or a NUL; Arrow looks at a
@@ -68,10 +68,10 @@ def table(records: list[dict], embeddings: np.ndarray) -> pa.Table:
     """Rows from n dicts with the keys of `COLUMNS` (a missing key is null) and their embeddings, float32 (n, d)."""
     if len(records) != len(embeddings):
         raise ValueError(f"{len(records)} records but {len(embeddings)} embeddings")
-    return of_columns({name: [record.get(name) for record in records] for name in COLUMNS}, embeddings)
+    return from_columns({name: [record.get(name) for record in records] for name in COLUMNS}, embeddings)
 
 
-def of_columns(columns: dict[str, list], embeddings: np.ndarray) -> pa.Table:
+def from_columns(columns: dict[str, list], embeddings: np.ndarray) -> pa.Table:
     """Rows from n values for each of `COLUMNS` (null for a column that is missing), and embeddings, float32 (n, d)."""
     want, nulls = schema(embeddings.shape[1]), [None] * len(embeddings)
     flat = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).reshape(-1))
@@ -100,24 +100,24 @@ def with_embeddings_of(rows: pa.Table, precision: str) -> pa.Table:
     return rows.set_column(at, pa.field("embedding", kind), vectors)
 
 
-def joined(tables: list[pa.Table], dim: int) -> pa.Table:
+def join(tables: list[pa.Table], dim: int) -> pa.Table:
     """The rows of all tables in one chunk, photos before frames.
 
     A table that has its photos first, as a checkpoint writes them, is cut without a copy; a single table of one kind is
     handed on as it is.
     """
-    halves: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
+    halves: dict[str, list[pa.Table]] = {kind: [] for kind in ROW_KINDS}
     for rows in tables:
-        photos = pc.equal(rows["kind"], KINDS[0])
+        photos = pc.equal(rows["kind"], ROW_KINDS[0])
         first = pc.sum(photos).as_py() or 0
         in_order = pc.sum(photos.slice(0, first)).as_py() in (None, first)
-        halves[KINDS[0]].append(rows.slice(0, first) if in_order else rows.filter(photos))
-        halves[KINDS[1]].append(rows.slice(first) if in_order else rows.filter(pc.invert(photos)))
-    filled = [rows for kind in KINDS for rows in halves[kind] if rows.num_rows]
-    return concatenated(filled).combine_chunks() if filled else empty(dim)
+        halves[ROW_KINDS[0]].append(rows.slice(0, first) if in_order else rows.filter(photos))
+        halves[ROW_KINDS[1]].append(rows.slice(first) if in_order else rows.filter(pc.invert(photos)))
+    filled = [rows for kind in ROW_KINDS for rows in halves[kind] if rows.num_rows]
+    return concatenate(filled).combine_chunks() if filled else empty(dim)
 
 
-def concatenated(tables: list[pa.Table]) -> pa.Table:
+def concatenate(tables: list[pa.Table]) -> pa.Table:
     """The rows of one or more tables; a column that is not of `COLUMNS` is null where a table lacks it.
 
     Where two tables disagree about the type of such a column, all such columns are left out: no cliplib writes that.
@@ -125,10 +125,10 @@ def concatenated(tables: list[pa.Table]) -> pa.Table:
     try:
         return pa.concat_tables(tables, promote_options="default")
     except pa.ArrowException:
-        return pa.concat_tables([known(rows) for rows in tables])
+        return pa.concat_tables([known_columns(rows) for rows in tables])
 
 
-def known(rows: pa.Table) -> pa.Table:
+def known_columns(rows: pa.Table) -> pa.Table:
     """The rows with `COLUMNS` and the embedding alone, without what a newer cliplib has added."""
     return rows.select([*COLUMNS, "embedding"])
 
@@ -197,7 +197,7 @@ def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table
     return rows, {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in metadata}
 
 
-def blocks(file: Path, count: int = 4096) -> Iterator[pa.Table]:
+def iter_blocks(file: Path, count: int = 4096) -> Iterator[pa.Table]:
     """The rows of a Parquet file, `count` at a time, in memory that does not grow with it; CacheError as above.
 
     For a part that this computer wrote: a bomb is not looked for.
@@ -221,7 +221,7 @@ def _text_bytes(texts: pa.ChunkedArray) -> int:
     return sum(pc.sum(length).as_py() or 0 for length in lengths)
 
 
-def said_of_provisional(rows: pa.Table) -> list[str]:
+def provisional_note(rows: pa.Table) -> list[str]:
     """A sentence about the rows that are provisional, where there are any."""
     count = pc.sum(rows["provisional"]).as_py() or 0
     if not count:
@@ -231,7 +231,7 @@ def said_of_provisional(rows: pa.Table) -> list[str]:
 
 def warn_of_provisional(rows: pa.Table, name: str) -> None:
     """Warn where rows that are written to a file, or come from one, of this name are provisional."""
-    for said in said_of_provisional(rows):
+    for said in provisional_note(rows):
         warnings.warn(f"{name}: {said}", stacklevel=4)
 
 
@@ -240,7 +240,7 @@ def unsafe_paths(paths: pa.ChunkedArray) -> list[str]:
     return paths.filter(pc.match_substring_regex(paths, UNSAFE)).unique().to_pylist()
 
 
-def without(rows: pa.Table, paths: pa.Array) -> tuple[pa.Table, set[str]]:
+def without_paths(rows: pa.Table, paths: pa.Array) -> tuple[pa.Table, set[str]]:
     """The rows of other paths than `paths` (strings), and those of `paths` that had rows; the same table for none."""
     if not len(paths):
         return rows, set()
@@ -260,7 +260,7 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     vectors = matrix(rows)
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     unit = np.abs(norms - 1) <= UNIT_TOLERANCE  # false for NaN as well
-    unit &= pc.is_in(rows["kind"], pa.array(KINDS)).to_numpy(zero_copy_only=False)
+    unit &= pc.is_in(rows["kind"], pa.array(ROW_KINDS)).to_numpy(zero_copy_only=False)
     timed = pc.if_else(pc.equal(rows["kind"], "frame"), pc.is_finite(rows["time_s"]), pc.is_null(rows["time_s"]))
     unit &= pc.fill_null(timed, False).to_numpy(zero_copy_only=False)
     problems = []
@@ -271,11 +271,11 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
     if unsafe := unsafe_paths(rows["path"]):
         odd = f"{len(unsafe)} paths lead outside the library and were left out, for example {unsafe[0]!r}"
         problems.append(f"{name}: {odd}")
-        rows, _ = without(rows, pa.array(unsafe))
+        rows, _ = without_paths(rows, pa.array(unsafe))
     return rows, problems
 
 
-def completed(rows: pa.Table) -> pa.Table:
+def upgraded(rows: pa.Table) -> pa.Table:
     """The rows with what those of an earlier format leave open and tell all the same; the same table for nothing.
 
     In format 1 the place of a video can only be a sidecar's. That of a photo is the camera's, once `index` has read
@@ -309,7 +309,7 @@ def _in_all_columns(rows: pa.Table, dim: int, name: str) -> pa.Table:
         raise CacheError(f"{name} has columns of the wrong type: {error}") from error
 
 
-def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+def with_each_path_once(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     """The tables, each path in one only: two writers may index one file; its latest version (by mtime) stays, and of
     one version what is exact.
     """
@@ -329,5 +329,5 @@ def without_doubles(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     kept = {}
     for name, rows in tables.items():
         lost = pa.array([path for path, (*_, winner) in best.items() if winner != name], pa.string())
-        kept[name], _ = without(rows, lost)
+        kept[name], _ = without_paths(rows, lost)
     return kept

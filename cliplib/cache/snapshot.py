@@ -84,7 +84,7 @@ def save(file: str | Path, index: IndexReader, profiles: Iterable[dict] = ()) ->
     jpegs = [index.thumbnail(key) for key in rows_.keys(rows)]
     model = {**index.model, "profiles": [*profiles]}
     if file.suffix == ".parquet":
-        table = rows_.known(rows).append_column("thumbnail", pa.array(jpegs, pa.binary()))
+        table = rows_.known_columns(rows).append_column("thumbnail", pa.array(jpegs, pa.binary()))
         about = {"cliplib": MAGIC, "format": format.VERSION, "model": json.dumps(model), "sha256": PLACEHOLDER.decode()}
         data = rows_.to_parquet(table, about)
     elif file.suffix in SUFFIXES:
@@ -116,7 +116,7 @@ def load(file: str | Path) -> Snapshot:
         table, model = read(data, file.name)
         profiles = model.pop("profiles", [])  # a snapshot of an earlier version carries none
         jpegs = pc.cast(table["thumbnail"], pa.binary()).to_pylist()
-        rows = whole(table.drop_columns(["thumbnail"]), model, file.name)
+        rows = validated(table.drop_columns(["thumbnail"]), model, file.name)
         rows_.warn_of_provisional(rows, file.name)
         thumbs = {key: jpeg for key, jpeg in zip(rows_.keys(rows), jpegs, strict=True) if jpeg is not None}
         return Snapshot(rows, thumbs, model, profiles)
@@ -127,7 +127,7 @@ def load(file: str | Path) -> Snapshot:
         raise CacheError(f"{file.name} is not a sound index saved by cliplib ({why})") from error
 
 
-def whole(rows: pa.Table, model: dict, name: str) -> pa.Table:
+def validated(rows: pa.Table, model: dict, name: str) -> pa.Table:
     """The rows of an index that was carried here; CacheError where one of them may not be believed, ValueError where
     texts are no UTF-8, TypeError where `model` does not say what made them.
     """
@@ -141,7 +141,7 @@ def whole(rows: pa.Table, model: dict, name: str) -> pa.Table:
         refused.append(f"{name}: {twice} rows are of a path and time that others are of, too")
     if refused:
         raise CacheError(f"refused: {'; '.join(refused)}")
-    return rows_.known(rows)
+    return rows_.known_columns(rows)
 
 
 def _with_checksum(data: bytes) -> bytes:
@@ -161,7 +161,7 @@ def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
     table, about = rows_.from_parquet(data, name)
     if about.get("cliplib") != MAGIC or "thumbnail" not in table.column_names:
         raise CacheError(f"{name} is Parquet, but not an index saved by cliplib")
-    format.check(about.get("format", format.FIRST), name)
+    format.require_readable(about.get("format", format.FIRST), name)
     _check_sum(data, about["sha256"], name)
     return table, json.loads(about["model"])
 
@@ -169,7 +169,7 @@ def _from_parquet(data: bytes, name: str) -> tuple[pa.Table, dict]:
 def _from_pickle(data: bytes, name: str) -> tuple[pa.Table, dict]:
     _check_opcodes(data, name)
     body = _Builtins(io.BytesIO(data)).load()
-    format.check(body.get("format", format.FIRST), name)
+    format.require_readable(body.get("format", format.FIRST), name)
     _check_sum(data, body["sha256"], name)
     return _table_of(body, len(data)), body["model"]
 
@@ -206,5 +206,5 @@ def _table_of(body: dict, size: int) -> pa.Table:
     # One long string that the pickle names a million times is small in the file and huge in a table.
     if sum(len(v) for values in columns.values() for v in values if isinstance(v, str | bytes)) > 4 * size:
         raise ValueError("texts far larger than the file")
-    rows = rows_.of_columns(columns, np.frombuffer(embedding, "<f4").reshape(n, dim))
+    rows = rows_.from_columns(columns, np.frombuffer(embedding, "<f4").reshape(n, dim))
     return rows.append_column("thumbnail", pa.array(columns["thumbnail"], pa.binary()))

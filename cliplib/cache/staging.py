@@ -199,7 +199,7 @@ def copy_index(folder: Path, to: Path, whole: bool = True) -> int:
     Returns the bytes copied: none of what is there already. Raises OSError, and CacheError as `manifest.read_all` of
     both folders, and for a damaged part, which is left behind where the copy need not be `whole`.
     """
-    bodies, copied = manifest.believed(manifest.read_all(folder)[0], manifest.part_sizes(folder)), 0
+    bodies, copied = manifest.loadable(manifest.read_all(folder)[0], manifest.part_sizes(folder)), 0
     manifest.read_all(to)  # refuses to write beside an index of a later format
     to.mkdir(parents=True, exist_ok=True)
     for ident in manifest.heads(bodies):

@@ -78,7 +78,7 @@ class Store:
         """
         if self._rows is None:
             live = self._state.live
-            self._rows = rows_.joined([live[name] for name in sorted(live)], self.model["dim"])
+            self._rows = rows_.join([live[name] for name in sorted(live)], self.model["dim"])
         return self._rows
 
     @property
@@ -113,7 +113,7 @@ class Store:
         doomed = pa.array([*gone, *new["path"].unique().to_pylist()], pa.string())
         state = State(failures=failures)
         for name, rows in self._state.live.items():
-            alive, died = rows_.without(rows, doomed)
+            alive, died = rows_.without_paths(rows, doomed)
             if not alive.num_rows:
                 state.dropped.add(name)
                 continue
@@ -124,13 +124,13 @@ class Store:
             self._add_part(state, new, self._write_thumbs(thumbs.items))
         self._commit(state, new.num_rows)
 
-    def complete(self) -> None:
-        """Fill in what rows of an earlier format leave open, see `rows.completed`, and bring all parts to the precision
+    def upgrade(self) -> None:
+        """Fill in what rows of an earlier format leave open, see `rows.upgraded`, and bring all parts to the precision
         that is asked for. Thumbnails stay where they are; nothing is written where nothing changes.
         """
         state = State(failures=self._state.failures)
         for name, rows in self._state.live.items():
-            entry, complete = self._state.entries[name], rows_.completed(rows)
+            entry, complete = self._state.entries[name], rows_.upgraded(rows)
             if complete is rows and self.embeddings in (None, _precision(entry)):
                 state.live[name], state.entries[name] = rows, entry
                 if name in self._state.dead:
@@ -155,7 +155,7 @@ class Store:
         state = State(failures=self._state.failures, dropped=set(self._state.live) - stay)
         for name in stay:
             state.live[name], state.entries[name] = self._state.live[name], self._state.entries[name]
-        merged = rows_.concatenated([self._state.live[name] for name in sorted(state.dropped)]).combine_chunks()
+        merged = rows_.concatenate([self._state.live[name] for name in sorted(state.dropped)]).combine_chunks()
         keys, pictures = dict.fromkeys(rows_.keys(merged)), self._all_thumbs()
         self._add_part(state, merged, self._write_thumbs(lambda: pictures.among(keys)))
         self._commit(state, 0)

@@ -139,7 +139,7 @@ def report_html(report: IndexReport) -> str:
         f"{len(report.skipped):,} skipped; {report.removed:,} removed<br><small>"
         f"{report.encoded:,} encoded in {report.seconds:.1f} s. The index holds "
         f"{report.photos:,} photos and {report.frames:,} video frames, in {escape(report.cache)}"
-        f"{''.join(f'<br>{escape(text)}' for text in (report.outlook, str(report.found)) if text)}</small>"
+        f"{''.join(f'<br>{escape(text)}' for text in (report.holds.durability, str(report.found)) if text)}</small>"
     )
     rows = "".join(
         f"<tr><td>{escape(s.path)}</td><td>{escape(s.stage)}</td><td>{escape(s.reason)}</td></tr>"

@@ -12,18 +12,22 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from ..cache.store import Store
 from ..media.files import MediaFile, find_media
-from .companions import Companions
 from .first_pass import photos_of
-from .pipeline import READERS, Reader, Sample
+from .pipeline import READERS, Reader, Sample, Sampling
 from .plan import EVERY_S, plan
+from .sidecars import Sidecars
+
+if TYPE_CHECKING:
+    from ..models.encoder import Encoder
 
 DRAWN = 2000  # files of a kind that a trial may draw
 BLOCK_S = 1.0  # photos overlap; what was done is counted in blocks of so many seconds
@@ -101,7 +105,7 @@ def spoken(seconds: float) -> str:
     return f"{round(minutes / 60 / 24)} days"
 
 
-def measure(root: Path, store: Store, encoder, seconds: float, ignore: Sequence[str] = ()) -> Estimate:
+def measure(root: Path, store: Store, encoder: Encoder, seconds: float, ignore: Sequence[str] = ()) -> Estimate:
     """How long it will take to index what is new in `root`, after a trial of at most about `seconds`.
 
     Photos and videos get half of the time each, and previews some of the photos'; what one does not need, the next
@@ -109,8 +113,8 @@ def measure(root: Path, store: Store, encoder, seconds: float, ignore: Sequence[
     `find_media`.
     """
     listing = find_media(root, ignore)
-    companions = Companions(root, listing, store.rows)
-    todo = plan(listing, store, companions).todo
+    sidecars = Sidecars(root, listing, store.rows)
+    todo = plan(listing, store, sidecars).todo
     quick = photos_of(root, todo, store.rows, encoder.resolution, None)
     started = time.monotonic()
     encoder.encode_images([encoder.prepare(Image.new("RGB", (64, 64)))])  # the first is slower
@@ -118,11 +122,12 @@ def measure(root: Path, store: Store, encoder, seconds: float, ignore: Sequence[
     photos, videos = ([file for file in todo if file.kind == kind] for kind in ("image", "video"))
     for kind, files, share in (("preview", quick, PREVIEWS), ("image", photos, 0.5), ("video", videos, SHARE)):
         last = kind == "video" or (kind == "image" and not videos)
-        trial = _Trial(root, encoder, companions, files, kind == "preview")
+        trial = _Trial(root, encoder, sidecars, files, kind == "preview")
         trial.run(started + seconds * (SHARE if last else share), 0.0 if last else LEFTOVER_S)
         limit = limit_of(trial.wall_s, trial.encode_s, trial.read_s / (1 if kind == "video" else READERS))
         parts.append(scaled(files, trial.blocks, limit))
-    return Estimate(*parts[1:], time.monotonic() - started, parts[0] if quick else None)
+    previews, of_photos, of_videos = parts
+    return Estimate(of_photos, of_videos, time.monotonic() - started, previews if quick else None)
 
 
 def scaled(files: list[MediaFile], blocks: list[tuple[float, float, float]], limit: str) -> Part:
@@ -154,7 +159,9 @@ def limit_of(wall_s: float, encode_s: float, read_s: float) -> str:
 class _Trial:
     """A run over files drawn at random, timed. It stands for the journal, too, which hears of each file twice."""
 
-    def __init__(self, root: Path, encoder, companions: Companions, files: list[MediaFile], previews: bool = False):
+    def __init__(
+        self, root: Path, encoder: Encoder, sidecars: Sidecars, files: list[MediaFile], previews: bool = False
+    ):
         self.encoder, self.files = encoder, files
         self.drawn = random.Random(0).sample(files, min(DRAWN, len(files)))
         self.blocks: list[tuple[float, float, float]] = []  # seconds, files, bytes
@@ -166,8 +173,9 @@ class _Trial:
             self.copies |= {file.path} if same in seen else set()
             seen.add(same)
         self.here, self.reading, self.changed = threading.local(), 0, threading.Condition()
-        reader = Reader(root, encoder.prepare, encoder.resolution, EVERY_S, self.known, self, companions)
-        self.reader = replace(reader, previews=previews)
+        sampling = Sampling(encoder.prepare, encoder.resolution, EVERY_S)
+        self.suspects: set[str] = set()
+        self.reader = Reader(root, sampling, self.known, self, sidecars, previews)
 
     def begin(self, path: str) -> None:
         self.here.path, self.here.began = path, time.monotonic()

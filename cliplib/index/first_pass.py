@@ -48,7 +48,8 @@ def photos_of(root: Path, todo: list[MediaFile], rows: pa.Table, shortest: int, 
 def _carry(root: Path, photos: list[MediaFile], shortest: int) -> bool:
     if len(photos) < LEAST_PHOTOS:
         return False
-    drawn, found = random.Random(0).sample(photos, min(DRAWN, len(photos))), []
+    drawn = random.Random(0).sample(photos, min(DRAWN, len(photos)))
+    found: list[bool] = []
     with ThreadPoolExecutor(READERS, "cliplib-heads") as pool:
         for some in (drawn[:READERS], drawn[READERS:]):
             found += pool.map(lambda file: has_preview(root / file.path, shortest), some)

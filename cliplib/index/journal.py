@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 from ..errors import MediaError
 
@@ -43,22 +45,19 @@ HOME = Path(__file__).resolve().parents[2]
 
 
 class Journal:
-    """Notes for one cache folder; made anew by every run, and gone when a run ends by itself."""
+    """Notes for one cache folder; made anew by every run, and gone when a run ends by itself.
 
-    def __init__(self, cache: Path):
+    Attributes:
+        suspects: paths of the files that a run that died had begun and not ended, and those that are given.
+    """
+
+    def __init__(self, cache: Path, suspects: Iterable[str] = ()):
         name = hashlib.sha256(str(cache.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         self.file = Path(tempfile.gettempdir()) / f"cliplib-{name}.journal"
+        self.suspects = {*suspects, *_unfinished(self.file)}
         self._lock = threading.Lock()
-        self._notes, self._closed = None, False
-
-    def left_open(self) -> set[str]:
-        """The paths that a run that died had begun and not ended."""
-        try:
-            lines = self.file.read_text("utf-8", "surrogateescape").split("\n")
-        except OSError:
-            return set()
-        ended = {line[1:] for line in lines if line[:1] == "-"}
-        return {line[1:] for line in lines if line[:1] == "+"} - ended
+        self._notes: TextIO | None = None
+        self._closed = False
 
     def begin(self, path: str) -> None:
         """Note that a file is being decoded. Safe in threads."""
@@ -85,7 +84,17 @@ class Journal:
             self.file.unlink(missing_ok=True)
 
 
-def try_alone(path: Path, kind: str) -> None:
+def _unfinished(file: Path) -> set[str]:
+    """The paths that a journal's file notes as begun and not as ended."""
+    try:
+        lines = file.read_text("utf-8", "surrogateescape").split("\n")
+    except OSError:
+        return set()
+    ended = {line[1:] for line in lines if line[:1] == "-"}
+    return {line[1:] for line in lines if line[:1] == "+"} - ended
+
+
+def decode_in_child(path: Path, kind: str) -> None:
     """Decode a file in a child process; MediaError when the child dies, or takes longer than `DEADLINE_S`.
 
     A file that merely cannot be decoded is no matter here: the run will say so.

@@ -8,15 +8,17 @@ thread, ahead by a few frames (its decoder has threads of its own).
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from threading import BoundedSemaphore, Condition, Event
+from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from ..errors import MediaError
 from ..media.files import MediaFile
@@ -25,10 +27,10 @@ from ..media.photo import fitted, open_photo, thumbnail
 from ..media.preview import read_preview
 from ..media.reading import DIGEST_WHOLE_BYTES, RetryingFile, digest_of, read_bytes
 from ..media.video import open_video
-from .companions import Companions
 from .first_pass import digest_of_preview, upright_size
-from .journal import Journal, try_alone
+from .journal import decode_in_child
 from .plan import moving_part
+from .sidecars import Sidecars
 
 READERS = 16  # photos that are read at once; as many may lie in memory undecoded ...
 BYTES_AT_ONCE = 256 * 2**20  # ... if they are no larger than this together; a larger one is read alone
@@ -63,40 +65,70 @@ class Sample:
 class Finished:
     """A file has no more samples; one of known content has none at all.
 
-    `digest` is None when it could not be read; `error` says why it, or its rest, is missing. With neither it carries no
+    `digest` is "" where it could not be read; `error` says why it, or its rest, is missing. With neither it carries no
     preview, and waits for the second pass. `facts` are the columns of all its rows: when and where it was taken and the
     like. They are read from each file anew, also where its content is known, for two files of one content may differ in
     their dates.
     """
 
     file: MediaFile
-    digest: str | None
+    digest: str
     error: MediaError | None = None
     facts: dict = field(default_factory=dict)
+
+
+class FileLog(Protocol):
+    """Who is told which file is being read, such as a `Journal`. Called from the reading threads.
+
+    Attributes:
+        suspects: paths of files that may have killed the last run.
+    """
+
+    suspects: set[str]
+
+    def begin(self, path: str) -> None:
+        """A file is being read."""
+
+    def end(self, path: str) -> None:
+        """It has been read, well or not."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a picture must be for the encoder, and which frames of a video are taken.
+
+    Attributes:
+        prepare: turns a PIL RGB image into uint8 (r, r, 3).
+        shortest: pixels that it needs on the short side.
+        every_s: seconds between the frames of a video.
+    """
+
+    prepare: Callable[[Image.Image], np.ndarray]
+    shortest: int
+    every_s: float
 
 
 @dataclass(frozen=True)
 class Reader:
     """How files become samples.
 
-    `prepare` turns a PIL RGB image into uint8 (r, r, 3) and needs `shortest` pixels on the short side; `every_s` is the
-    time between the frames of a video; `known(digest, kind)` tells whether content needs no encoding; `companions` add
-    what sidecars tell, and know a Live Photo's clip, which ends with an error of stage "motion". Files in `suspects`
-    may have killed the last run: they are tried in a child process first. With `previews` photos are read by their
-    embedded previews alone, see `first_pass`.
+    Attributes:
+        root: the library's folder.
+        sampling: what pictures and which frames the encoder gets.
+        known: `known(digest, file_kind)` tells whether content needs no encoding.
+        journal: is told which files are being read. Its suspects are tried in a child process first.
+        sidecars: adds what sidecars tell. A Live Photo's clip, which it knows, ends with an error of stage "motion".
+        previews: whether photos are read by their embedded previews alone, see `first_pass`.
     """
 
     root: Path
-    prepare: Callable
-    shortest: int
-    every_s: float
+    sampling: Sampling
     known: Callable[[str, str], bool]
-    journal: Journal
-    companions: Companions
-    suspects: set[str] = field(default_factory=set)
+    journal: FileLog
+    sidecars: Sidecars
     previews: bool = False
 
-    def read(self, files: Iterable[MediaFile]) -> Iterator[Sample | Finished]:
+    def read(self, files: Iterable[MediaFile]) -> Generator[Sample | Finished]:
         """The samples of all files, photos first; each file ends with its `Finished`."""
         files, shared, pool = list(files), _Shared(), ThreadPoolExecutor(READERS, "cliplib-read")
         read = self._preview if self.previews else self._photo
@@ -115,7 +147,7 @@ class Reader:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _photo(self, file: MediaFile, shared: "_Shared") -> list[Sample | Finished]:
-        digest = None
+        digest = ""
         self.journal.begin(file.path)
         try:
             self._try_suspect(file)
@@ -126,10 +158,10 @@ class Reader:
                 digest = digest_of(data)
                 known = self.known(digest, file.kind)
                 with shared.turns:
-                    photo = open_photo(data, self.shortest, decode=not known)
+                    photo = open_photo(data, self.sampling.shortest, decode=not known)
                     samples = [] if known else [self._sample(file, digest, photo.image, {})]
             facts = {"width": photo.width, "height": photo.height} | photo.facts
-            return [*samples, Finished(file, digest, facts=self.companions.completed(file, facts))]
+            return [*samples, Finished(file, digest, facts=self.sidecars.completed(file, facts))]
         except Exception as error:
             return [Finished(file, digest, _as_media_error(file, error))]
         finally:
@@ -139,43 +171,48 @@ class Reader:
         """A photo by its preview; whatever is wrong with that, the second pass reads the whole."""
         self.journal.begin(file.path)
         try:
-            waits = file.path in self.suspects or shared.stopped.is_set()
-            if waits or not (preview := read_preview(self.root / file.path, self.shortest)):
-                return [Finished(file, None)]
+            waits = file.path in self.journal.suspects or shared.stopped.is_set()
+            if waits or not (preview := read_preview(self.root / file.path, self.sampling.shortest)):
+                return [Finished(file, "")]
             digest = digest_of_preview(file, preview)
             known = self.known(digest, file.kind)
             with shared.turns:
-                photo = open_photo(preview.data, self.shortest)
+                photo = open_photo(preview.data, self.sampling.shortest)
                 samples = [] if known else [self._sample(file, digest, photo.image, {"provisional": True})]
             facts = photo.facts | upright_size(preview, photo.width, photo.height)
-            return [*samples, Finished(file, digest, facts=self.companions.completed(file, facts))]
+            return [*samples, Finished(file, digest, facts=self.sidecars.completed(file, facts))]
         except Exception:  # damaged bytes, or a decoder that is wanting
-            return [Finished(file, None)]
+            return [Finished(file, "")]
         finally:
             self.journal.end(file.path)
 
     def _video(self, file: MediaFile, shared: "_Shared") -> Iterator[Sample | Finished]:
-        digest, facts = None, {}
+        digest, facts = "", {}
         self.journal.begin(file.path)
         try:
             self._try_suspect(file)
             path = self.root / file.path
-            if photo := self.companions.photo_of(file):
+            if photo := self.sidecars.photo_of(file):
                 raise moving_part(path, photo)
             large = file.size > DIGEST_WHOLE_BYTES
-            source = RetryingFile(path) if large else read_bytes(path)
-            if not large and picture_format(source):
-                yield from self._photo(file._replace(kind="image"), shared)
-                return
-            digest = source.digest() if large else digest_of(source)
+            source: RetryingFile | bytes
+            if large:
+                source = RetryingFile(path)
+                digest = source.digest()
+            else:
+                source = read_bytes(path)
+                if picture_format(source):
+                    yield from self._photo(file._replace(kind="image"), shared)
+                    return
+                digest = digest_of(source)
             known = self.known(digest, file.kind)
             with open_video(source) as video:
-                facts = self.companions.completed(file, asdict(video.facts))
-                for frame in () if known else video.sample(self.every_s, shortest=self.shortest):
+                facts = self.sidecars.completed(file, asdict(video.facts))
+                for frame in () if known else video.sample(self.sampling.every_s, shortest=self.sampling.shortest):
                     if shared.stopped.is_set():
                         return
-                    share = min(1.0, (frame.time_s + self.every_s) / max(facts["duration_s"], 1e-3))
-                    own = {"time_s": frame.time_s, "every_s": self.every_s, "frame_s": frame.length_s}
+                    share = min(1.0, (frame.time_s + self.sampling.every_s) / max(facts["duration_s"], 1e-3))
+                    own = {"time_s": frame.time_s, "every_s": self.sampling.every_s, "frame_s": frame.length_s}
                     yield self._sample(file, digest, frame.image, own, share)
                 facts["duration_s"] = video.facts.duration_s
             yield Finished(file, digest, facts=facts)
@@ -185,12 +222,12 @@ class Reader:
             self.journal.end(file.path)
 
     def _sample(self, file: MediaFile, digest: str, image, facts: dict, share: float = 1.0) -> Sample:
-        image = fitted(image, self.shortest)
-        return Sample(file, digest, self.prepare(image), thumbnail(image), facts, share)
+        image = fitted(image, self.sampling.shortest)
+        return Sample(file, digest, self.sampling.prepare(image), thumbnail(image), facts, share)
 
     def _try_suspect(self, file: MediaFile) -> None:
-        if file.path in self.suspects:
-            try_alone(self.root / file.path, file.kind)
+        if file.path in self.journal.suspects:
+            decode_in_child(self.root / file.path, file.kind)
 
 
 class _Shared:

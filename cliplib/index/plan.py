@@ -10,7 +10,7 @@ from ..media.files import Listing, MediaFile
 from ..media.versions import decoders
 from ..media.zips import newest_first
 from ..version import __version__
-from .companions import Companions
+from .sidecars import Sidecars
 
 MOVING_PART = "the moving part of "
 EVERY_S = 1.0  # between the sampled frames of a video, where nothing else was asked for
@@ -29,7 +29,7 @@ class Plan:
 def plan(
     listing: Listing,
     store: Store,
-    companions: Companions,
+    sidecars: Sidecars,
     every_s: float | None = None,
     motion_clips: bool = False,
     retry_failed: bool = False,
@@ -49,7 +49,7 @@ def plan(
     todo, failed, clips, unchanged = [], {}, [], 0
     for file in listing.files:
         *before, sampled, provisional = indexed.get(file.path, (None,) * 5)
-        failure, now = failed_as_it_is(file, store), [file.size, file.mtime_ns, companions.dated.get(file.path)]
+        failure, now = failure_as_it_is(file, store), [file.size, file.mtime_ns, sidecars.mtimes_ns.get(file.path)]
         if sampled is not None and every_s not in (None, sampled):
             todo.append(file)
         elif failure and failure["stage"] == "motion" and not motion_clips:
@@ -71,7 +71,7 @@ def plan(
     return Plan(newest_first(todo), unchanged, failed, gone)
 
 
-def failed_as_it_is(file: MediaFile, store: Store) -> dict | None:
+def failure_as_it_is(file: MediaFile, store: Store) -> dict | None:
     """What is noted of a file that could not be indexed whole and has not changed since; else None."""
     failure = store.failures.get(file.path)
     return failure if failure and (failure["size"], failure["mtime_ns"]) == (file.size, file.mtime_ns) else None

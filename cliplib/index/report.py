@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ..deprecation import renamed_attribute
 from ..errors import printable
 from ..media.formats import RAW_SUFFIXES
 
@@ -21,20 +22,20 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Holdings:
+class IndexContents:
     """What an index holds: `photos` and `frames` are its rows, of which so many are only `written`, on their way to
-    Drive or on a disk that goes with the session. `outlook` says so in words; `cache` is where it lies.
+    Drive or on a disk that goes with the session. `durability` says so in words; `cache` is where it lies.
     """
 
     cache: str = ""
     photos: int = 0
     frames: int = 0
     written: int = 0
-    outlook: str = ""
+    durability: str = ""
 
 
 @dataclass(frozen=True)
-class Beside:
+class OtherFiles:
     """What lies in the folder beside the photos and videos that are indexed.
 
     Attributes:
@@ -53,7 +54,7 @@ class Beside:
         words = []
         if self.sidecars or self.motion_clips:
             words += [f"{self.sidecars:,} sidecars matched; {self.motion_clips:,} clips are part of their photos"]
-        return "; ".join([*words, *told_of_unread(self.not_read, self.left_out)])
+        return "; ".join([*words, *unread_notes(self.not_read, self.left_out)])
 
 
 def by_suffix(not_read: dict[tuple[str, str], int]) -> dict[str, int]:
@@ -62,7 +63,7 @@ def by_suffix(not_read: dict[tuple[str, str], int]) -> dict[str, int]:
     return {suffix: count for (suffix, _), count in order}
 
 
-def told_of_unread(not_read: dict[str, int], left_out: dict[str, str]) -> list[str]:
+def unread_notes(not_read: dict[str, int], left_out: dict[str, str]) -> list[str]:
     """Sentences on the files of kinds that are not read, and on what is left out; none for none."""
     told = []
     if not_read:
@@ -97,8 +98,8 @@ class IndexReport:
     seconds: float = 0.0
     warning: str = ""
     problems: list[str] = field(default_factory=list)
-    holds: Holdings = field(default_factory=Holdings)
-    found: Beside = field(default_factory=Beside)
+    holds: IndexContents = field(default_factory=IndexContents)
+    found: OtherFiles = field(default_factory=OtherFiles)
 
     @property
     def seen(self) -> int:
@@ -121,34 +122,15 @@ class IndexReport:
         return self.holds.cache
 
     @property
-    def written(self) -> int:
-        """Rows that are only written."""
-        return self.holds.written
-
-    @property
     def confirmed(self) -> int:
         """Rows that would be left if this machine ended now."""
-        return self.photos + self.frames - self.written
+        return self.photos + self.frames - self.holds.written
 
-    @property
-    def outlook(self) -> str:
-        """In words, what would be left if this machine ended now."""
-        return self.holds.outlook
-
-    @property
-    def sidecars(self) -> int:
-        """JSON files that tell when and where a photo or video was taken."""
-        return self.found.sidecars
-
-    @property
-    def motion_clips(self) -> int:
-        """Short videos that are part of a Live Photo."""
-        return self.found.motion_clips
-
-    @property
-    def not_read(self) -> dict[str, int]:
-        """Counts of files of kinds that are not read, by suffix."""
-        return self.found.not_read
+    written = renamed_attribute("IndexReport.written", "holds.written")
+    outlook = renamed_attribute("IndexReport.outlook", "holds.durability")
+    sidecars = renamed_attribute("IndexReport.sidecars", "found.sidecars")
+    motion_clips = renamed_attribute("IndexReport.motion_clips", "found.motion_clips")
+    not_read = renamed_attribute("IndexReport.not_read", "found.not_read")
 
     def __str__(self) -> str:
         lines = [
@@ -156,7 +138,7 @@ class IndexReport:
             f"{self.removed} removed. {self.encoded} encoded in {self.seconds:.1f} s.",
             f"The index holds {self.photos} photos and {self.frames} video frames, in {self.cache}",
         ]
-        lines += [printable(f"{text}.") for text in (self.outlook, str(self.found)) if text]
+        lines += [printable(f"{text}.") for text in (self.holds.durability, str(self.found)) if text]
         lines += [printable(f"  skipped {item.path}: {item.reason}") for item in self.skipped]
         lines += [printable(f"  note: {text}") for text in self.problems]
         return "\n".join([*filter(None, [self.warning]), *lines])

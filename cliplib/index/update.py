@@ -22,14 +22,14 @@ from ..cache.store import Store
 from ..cache.thumbs import Key
 from ..errors import LibraryError, MediaError, QueryError, printable
 from ..media.files import Listing, MediaFile, find_media
-from .companions import Companions
-from .copies import Copies, about
+from .active_writers import ActiveWriters
 from .first_pass import photos_of
 from .journal import Journal
-from .pipeline import Finished, Reader, Sample
+from .known_content import KnownContent, about
+from .pipeline import Finished, Reader, Sample, Sampling
 from .plan import EVERY_S, Plan, moving_part, plan, versions
-from .presence import Presence
-from .report import Beside, Holdings, IndexReport, Skipped, by_suffix
+from .report import IndexContents, IndexReport, OtherFiles, Skipped, by_suffix
+from .sidecars import Sidecars
 
 if TYPE_CHECKING:
     from ..models.encoder import Encoder
@@ -59,43 +59,59 @@ def update(
 ) -> IndexReport:
     """Bring the cache up to date with the folder and say what was done.
 
-    Only new and changed files are encoded; a moved file keeps its rows, identical files are encoded once. `every_s` is
-    the time between the sampled frames of a video in seconds (None: as they are, 1 s for new ones). A Live Photo's clip
-    is left out unless `motion_clips` asks for it; one that was asked for stays. Files that could not be decoded are
-    tried again when a decoder has changed, or with `retry_failed`. With `first_pass` new photos are first encoded by
-    the previews in their files (None: where half of them carry one). Ctrl-C saves first. Raises LibraryError when the
-    folder is missing or empty, or when more than a fifth of the files are gone and no `confirm_removals`; nothing is
-    lost then. `listing` is what the folder holds where that is known already; `read` turns the reader and the files to
-    encode into events (`cluster` has them read elsewhere); `ignore` is that of `find_media`.
+    Only new and changed files are encoded; a moved file keeps its rows, identical files are encoded once. Ctrl-C saves
+    first.
+
+    Args:
+        root: the library's folder.
+        store: its cache, which is written.
+        encoder: the model whose cache that is.
+        every_s: seconds between the sampled frames of a video. None: as they are, 1 s for new videos.
+        confirm_removals: whether the rows of files that are gone may go, however many these are.
+        progress: whether a bar is shown.
+        motion_clips: whether the clip of a Live Photo is a video of its own; one that was asked for stays.
+        retry_failed: whether files are tried again that could not be decoded, also where no decoder has changed.
+        first_pass: whether new photos are first encoded by the previews in their files. None: where half carry one.
+        listing: what the folder holds, where that is known already.
+        read: turns a reader and the files to encode into events, for `cluster` has them read elsewhere.
+        ignore: rules of what is left out, see `find_media`.
+
+    Raises:
+        LibraryError: the folder is missing or empty, or more than a fifth of its files are gone and
+            `confirm_removals` is False. Nothing is lost then.
+        CacheError: the cache cannot be read or written.
     """
     every_s, started = every_s_of(every_s), time.monotonic()
     listing = listing or find_media(root, ignore)
-    if not listing.files and store.rows.num_rows and not confirm_removals:
+    if not (listing.files or confirm_removals):
+        _refuse_to_empty(root, store)
+    store.refresh(deleted=True)
+    sidecars = Sidecars(root, listing, store.rows, motion_clips)
+    todo = plan(listing, store, sidecars, every_s, motion_clips, retry_failed)
+    with ActiveWriters(store.folder) as writers:
+        run = _Run(root, store, encoder, todo, KnownContent(store, todo, every_s), sidecars, writers)
+        with closing(Journal(store.folder)) as journal:
+            sampling = Sampling(encoder.prepare, encoder.resolution, every_s or EVERY_S)
+            reader = Reader(root, sampling, run.content.has, journal, sidecars)
+            if quick := photos_of(root, todo.todo, store.rows, encoder.resolution, first_pass):
+                with closing(read(replace(reader, previews=True), quick)) as events:
+                    run.consume(events, len(quick), progress, "First pass, by previews")
+            with closing(read(reader, todo.todo)) as events:
+                run.consume(events, len(todo.todo), progress)
+        removed = run.remove_gone(confirm_removals, listing.leaves_out)
+        store.upgrade()
+        store.compact()
+    return _report(run, listing, sidecars, removed, time.monotonic() - started)
+
+
+def _refuse_to_empty(root: Path, store: Store) -> None:
+    """Raise LibraryError where the index of a folder without photos and videos has rows."""
+    if store.rows.num_rows:
         raise LibraryError(
             f"{root} holds no photo or video, but its index has {store.rows.num_rows} rows. "
             "If the folder is a mount, check that it is mounted. Nothing was removed; if they are "
             "really gone, run index(confirm_removals=True)"
         )
-    store.refresh(deleted=True)
-    companions = Companions(root, listing, store.rows, motion_clips)
-    todo = plan(listing, store, companions, every_s, motion_clips, retry_failed)
-    copies = Copies(store, todo, every_s)
-    with Presence(store.folder) as presence:
-        run = _Run(root, store, encoder, todo, copies, companions, presence)
-        with closing(Journal(store.folder)) as journal:
-            suspects, sampled_s = journal.left_open(), every_s or EVERY_S
-            reader = Reader(
-                root, encoder.prepare, encoder.resolution, sampled_s, copies.known, journal, companions, suspects
-            )
-            if quick := photos_of(root, todo.todo, store.rows, encoder.resolution, first_pass):
-                with closing(read(replace(reader, previews=True), quick)) as events:
-                    run.take_in(events, len(quick), progress, "First pass, by previews")
-            with closing(read(reader, todo.todo)) as events:
-                run.take_in(events, len(todo.todo), progress)
-        removed = run.remove_gone(confirm_removals, listing.leaves_out)
-        store.complete()
-        store.compact()
-    return _report(run, listing, companions, removed, time.monotonic() - started)
 
 
 def every_s_of(seconds: float | None) -> float | None:
@@ -111,10 +127,10 @@ def every_s_of(seconds: float | None) -> float | None:
     return found
 
 
-def _report(run: _Run, listing: Listing, companions: Companions, removed: int, seconds: float) -> IndexReport:
+def _report(run: _Run, listing: Listing, sidecars: Sidecars, removed: int, seconds: float) -> IndexReport:
     """What a finished run did, and what the index holds now."""
-    store, counts = run.store, Counter(run.settled.values())
-    written, outlook = mounts.outlook(store.folder, store.rows.num_rows)
+    store, counts = run.store, Counter(run.outcome.values())
+    written, durability = mounts.durability(store.folder, store.rows.num_rows)
     failures = sorted(store.failures.items())
     skipped = [Skipped(error.path, error.stage, error.reason) for error in listing.problems]
     skipped += [Skipped(path, f["stage"], f["reason"]) for path, f in failures if f["stage"] != "motion"]
@@ -130,14 +146,14 @@ def _report(run: _Run, listing: Listing, companions: Companions, removed: int, s
         warning=run.encoder.warning,
         problems=[
             *store.problems,
-            *run.presence.others,
-            *companions.problems,
+            *run.writers.others,
+            *sidecars.problems,
             *_undated(store.rows),
-            *rows_.said_of_provisional(store.rows),
+            *rows_.provisional_note(store.rows),
         ],
-        holds=Holdings(str(store.folder), store.rows.num_rows - frames, frames, written, outlook),
-        found=Beside(
-            sidecars=len(set(companions.sidecars.values())),
+        holds=IndexContents(str(store.folder), store.rows.num_rows - frames, frames, written, durability),
+        found=OtherFiles(
+            sidecars=len(set(sidecars.by_path.values())),
             motion_clips=sum(f["stage"] == "motion" for _, f in failures),
             not_read=by_suffix(listing.not_read),
             left_out=listing.left_out,
@@ -156,28 +172,30 @@ def _undated(rows: pa.Table) -> list[str]:
 
 class _Run:
     """One run. Events wait in `pending` for a batch, samples in `unfinished` for the end of their file, and then, as
-    rows, in `ready` for a checkpoint; a file of known content waits in `copies`.
+    rows, in `ready` for a checkpoint; a file of known content waits in `known`.
     """
 
-    def __init__(self, root, store, encoder, todo: Plan, copies: Copies, companions: Companions, presence: Presence):
-        self.root, self.store, self.encoder, self.plan, self.copies = root, store, encoder, todo, copies
-        self.companions, self.presence, self.before = companions, presence, store.rows
-        self.settled: dict[str, str] = {}  # what each file of this run was: "encoded", "copied", "moved", "touched"
+    def __init__(
+        self, root, store, encoder, todo: Plan, content: KnownContent, sidecars: Sidecars, writers: ActiveWriters
+    ):
+        self.root, self.store, self.encoder, self.plan, self.content = root, store, encoder, todo, content
+        self.sidecars, self.writers, self.before = sidecars, writers, store.rows
+        self.outcome: dict[str, str] = {}  # what each file of this run was: "encoded", "copied", "moved", "touched"
         self.pending: list[Sample | Finished] = []
         self.unfinished: dict[str, list[tuple[Sample, np.ndarray]]] = {}  # by path
-        self.ready: list[pa.Table] = []
+        self.new_rows: list[pa.Table] = []
         self.thumbs: dict[Key, bytes] = {}  # of the rows that are ready
-        self.lost: set[str] = set()  # files with rows, whose new content cannot be decoded
-        again = {file.path for file in todo.todo} & store.failures.keys()  # kept until they are settled
+        self.unreadable: set[str] = set()  # files with rows, whose new content cannot be decoded
+        again = {file.path for file in todo.todo} & store.failures.keys()  # kept until they are outcome
         self.failures = todo.failed | {path: store.failures[path] for path in again}
-        self.at_once, self.timed, self.waiting = min(FIRST_BATCH, encoder.batch_size), False, False
-        self.flying: tuple[Future, list[Sample | Finished]] | None = None  # what is being encoded, in a thread
+        self.batch_size, self.timed, self.waiting = min(FIRST_BATCH, encoder.batch_size), False, False
+        self.in_flight: tuple[Future, list[Sample | Finished]] | None = None  # what is being encoded, in a thread
         self.since_saved, self.saves = 0, 0
         self.saved_at = self.encoded_at = time.monotonic()
 
-    def take_in(self, events: Generator[Sample | Finished], files: int, progress: bool, what: str = "Indexing") -> None:
+    def consume(self, events: Generator[Sample | Finished], files: int, progress: bool, what: str = "Indexing") -> None:
         """Encode so many files as they come, and save them now and then. Ctrl-C saves what is read, then goes on."""
-        self.encoding = ThreadPoolExecutor(1, "cliplib-batch")
+        self.encoder_thread = ThreadPoolExecutor(1, "cliplib-batch")
         with tqdm(total=files, desc=what, unit=" files", disable=not (progress and files)) as bar:
             try:
                 for event in events:
@@ -188,30 +206,30 @@ class _Run:
                         bar.set_postfix_str(
                             f"{printable(event.file.path[-30:])} at {event.time_s:.0f} s", refresh=False
                         )
-                    if self.encoding_is_due():
+                    if self.should_encode():
                         self.encode()
-                        if self.saving_is_due():
+                        if self.should_save():
                             self.checkpoint()
                 self.encode()
-                self.land()
+                self.collect()
             except KeyboardInterrupt:
                 bar.set_description_str("Stopping: saving")
                 if not self.waiting:  # else it is a slow model that was stopped: its batch waits for the next run
                     self.encode()
-                    self.land()
+                    self.collect()
                 raise
             finally:
-                self.encoding.shutdown(wait=False, cancel_futures=True)
+                self.encoder_thread.shutdown(wait=False, cancel_futures=True)
                 self.checkpoint()
 
-    def encoding_is_due(self) -> bool:
+    def should_encode(self) -> bool:
         """Whether a batch waits, or some have waited long enough for the rest of theirs."""
         waiting = len(self.pending)
-        if waiting >= 2 * self.at_once or (waiting and time.monotonic() - self.encoded_at >= WAIT_S):
+        if waiting >= 2 * self.batch_size or (waiting and time.monotonic() - self.encoded_at >= WAIT_S):
             return True
-        return waiting >= self.at_once and sum(isinstance(event, Sample) for event in self.pending) >= self.at_once
+        return sum(isinstance(event, Sample) for event in self.pending) >= self.batch_size
 
-    def saving_is_due(self) -> bool:
+    def should_save(self) -> bool:
         """Whether there is so much to lose that it is saved."""
         age_s = time.monotonic() - self.saved_at
         return self.since_saved >= CHECKPOINT_FILES or age_s >= (CHECKPOINT_S if self.saves else FIRST_CHECKPOINT_S)
@@ -219,31 +237,34 @@ class _Run:
     def encode(self) -> None:
         """Have the pending samples encoded in a thread; meanwhile settle what was encoded before them."""
         pending, self.pending = self.pending, []
-        pixels = [event.pixels for event in pending if isinstance(event, Sample) and event.vector is None]
-        before, self.flying = self.flying, (self.encoding.submit(self.encoded, pixels), pending)
+        samples = (event for event in pending if isinstance(event, Sample) and event.vector is None)
+        pixels = [sample.pixels for sample in samples if sample.pixels is not None]
+        before, self.in_flight = self.in_flight, (self.encoder_thread.submit(self.encode_batch, pixels), pending)
         self.encoded_at = time.monotonic()
         if before:
-            self.land(before)
+            self.collect(before)
         if not self.timed:  # nobody knows yet how many may follow at once
-            self.land()
+            self.collect()
 
-    def encoded(self, pixels: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    def encode_batch(self, pixels: list[np.ndarray]) -> tuple[np.ndarray, float]:
         """The embeddings of pictures, float32 (n, d), and the seconds that they took. Runs in the thread."""
         began = time.monotonic()
         return self.encoder.encode_images(pixels), time.monotonic() - began
 
-    def land(self, batch=None) -> None:
+    def collect(self, batch=None) -> None:
         """Wait for a batch, by default for the one that is being encoded, and settle the files that are finished."""
         if batch is None:
-            batch, self.flying = self.flying, None
+            batch, self.in_flight = self.in_flight, None
         if batch is None:
             return
         self.waiting = True
         vectors, seconds = batch[0].result()
         self.waiting = False
-        if len(vectors) >= self.at_once:  # a slow model takes fewer at once, in powers of two, so that Ctrl-C is heard
+        if (
+            len(vectors) >= self.batch_size
+        ):  # a slow model takes fewer at once, in powers of two, so that Ctrl-C is heard
             fitting = max(1.0, len(vectors) * ENCODE_S / max(seconds, 1e-6))
-            self.at_once, self.timed = min(self.encoder.batch_size, 2 ** int(np.log2(fitting))), True
+            self.batch_size, self.timed = min(self.encoder.batch_size, 2 ** int(np.log2(fitting))), True
         left = iter(vectors)
         for event in batch[1]:
             if isinstance(event, Sample):
@@ -251,9 +272,9 @@ class _Run:
                 slim = replace(event, pixels=None, vector=None)  # those of a long video's frames would fill the memory
                 self.unfinished.setdefault(event.file.path, []).append((slim, vector))
             else:
-                self.settle(event)
+                self.finish_file(event)
 
-    def settle(self, done: Finished) -> None:
+    def finish_file(self, done: Finished) -> None:
         """Note what a finished file was, and put its rows with those to be saved."""
         file, samples = done.file, self.unfinished.pop(done.file.path, [])
         if not done.digest and not done.error:  # without a preview it waits for the second pass
@@ -266,19 +287,19 @@ class _Run:
             why = MediaError(file.path, "decode", f"its facts cannot be stored: {error!s:.300}")
             done, samples = replace(done, error=done.error or why), []
         if done.error:
-            self.settled.pop(file.path, None)  # what the first pass made of it
+            self.outcome.pop(file.path, None)  # what the first pass made of it
             self.fail(file, done.error)
             if done.error.stage in ("decode", "motion") and not samples:
-                self.lost.add(file.path)
-        elif self.copies.known(done.digest, file.kind):
-            self.settled[file.path] = self.copies.take(done)
+                self.unreadable.add(file.path)
+        elif self.content.has(done.digest, file.kind):
+            self.outcome[file.path] = self.content.take(done)
             samples = []
         else:
-            self.settled[file.path] = "encoded"
-            self.copies.add(done)
-        self.companions.take_in(file, done.facts if samples or not done.error else {})
+            self.outcome[file.path] = "encoded"
+            self.content.add(done)
+        self.sidecars.note_indexed(file, done.facts if samples or not done.error else {})
         if samples:
-            self.ready.append(rows)
+            self.new_rows.append(rows)
             self.thumbs |= {(sample.digest, sample.time_s): sample.jpeg for sample, _ in samples}
 
     def fail(self, file: MediaFile, error: MediaError) -> None:
@@ -288,29 +309,29 @@ class _Run:
 
     def checkpoint(self) -> None:
         """Save the rows that are ready or known, and the failures."""
-        self.presence.refresh()
-        clips = self.companions.claims()
+        self.writers.refresh()
+        clips = self.sidecars.claims()
         for clip, photo in clips:
             self.fail(clip, moving_part(clip.path, photo))
-            if not self.settled.pop(clip.path, None):
+            if not self.outcome.pop(clip.path, None):
                 self.plan.unchanged -= 1
         claimed = {clip.path for clip, _ in clips}
-        if self.ready or self.copies.waiting or self.lost or self.failures != self.store.failures:
-            new = rows_.joined(self.ready, self.encoder.dim)
-            if self.copies.waiting:
-                new = rows_.joined([new, self.copies.rows(new, self.thumbs)], self.encoder.dim)
-            new, _ = rows_.without(new, pa.array(sorted(claimed), pa.string()))
-            self.store.checkpoint(new, self.thumbs, self.lost | claimed | self.copies.left, self.failures)
-            self.copies.saved(new)
+        if self.new_rows or self.content.waiting or self.unreadable or self.failures != self.store.failures:
+            new = rows_.join(self.new_rows, self.encoder.dim)
+            if self.content.waiting:
+                new = rows_.join([new, self.content.rows(new, self.thumbs)], self.encoder.dim)
+            new, _ = rows_.without_paths(new, pa.array(sorted(claimed), pa.string()))
+            self.store.checkpoint(new, self.thumbs, self.unreadable | claimed | self.content.left, self.failures)
+            self.content.saved(new)
             self.saves += 1
-        self.ready, self.thumbs, self.lost = [], {}, set()
+        self.new_rows, self.thumbs, self.unreadable = [], {}, set()
         self.saved_at, self.since_saved = time.monotonic(), 0
 
     def remove_gone(self, confirmed: bool, left_out: Callable[[str], bool]) -> int:
         """Drop the rows of files that are gone, and count these; LibraryError where they are many, those not counted
         that are `left_out` on purpose.
         """
-        gone = self.plan.gone - self.copies.left
+        gone = self.plan.gone - self.content.left
         files = pc.count_distinct(self.before["path"]).as_py() if gone else 0
         lost = sum(not left_out(path) for path in gone)
         if lost > MANY_REMOVED * files and not confirmed:

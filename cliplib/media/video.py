@@ -46,7 +46,7 @@ CONTENT_ID = "com.apple.quicktime.content.identifier"  # which a Live Photo's cl
 WEEK_S = 7 * 86400.0  # a header that claims a longer video is not believed
 USUAL_FRAME_S = 0.04  # the length of a frame that tells none
 SLACK_S = 1.0  # so much, or 1 %, may a header claim too much
-Source = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
+Source = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | RetryingFile
 # What FFmpeg calls the date and the place of a recording, the surest first; "date" is also AVI's ICRD.
 DATED = ("com.apple.quicktime.creationdate", "creation_time", "creationdate", "DATE_RECORDED", "date")
 PLACED = ("com.apple.quicktime.location.ISO6709", "location", "location-eng")

@@ -113,16 +113,16 @@ def lay_flat(library: Searchable) -> None:
         CacheError: a part is damaged, or the disk is full; what is flat already stays.
     """
     parts = [entry for entry, _ in live_parts(library.folder, library.encoder.model_id)]
-    flat.forget_others(library.folder, parts)
+    flat.delete_others(library.folder, parts)
     for entry in parts:
-        if not flat.opened(library.folder, entry):
-            flat.lay(library.folder, entry, library.encoder.dim)
+        if not flat.open_flat(library.folder, entry):
+            flat.write(library.folder, entry, library.encoder.dim)
 
 
 def live_parts(folder: Path, model_id: str) -> list[tuple[dict, list[str]]]:
     """The parts of the newest state with their dead paths, from manifests alone; see `cache.store`."""
     bodies = {i: body for i, body in manifest.read_all(folder)[0].items() if body["model"].get("model_id") == model_id}
-    bodies = manifest.believed(bodies, manifest.part_sizes(folder))
+    bodies = manifest.loadable(bodies, manifest.part_sizes(folder))
     heads = [bodies[ident] for ident in manifest.heads(bodies)]
     dropped = {name for body in heads for name in body["dropped"]}
     parts = {part["name"]: part for body in heads for part in body["parts"] if part["name"] not in dropped}
@@ -135,11 +135,11 @@ def best_of_part(folder: Path, part: tuple[dict, list[str]], query: np.ndarray, 
     `part`: one of `live_parts`. query: unit, float32 (d,). Raises CacheError.
     """
     entry, dead = part
-    if flat_part := flat.opened(folder, entry):
+    if flat_part := flat.open_flat(folder, entry):
         return _best_of_flat(flat_part, dead, query, k, kind)
     alive = (pc.field("kind") == kind) & ~pc.field("path").isin(pa.array(dead, pa.string()))
     count, best = 0, _picked(rows_.empty(len(query)), query[:0])
-    for block in rows_.blocks(folder / entry["name"]):
+    for block in rows_.iter_blocks(folder / entry["name"]):
         rows, problems = rows_.checked(block, len(query), entry["name"])
         if problems:
             raise CacheError("; ".join(problems))
@@ -166,12 +166,12 @@ def _best_of_flat(part: flat.Flat, dead: list[str], query: np.ndarray, k: int, k
 
     def look_at(at: int) -> tuple[int, pa.Table]:
         for soon in numbers[at + threads : at + threads + 1] if at else numbers[: threads + 1]:
-            part.expect(soon)
+            part.prefetch(soon)
         facts, alive = part.facts(batches[at]), None
         if dead:
             alive = ~pc.is_in(facts["path"], gone).to_numpy(zero_copy_only=False)
         places, scores = best.among(tensors[at], alive)
-        part.let_go(numbers[at])
+        part.release(numbers[at])
         count = len(numbers[at]) if alive is None else np.count_nonzero(alive)
         return count, _picked(pa.Table.from_batches([facts.take(pa.array(places))]), scores)
 

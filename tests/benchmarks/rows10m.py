@@ -50,7 +50,7 @@ def make(folder: Path, count: int) -> None:
         name = f"part-{uuid.uuid4().hex[:16]}.parquet"
         size, sha256 = write_durably(folder / name, lambda file, rows=rows: rows_.write_parquet(rows, {}, file))
         entries.append({"name": name, "size": size, "sha256": sha256, "rows": len(some)})
-        flat.lay(folder, entries[-1], some.shape[1])
+        flat.write(folder, entries[-1], some.shape[1])
     body = manifest.new(MODEL, set(), entries, {}, set(), {})
     (folder / manifest.file_name(body)).write_bytes(manifest.to_bytes(body))
 
@@ -60,7 +60,7 @@ def _rows(vectors: np.ndarray, start: int):
     numbers = range(start, start + count)
     columns = {"path": [f"{n // 10000:04d}/IMG_{n:08d}.jpg" for n in numbers], "digest": [f"{n:064x}" for n in numbers]}
     columns |= {"kind": ["image"] * count, "size": [3_000_000] * count, "mtime_ns": [*numbers]}
-    return rows_.of_columns(columns, vectors)
+    return rows_.from_columns(columns, vectors)
 
 
 def library(folder: Path):

@@ -150,7 +150,7 @@ class TestNewer:
         format1.write_index(old.folder, [table], library.store.thumbnail, library.store.model)
         assert "mood" in old.store.rows.column_names
         for file in (old.save(tmp_path / "a.parquet"), old.save(tmp_path / "a.pkl")):
-            assert snapshot.load(file).rows.equals(rows.known(old.store.rows))
+            assert snapshot.load(file).rows.equals(rows.known_columns(old.store.rows))
         pack = cliplib.Library.open_pack(old.save_pack(tmp_path / "a.zip"), **options(library))
         assert pack.store.rows.column_names == [*rows.COLUMNS, "embedding"]
 

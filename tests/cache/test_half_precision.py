@@ -82,11 +82,11 @@ def test_parts_of_both_precisions_lie_side_by_side(tmp_path):
     add(Store(tmp_path, MODEL), ["c"])  # of what is mixed, a writer without a wish makes nothing coarser
     assert paths(Store(tmp_path, MODEL)) == ["a", "b", "c"]
     assert sorted(map(str, stored(tmp_path))) == ["float", "float", "halffloat"]
-    Store(tmp_path, MODEL).complete()
+    Store(tmp_path, MODEL).upgrade()
     assert len(stored(tmp_path)) == 3
     wishing = Store(tmp_path, MODEL, "float16")
-    wishing.complete()
-    wishing.complete()  # nothing is left to do
+    wishing.upgrade()
+    wishing.upgrade()  # nothing is left to do
     assert len(list(tmp_path.glob("manifest*"))) == 4 and stored(tmp_path).count(pa.float16()) == 3
     assert paths(Store(tmp_path, MODEL)) == ["a", "b", "c"]
     assert [wishing.thumbnail((f"x{path}", None)) for path in "abc"] == [b"a", b"b", b"c"]

@@ -13,7 +13,7 @@ from cliplib.cache import durable, mounts
 from cliplib.cache.store import Store
 from cliplib.display.html import report_html
 from cliplib.errors import CacheError
-from cliplib.index.report import Holdings, IndexReport
+from cliplib.index.report import IndexContents, IndexReport
 from cliplib.index.update import update
 from tests.harness import colab as stand_ins
 from tests.harness.libraries import draw_picture
@@ -77,44 +77,44 @@ def photos(colab):
 class TestReport:
     def test_on_a_mount_rows_are_written_until_a_flush_confirms_them(self, colab, photos):
         first = index(*photos)
-        assert (first.confirmed, first.written) == (0, 3)
+        assert (first.confirmed, first.holds.written) == (0, 3)
         assert f"3 rows (1 checkpoints) are only written to the mount {colab.point}" in str(first)
         drive.flush(str(colab.point))
         drive.mount(readonly=False, mount_point=str(colab.point))
         draw_picture(photos[0] / "late.png", 9)
         second = index(*photos)
-        assert (second.confirmed, second.written) == (3, 1)
+        assert (second.confirmed, second.holds.written) == (3, 1)
         assert "3 rows are confirmed; 1 rows" in second._repr_html_()
 
     def test_mounting_anew_on_the_same_machine_confirms_nothing(self, colab, photos):
         index(*photos)
         colab.mount(str(colab.point), force_remount=True)
-        assert index(*photos).written == 3
+        assert index(*photos).holds.written == 3
 
     def test_what_another_machine_reads_has_come_from_drive(self, photos):
         index(*photos)
         mounts.NOTE.unlink()  # it lay on the disk of the machine that wrote
         report = index(*photos)
-        assert (report.confirmed, report.written) == (3, 0) and "All 3 rows are confirmed" in str(report)
+        assert (report.confirmed, report.holds.written) == (3, 0) and "All 3 rows are confirmed" in str(report)
 
     def test_on_the_disk_of_a_session_nothing_lasts(self, photos, tmp_path):
         report = index(photos[0], tmp_path / "local")
-        assert (report.confirmed, report.written) == (0, 3) and "drive.save_back" in report.outlook
+        assert (report.confirmed, report.holds.written) == (0, 3) and "drive.save_back" in report.holds.durability
 
     def test_on_a_computer_of_ones_own_fsync_confirms(self, tmp_path):
         draw_picture(tmp_path / "photos" / "a.png", 1)
         report = index(tmp_path / "photos", tmp_path / "cache")
-        assert (report.confirmed, report.written) == (1, 0)
-        assert report.outlook == "All 1 rows are confirmed on this computer's disk"
+        assert (report.confirmed, report.holds.written) == (1, 0)
+        assert report.holds.durability == "All 1 rows are confirmed on this computer's disk"
 
     def test_the_sentence_is_escaped_in_html(self):
-        report = IndexReport(0, 0, 0, [], holds=Holdings(outlook="on <b>Drive</b>"))
+        report = IndexReport(0, 0, 0, [], holds=IndexContents(durability="on <b>Drive</b>"))
         assert "on &lt;b&gt;Drive&lt;/b&gt;" in report_html(report)
 
     def test_the_command_line_gives_both_figures(self, tmp_path, monkeypatch):
         from cliplib import __main__, library
 
-        report = IndexReport(2, 0, 0, [], holds=Holdings(photos=2, written=1, outlook="one is under way"))
+        report = IndexReport(2, 0, 0, [], holds=IndexContents(photos=2, written=1, durability="one is under way"))
         monkeypatch.setattr(library.Library, "index", lambda self, **_: report)
         answer, words, _ = __main__.run(parser().parse_args(["index", str(tmp_path), "--model", "tiny"]))
         assert (answer["confirmed"], answer["written"], answer["outlook"]) == (1, 1, "one is under way")

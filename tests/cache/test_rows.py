@@ -122,12 +122,12 @@ class TestChecked:
 class TestWithoutDoubles:
     def test_latest_version_of_a_path_stays(self):
         old, new = make(["a", "b"], mtime_ns=1)[0], make(["b", "c"], mtime_ns=2)[0]
-        kept = rows.without_doubles({"p1": old, "p2": new})
+        kept = rows.with_each_path_once({"p1": old, "p2": new})
         assert kept["p1"]["path"].to_pylist() == ["a"]
         assert kept["p2"]["path"].to_pylist() == ["b", "c"]
 
     def test_one_of_two_equal_versions_stays(self):
-        kept = rows.without_doubles({"p1": make(["a"])[0], "p2": make(["a"])[0]})
+        kept = rows.with_each_path_once({"p1": make(["a"])[0], "p2": make(["a"])[0]})
         assert sum(t.num_rows for t in kept.values()) == 1
 
 
@@ -145,8 +145,8 @@ def test_joined_tables_have_their_photos_first_whatever_their_order():
         return rows.table(records, np.eye(4, dtype=np.float32)[: len(kinds)])
 
     sorted_, mixed, frames = table("image", "frame"), table("frame", "image", "frame"), table("frame")
-    joined = rows.joined([sorted_, mixed, frames, rows.empty(4)], 4)
+    joined = rows.join([sorted_, mixed, frames, rows.empty(4)], 4)
     assert joined["path"].to_pylist() == ["image 0", "image 1", "frame 1", "frame 0", "frame 2", "frame 0"]
     np.testing.assert_array_equal(rows.matrix(joined).argmax(axis=1), [0, 1, 1, 0, 2, 0])
-    assert rows.joined([], 4).num_rows == rows.matrix(rows.joined([], 4)).size == 0
-    assert np.shares_memory(rows.matrix(rows.joined([frames], 4)), rows.matrix(frames))
+    assert rows.join([], 4).num_rows == rows.matrix(rows.join([], 4)).size == 0
+    assert np.shares_memory(rows.matrix(rows.join([frames], 4)), rows.matrix(frames))

@@ -257,9 +257,9 @@ class TestSaveBack:
         top = drive.mount(readonly=False, mount_point=str(colab.point))
         save_back(local[1], top / "Photos" / ".cliplib")
         saved = top / "Photos" / ".cliplib" / "stub"
-        assert mounts.outlook(saved, 3)[0] == 3
+        assert mounts.durability(saved, 3)[0] == 3
         assert list(mounts.unflushed(saved)) == [file.name for file in saved.glob("manifest*")]
         assert drive.flush(str(colab.point)) == 1
         top = drive.mount(mount_point=str(colab.point))
-        assert mounts.outlook(top / "Photos" / ".cliplib" / "stub", 3)[0] == 0
+        assert mounts.durability(top / "Photos" / ".cliplib" / "stub", 3)[0] == 0
         assert len(manifest.read_all(top / "Photos" / ".cliplib" / "stub")[0]) == 1

@@ -10,7 +10,7 @@ from cliplib.cache import rows as rows_
 from cliplib.display.html import hits_html, player_html, plot_html, save_html, scores_html, tile_html
 from cliplib.display.scale import Scale
 from cliplib.display.style import STYLE
-from cliplib.index.report import Holdings, IndexReport, Skipped
+from cliplib.index.report import IndexContents, IndexReport, Skipped
 from cliplib.search.mode import Mode
 from cliplib.search.moments import Moment
 from cliplib.search.results import Cutoff, Hit, Hits, Scores
@@ -51,7 +51,7 @@ class TestNames:
             lambda: player_html(Moment(NASTY, 0, 1, 0, 0.3)),
             lambda: Moment(NASTY, 0, 1, 0, 0.3)._repr_html_(),
             lambda: IndexReport(
-                0, 0, 0, [Skipped(NASTY, NASTY, NASTY)], holds=Holdings(NASTY), problems=[NASTY]
+                0, 0, 0, [Skipped(NASTY, NASTY, NASTY)], holds=IndexContents(NASTY), problems=[NASTY]
             )._repr_html_(),
             lambda: tile_html(Hit("a.jpg", 0.1), None, link=f"https://{NASTY}"),
         ],

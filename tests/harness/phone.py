@@ -70,7 +70,7 @@ def takeout(folder: Path, share: float) -> dict:
     packed.index(progress=False)
     return {
         "takeout_files": len(truth),
-        "sidecars_matched": report.sidecars / len(jsons),
+        "sidecars_matched": report.found.sidecars / len(jsons),
         "sidecars_skipped": sum(skipped.path.endswith(".json") for skipped in report.skipped),
         "motion_clips_among_videos": len(set(library.videos()) & {path for path in truth if truth[path].clip_of}),
         "items_missing": len(items.keys() - rows.keys()) + len(report.skipped),

@@ -25,7 +25,7 @@ import cliplib.index.update
 from cliplib.cache import durable, rows, snapshot
 from cliplib.cache.store import Store
 from cliplib.errors import CliplibError
-from cliplib.index.doctor import check
+from cliplib.index.check import check_caches
 from cliplib.index.update import update
 from tests.harness.libraries import FileAround, draw_picture
 from tests.harness.mutations import flip_a_bit
@@ -211,7 +211,7 @@ def bit_flips(rng: random.Random, folder: Path, times: int) -> dict:
         shutil.copytree(source, copy)
         victim = copy / rng.choice(files).name
         victim.write_bytes(flip_a_bit(rng, victim.read_bytes()))
-        (finding,) = check(folder / "photos", folder / "cache")
+        (finding,) = check_caches(folder / "photos", folder / "cache")
         detected += any(victim.name in text for text in finding.damage)
         after = keys(Store(copy, MODEL).rows)
         recovered += after <= truth and len(after) >= len(truth) - 5

@@ -73,9 +73,9 @@ TASKS = {"odd": odd_jobs, "damaged": damaged_jobs, "sound": sound_jobs}
 def read_one(folder: Path, suffix: str, data: bytes) -> tuple[int, str]:
     """Samples that the library's reader makes of a file, and the reason that it gives for what is missing, or ""."""
     from cliplib.cache import rows
-    from cliplib.index.companions import Companions
     from cliplib.index.journal import Journal
-    from cliplib.index.pipeline import Finished, Reader
+    from cliplib.index.pipeline import Finished, Reader, Sampling
+    from cliplib.index.sidecars import Sidecars
     from cliplib.media.files import find_media
 
     def prepare(image):
@@ -84,8 +84,8 @@ def read_one(folder: Path, suffix: str, data: bytes) -> tuple[int, str]:
     file = folder / f"file{suffix}"
     file.write_bytes(data)
     listing = find_media(folder)
-    companions = Companions(folder, listing, rows.empty(1))
-    reader = Reader(folder, prepare, 224, 1.0, lambda digest, kind: False, Journal(folder), companions)
+    sidecars = Sidecars(folder, listing, rows.empty(1))
+    reader = Reader(folder, Sampling(prepare, 224, 1.0), lambda digest, kind: False, Journal(folder), sidecars)
     events = list(reader.read(listing.files))
     file.unlink()
     errors = [str(event.error) for event in events if isinstance(event, Finished) and event.error]

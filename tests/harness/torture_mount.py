@@ -177,7 +177,9 @@ def _judge(cache: Path, confirmed: set, since: int, history: dict[str, set]) -> 
     sizes, bodies = manifest.part_sizes(cache), manifest.read_all(cache)[0]
     order = list(history)
     loaded = keys(Store(cache, MODEL).rows)
-    at = max((i for i, one in enumerate(order) if one in bodies and manifest.is_whole(bodies[one], sizes)), default=-1)
+    at = max(
+        (i for i, one in enumerate(order) if one in bodies and manifest.is_complete(bodies[one], sizes)), default=-1
+    )
     newest = history[order[at]] if at >= 0 else set()
     later = set().union(*(history[one] for one in order[max(at, 0) :]))
     versions = {path for path, _ in loaded & (later - newest)}

@@ -7,7 +7,7 @@ import pytest
 
 from cliplib.errors import MediaError
 from cliplib.index import journal, pipeline
-from cliplib.index.journal import Journal, try_alone
+from cliplib.index.journal import Journal, decode_in_child
 from tests.harness.libraries import draw_picture, draw_video
 from tests.harness.torture import StubEncoder, index, open_store
 
@@ -23,45 +23,45 @@ class TestJournal:
         for path in ("a", "b\u2028 é", "c"):
             first.begin(path)
         first.end("a")
-        assert Journal(tmp_path).left_open() == {"b\u2028 é", "c"}
+        assert Journal(tmp_path).suspects == {"b\u2028 é", "c"}
 
     def test_nothing_is_left_open_when_a_run_ends_by_itself(self, tmp_path):
         first = Journal(tmp_path)
         first.begin("a")
         first.close()
-        assert Journal(tmp_path).left_open() == set()
+        assert Journal(tmp_path).suspects == set()
 
     def test_every_cache_has_its_own(self, tmp_path):
         Journal(tmp_path / "one").begin("a")
-        assert Journal(tmp_path / "two").left_open() == set()
+        assert Journal(tmp_path / "two").suspects == set()
 
 
 class TestTryAlone:
     def test_sound_files_pass(self, tmp_path):
-        try_alone(draw_picture(tmp_path / "a.jpg", 1), "image")
-        try_alone(draw_video(tmp_path / "v.mp4", 1, seconds=1), "video")
+        decode_in_child(draw_picture(tmp_path / "a.jpg", 1), "image")
+        decode_in_child(draw_video(tmp_path / "v.mp4", 1, seconds=1), "video")
 
     def test_a_file_that_merely_cannot_be_decoded_passes(self, tmp_path):
         (tmp_path / "a.jpg").write_bytes(b"")
-        try_alone(tmp_path / "a.jpg", "image")
+        decode_in_child(tmp_path / "a.jpg", "image")
 
     def test_a_deadly_file_is_named_with_its_signal(self, tmp_path, monkeypatch):
         monkeypatch.setattr(journal, "TRIAL", "import os; os.kill(os.getpid(), 11)")
         with pytest.raises(MediaError, match="kills the process .SIGSEGV."):
-            try_alone(tmp_path / "a.jpg", "image")
+            decode_in_child(tmp_path / "a.jpg", "image")
 
     def test_a_file_that_never_ends_is_named(self, tmp_path, monkeypatch):
         endless = "__import__('time').sleep(60)"
         monkeypatch.setattr(journal, "TRIAL", journal.TRIAL.replace("open_photo(path)", endless))
         monkeypatch.setitem(journal.DEADLINE_S, "image", 0.3)
         with pytest.raises(MediaError, match="did not go on within 0.3 s"):
-            try_alone(tmp_path / "a.jpg", "image")
+            decode_in_child(tmp_path / "a.jpg", "image")
 
     def test_a_long_video_may_take_as_long_as_it_needs(self, tmp_path, monkeypatch):
         slow = "(__import__('time').sleep(0.4) for _ in range(11))"
         monkeypatch.setattr(journal, "TRIAL", journal.TRIAL.replace("video.sample()", slow))
         monkeypatch.setitem(journal.DEADLINE_S, "video", 4.0)  # for each frame; a busy machine may take its time
-        try_alone(draw_video(tmp_path / "v.mp4", 1, seconds=1), "video")
+        decode_in_child(draw_video(tmp_path / "v.mp4", 1, seconds=1), "video")
 
     def test_the_child_runs_this_cliplib_wherever_it_is_called(self, tmp_path, monkeypatch):
         """As in Colab, where only the notebook's own `sys.path` knows of it."""
@@ -69,7 +69,7 @@ class TestTryAlone:
         (tmp_path / "cliplib" / "__init__.py").write_text("import os; os.abort()")
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("PYTHONPATH", raising=False)
-        try_alone(draw_picture(tmp_path / "a.jpg", 1), "image")
+        decode_in_child(draw_picture(tmp_path / "a.jpg", 1), "image")
 
 
 def test_a_file_that_killed_the_run_is_reported_and_the_others_are_indexed(tmp_path, monkeypatch):
@@ -91,5 +91,5 @@ def test_a_file_that_killed_the_run_is_reported_and_the_others_are_indexed(tmp_p
     report = index(root, StubEncoder())
     assert [item.path for item in report.skipped] == ["p3.png"] and "SIGKILL" in report.skipped[0].reason
     assert open_store(root).rows.num_rows == 5
-    monkeypatch.setattr(pipeline, "try_alone", lambda *_: pytest.fail("tried again without need"))
+    monkeypatch.setattr(pipeline, "decode_in_child", lambda *_: pytest.fail("tried again without need"))
     assert index(root, StubEncoder()).skipped == report.skipped

@@ -6,9 +6,9 @@ import time
 
 from cliplib.cache import rows
 from cliplib.index import pipeline
-from cliplib.index.companions import Companions
 from cliplib.index.journal import Journal
-from cliplib.index.pipeline import Finished, Reader
+from cliplib.index.pipeline import Finished, Reader, Sampling
+from cliplib.index.sidecars import Sidecars
 from cliplib.media import reading
 from cliplib.media.files import find_media
 from tests.harness.libraries import draw_picture
@@ -16,8 +16,8 @@ from tests.harness.libraries import draw_picture
 
 def new_reader(root, listing):
     """A reader that prepares nothing and knows nothing."""
-    companions, journal = Companions(root, listing, rows.empty(4)), Journal(root / "cache")
-    return Reader(root, lambda image: None, 8, 1.0, lambda *_: False, journal, companions)
+    sidecars, journal = Sidecars(root, listing, rows.empty(4)), Journal(root / "cache")
+    return Reader(root, Sampling(lambda image: None, 8, 1.0), lambda *_: False, journal, sidecars)
 
 
 class Gauge:

@@ -12,8 +12,8 @@ from cliplib.cache import rows
 from cliplib.cache.store import Store
 from cliplib.errors import CacheError, LibraryError, MediaError
 from cliplib.index import pipeline, plan
-from cliplib.index.companions import date_of
 from cliplib.index.pipeline import Finished
+from cliplib.index.sidecars import date_of
 from cliplib.index.update import update
 from cliplib.media.files import find_media, within_int64
 from cliplib.models.clip_encoder import ClipEncoder

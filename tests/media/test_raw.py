@@ -180,7 +180,7 @@ class TestLibrary:
             monkeypatch.setattr(module, "can_read", lambda: False)
         report = update(root, store, encoder, progress=False)
         assert (report.photos, report.removed) == (3, 0)
-        assert report.not_read == {".dng": 1} and f"2 left out: 2 {RAW_TWIN}" in str(report)
+        assert report.found.not_read == {".dng": 1} and f"2 left out: 2 {RAW_TWIN}" in str(report)
         assert 'pip install "cliplib[raw]" would read the raw photos among them: 1' in str(report)
         with pytest.raises(MediaError, match=r"pip install \"cliplib\[raw\]\"") as caught:
             open_photo(root / "alone.dng")

@@ -67,8 +67,8 @@ def library(weights, tmp_path, monkeypatch):
 )
 def test_the_answer_is_that_of_the_whole_index_with_ties_copies_and_dead_rows(library, monkeypatch, kind, k, threshold):
     expected = library.score("a dog", kind, "cosine").top(k, threshold)
-    small = rows.blocks
-    monkeypatch.setattr(rows, "blocks", lambda file: small(file, 97))
+    small = rows.iter_blocks
+    monkeypatch.setattr(rows, "iter_blocks", lambda file: small(file, 97))
     found = blocks.search(library, "a dog", k, kind, threshold)
     for ours, theirs in ((found, expected), (found.nearest, expected.nearest)):
         assert [(hit.path, hit.time_s) for hit in ours] == [(hit.path, hit.time_s) for hit in theirs]
@@ -90,7 +90,7 @@ def test_parts_that_are_laid_flat_give_the_same_answers(library, weights, monkey
     (library.folder / "flat-left.arrow").write_bytes(b"of a part that is gone")
     blocks.lay_flat(library)
     assert len([*library.folder.glob("flat-*")]) == len(blocks.live_parts(library.folder, library.encoder.model_id))
-    monkeypatch.setattr(rows, "blocks", lambda *_: pytest.fail("unpacked"))
+    monkeypatch.setattr(rows, "iter_blocks", lambda *_: pytest.fail("unpacked"))
     blocks.lay_flat(library)  # again, which does nothing
     for (kind, k, threshold), theirs in zip(asked, expected, strict=True):
         ours = blocks.search(library, "a dog", k, kind, threshold)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from datetime import date, datetime
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,17 +27,18 @@ CORRECTED_HOURS = 15  # so far from the camera's date a sidecar's is no matter o
 FIRST_YEAR, LAST_YEAR = 1826, 2199  # of a file time that may be a date; SMB, NTFS and cloud tools write 1601 or 30828
 
 
-class Companions:
-    """The companions of the files of one `listing` in the folder `root`; `rows` are those of the index so far.
+class Sidecars:
+    """The sidecars of the files of one `listing` in the folder `root`; `rows` are those of the index so far.
 
     `sidecars` is {path: path of its JSON file}, and `dated` {path: mtime of that in ns}; `problems` says in sentences
     which could not be read. With `motion_clips` every clip counts as a video of its own. Safe in threads.
     """
 
-    def __init__(self, root, listing: Listing, rows: pa.Table, motion_clips: bool = False):
-        self.root, self.problems = root, []
-        self.sidecars = match_sidecars((file.path for file in listing.files), listing.jsons) if listing.jsons else {}
-        self.dated = {path: listing.jsons[sidecar] for path, sidecar in self.sidecars.items()}
+    def __init__(self, root: Path, listing: Listing, rows: pa.Table, motion_clips: bool = False):
+        self.root = root
+        self.problems: list[str] = []
+        self.by_path = match_sidecars((file.path for file in listing.files), listing.jsons) if listing.jsons else {}
+        self.mtimes_ns = {path: listing.jsons[sidecar] for path, sidecar in self.by_path.items()}
         self._pair, self._files = not motion_clips, listing.files
         columns = ["path", "kind", "size", "mtime_ns", "duration_s", "content_id"]  # the rest would travel to a cluster
         self._rows = rows.select(columns)
@@ -82,7 +84,7 @@ class Companions:
         for source, taken_at in (("name", from_name(file.path)), ("mtime", date_of(file.mtime_ns))):
             if not facts.get("taken_at") and taken_at:
                 facts |= {"taken_at": taken_at, "taken_from": source}
-        return facts | {"sidecar_ns": self.dated.get(file.path)}
+        return facts | {"sidecar_ns": self.mtimes_ns.get(file.path)}
 
     def photo_of(self, file: MediaFile) -> str | None:
         """The photo whose moving part a video is, or None; a video that cannot be opened is none's."""
@@ -94,7 +96,7 @@ class Companions:
         except MediaError:
             return None
 
-    def take_in(self, file: MediaFile, facts: dict) -> None:
+    def note_indexed(self, file: MediaFile, facts: dict) -> None:
         """Note a file that was read, with its facts; none for one that cannot be decoded, or is part of a photo."""
         self._fresh.add(file.path)
         self._clips.pop(file.path, None)  # what it was before
@@ -130,14 +132,14 @@ class Companions:
         return next((photo for photo in self._photos.get(_stem(clip), ()) if photo not in others), None)
 
     def _told(self, path: str) -> dict:
-        sidecar = self.sidecars.get(path)
+        sidecar = self.by_path.get(path)
         if sidecar is None:
             return {}
         try:
             return sidecar_facts(read_bytes(os.path.join(self.root, sidecar)))
         except (MediaError, ValueError) as error:
             self.problems.append(f"{sidecar} tells nothing of {path}: {getattr(error, 'reason', error)}")
-            self.sidecars.pop(path, None)  # said once
+            self.by_path.pop(path, None)  # said once
             return {}
 
 
@@ -148,7 +150,7 @@ def with_told(facts: dict, told: dict) -> dict:
     owner has corrected it, as of a scan, and the sidecar's place goes before the file's. Else the camera knows better.
     """
     own, its = facts.get("taken_at"), told.get("taken_at")
-    corrected = bool(own and its) and hours_apart(own, its) > CORRECTED_HOURS
+    corrected = own is not None and its is not None and hours_apart(own, its) > CORRECTED_HOURS
     placed = None not in (facts.get("latitude"), facts.get("longitude"))
     take = (DATED if corrected or not own else ()) + (PLACED if corrected or not placed else ())
     return facts | {name: told[name] for name in take if name in told}

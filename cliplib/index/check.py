@@ -1,4 +1,4 @@
-"""The doctor: is the cache sound, and does it still agree with the folder? It reads, and changes nothing.
+"""The check: is the cache sound, and does it still agree with the folder? It reads, and changes nothing.
 
 Needs no model: every cache of a library says itself which model made it.
 """
@@ -14,14 +14,14 @@ from ..cache.store import Store
 from ..errors import CacheError, LibraryError, MediaError, printable
 from ..media.files import Listing, find_media
 from ..media.reading import digest_of
-from .companions import Companions
-from .plan import failed_as_it_is, plan
-from .report import by_suffix, told_of_unread
+from .plan import failure_as_it_is, plan
+from .report import by_suffix, unread_notes
+from .sidecars import Sidecars
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the doctor found in one cache: `damage` to the cache itself, and how the folder differs from it (paths)."""
+    """What was found in one cache: `damage` to the cache itself, and how the folder differs from it (paths)."""
 
     cache: str
     model: str
@@ -63,11 +63,11 @@ class Finding:
             if paths := getattr(self, name):
                 listed = ", ".join(map(printable, paths[:5]))
                 lines.append(f"{len(paths)} {name}: {listed}{' ...' if len(paths) > 5 else ''}")
-        lines += map(printable, told_of_unread(self.not_read, self.left_out))
+        lines += map(printable, unread_notes(self.not_read, self.left_out))
         return "\n  ".join([*lines, self.advice])
 
 
-def check(root: Path, cache: Path, by_content: bool = False, ignore: Sequence[str] = ()) -> list[Finding]:
+def check_caches(root: Path, cache: Path, by_content: bool = False, ignore: Sequence[str] = ()) -> list[Finding]:
     """One finding for each cache of a library: every part against its checksum, every row against its file.
 
     Files are compared by size and time of change, as `index` does it, or `by_content` by reading all that are indexed.
@@ -80,7 +80,7 @@ def check(root: Path, cache: Path, by_content: bool = False, ignore: Sequence[st
     return [_examine(folder, root, listing, by_content) for folder in folders]
 
 
-def indexed(cache: Path) -> set[str]:
+def indexed_models(cache: Path) -> set[str]:
     """The names of the models that a cache of a library holds an index of, as far as they can be read."""
     found = set()
     for folder in {file.parent for file in cache.glob("*/manifest*.json")} if cache.is_dir() else ():
@@ -100,9 +100,9 @@ def _examine(folder: Path, root: Path, listing: Listing, by_content: bool) -> Fi
     store = Store(folder, max(bodies.values(), key=lambda body: body["created_ns"])["model"])
     damage = [*store.problems, *_damaged_thumbs(store)]
     digests = dict(zip(store.rows["path"].to_pylist(), store.rows["digest"].to_pylist(), strict=True))
-    differs = plan(listing, store, Companions(root, listing, store.rows))
+    differs = plan(listing, store, Sidecars(root, listing, store.rows))
     todo = [file.path for file in differs.todo]
-    again = sorted(file.path for file in differs.todo if failed_as_it_is(file, store))
+    again = sorted(file.path for file in differs.todo if failure_as_it_is(file, store))
     known = [path for path, failure in differs.failed.items() if failure["stage"] != "motion"]
     if by_content:
         here = (file.path for file in listing.files if file.path in digests)

@@ -17,7 +17,7 @@ from .plan import Plan
 OF_CONTENT = ("kind", "time_s", "digest", "every_s", "frame_s", "provisional")
 
 
-class Copies:
+class KnownContent:
     """What is known by content in one run, and the files that wait for rows of theirs.
 
     A video is known at the sampling interval `every_s`; None: at any. `left` are paths that are gone whose content has
@@ -40,10 +40,11 @@ class Copies:
         whole = (row for row in zip(*columns, strict=True) if row[0] not in store.failures)
         self._contents = {(kind, digest, sampled if every_s else None) for _, kind, digest, sampled in whole}
         # Where the rows and pictures of known content are, also of what this run replaces.
-        self._tables, self._packs = [store.rows], {}
-        self._note_packs()
+        self._tables = [store.rows]
+        self._thumb_files: dict[str, Thumbs | None] = {}
+        self._note_thumb_files()
 
-    def known(self, digest: str, kind: str) -> bool:
+    def has(self, digest: str, kind: str) -> bool:
         """Whether the content of a file of this kind needs no encoding. Called from the reading threads too."""
         return self._content(digest, kind) in self._contents
 
@@ -70,7 +71,7 @@ class Copies:
         """The rows of the files that wait; `new` and `thumbs` are about to be saved, and get their thumbnails too."""
         digests = pa.array(sorted({done.digest for done in self.waiting}), pa.string())
         tables = [new, *reversed(self._tables)]  # what this run has read whole goes first
-        found = rows_.concatenated([t.filter(pc.is_in(t["digest"], digests)) for t in tables])
+        found = rows_.concatenate([t.filter(pc.is_in(t["digest"], digests)) for t in tables])
         positions: dict[tuple, dict[float | None, int]] = {}  # by kind and content, by time
         intervals: dict[tuple, float | None] = {}
         known = zip(*(found[name].to_pylist() for name in ("kind", "digest", "time_s", "every_s")), strict=True)
@@ -90,16 +91,18 @@ class Copies:
         """The rows `new`, and those of all that waited, are in the store."""
         self._tables.append(new)
         self.waiting = []
-        self._note_packs()
+        self._note_thumb_files()
 
-    def _note_packs(self) -> None:
-        self._packs = dict.fromkeys(Path(entry["name"]).name for entry in self.store.thumb_files()) | self._packs
+    def _note_thumb_files(self) -> None:
+        self._thumb_files = (
+            dict.fromkeys(Path(entry["name"]).name for entry in self.store.thumb_files()) | self._thumb_files
+        )
 
     def _thumbnail(self, key: Key) -> bytes | None:
-        for name, pack in self._packs.items():
-            if pack is None:  # only its name is known so far
-                pack = self._packs[name] = Thumbs([self.store.folder / name])
-            if jpeg := pack.get(key):
+        for name, thumbs in self._thumb_files.items():
+            if thumbs is None:  # only its name is known so far
+                thumbs = self._thumb_files[name] = Thumbs([self.store.folder / name])
+            if jpeg := thumbs.get(key):
                 return jpeg
         return None
 

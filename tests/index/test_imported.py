@@ -12,7 +12,7 @@ import pytest
 from cliplib import Library
 from cliplib.__main__ import main
 from cliplib.errors import CacheError, LibraryError
-from cliplib.index import foreign
+from cliplib.index import imported
 from tests.harness.libraries import draw_picture, draw_video
 
 VECTORS = np.random.default_rng(0).normal(size=(3, 12)).astype(np.float32)
@@ -75,7 +75,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_names_and_numbers(tmp_path, form):
-    found = foreign.read(FORMS[form](tmp_path))
+    found = imported.read(FORMS[form](tmp_path))
     assert found.names == NAMES and found.vectors.dtype == np.float32
     np.testing.assert_allclose(found.vectors, VECTORS, rtol=0, atol=2e-3)
 
@@ -92,7 +92,7 @@ class Runs:
 def test_a_pickle_runs_no_code(tmp_path, protocol):
     file = as_pickle(tmp_path / "a.pkl", {"names": NAMES, "embeddings": VECTORS, "x": Runs(tmp_path / "ran")}, protocol)
     with pytest.raises(CacheError, match=r"a.pkl cannot be imported: it asks for \w+.open, which no CLIP needs"):
-        foreign.read(file)
+        imported.read(file)
     assert not (tmp_path / "ran").exists()
 
 
@@ -114,7 +114,7 @@ def test_a_pickle_runs_no_code(tmp_path, protocol):
 def test_what_cannot_be_read_is_said(tmp_path, make, words):
     made = make(tmp_path)
     with pytest.raises(CacheError, match=words):
-        foreign.read(made)
+        imported.read(made)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def exported(photos, tmp_path, weights):
     ],
 )
 def test_names_are_matched_by_the_other_programs_folder_or_by_an_end_that_one_photo_has(names, photos, found, lost):
-    assert foreign._matched(names, photos) == (found, lost)
+    assert imported._matched(names, photos) == (found, lost)
 
 
 class TestALibrary:

@@ -19,7 +19,7 @@ SILENT_S = 900  # checkpoints come every half minute; Drive may take minutes to 
 RUBBISH_S = 86_400
 
 
-class Presence:
+class ActiveWriters:
     """This session's sign on a cache folder, while it lasts."""
 
     def __init__(self, folder: Path):

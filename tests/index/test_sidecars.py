@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 import pytest
 
 from cliplib.cache.store import Store
-from cliplib.index.companions import Companions
+from cliplib.index.sidecars import Sidecars
 from cliplib.index.update import update
 from cliplib.media.files import find_media
 from cliplib.media.metadata import facts
@@ -38,9 +38,9 @@ class TestTakeout:
     def test_every_fact_is_the_truth(self, takeout, tmp_path):
         root, truth, jsons = takeout
         report, rows = run(root, tmp_path / "cache")
-        assert report.sidecars == len(jsons) and report.skipped == [] and report.problems == []
+        assert report.found.sidecars == len(jsons) and report.skipped == [] and report.problems == []
         assert {path for path, _ in rows} == {path for path, true in truth.items() if not true.clip_of}
-        assert report.motion_clips == sum(bool(true.clip_of) for true in truth.values()) > 0
+        assert report.found.motion_clips == sum(bool(true.clip_of) for true in truth.values()) > 0
         for (path, _), row in rows.items():
             assert (path, row["taken_at"]) == (path, truth[path].taken_at)
             assert row["taken_from"] == ("sidecar" if row["taken_from"] != "exif" else "exif")
@@ -55,7 +55,7 @@ class TestTakeout:
         root, _, jsons = takeout
         zipped(root, tmp_path / "zips", parts=3, deflate=deflate)
         report, packed = run(tmp_path / "zips")
-        assert report.sidecars == len(jsons) and report.skipped == []
+        assert report.found.sidecars == len(jsons) and report.skipped == []
         plain = {(plain_path(path), time_s): row for (path, time_s), row in packed.items()}
         _, rows = run(root, tmp_path / "cache")
         assert plain.keys() == rows.keys()
@@ -72,7 +72,7 @@ class TestTakeout:
     def test_clips_are_videos_when_asked_for(self, takeout, tmp_path):
         root, truth, _ = takeout
         report, rows = run(root, tmp_path / "cache", motion_clips=True)
-        assert {path for path, _ in rows} == set(truth) and report.motion_clips == 0
+        assert {path for path, _ in rows} == set(truth) and report.found.motion_clips == 0
 
 
 class TestSidecars:
@@ -108,7 +108,7 @@ class TestSidecars:
         (tmp_path / "a.jpg.json").write_text("{")
         report, rows = run(tmp_path)
         assert report.indexed == 1 and rows["a.jpg", None]["taken_from"] == "mtime"
-        assert len(report.problems) == 1 and report.skipped == [] and report.sidecars == 0
+        assert len(report.problems) == 1 and report.skipped == [] and report.found.sidecars == 0
         assert "a.jpg.json tells nothing of a.jpg" in report.problems[0]
 
     @pytest.mark.parametrize("late", [False, True])
@@ -164,8 +164,8 @@ class TestLivePhotos:
         listing = find_media(tmp_path)
         store = Store(tmp_path / "none", MODEL)
         update(tmp_path, store, StubEncoder(), progress=False, motion_clips=True)
-        companions = Companions(tmp_path, listing, store.rows)
-        return {file.path: companions.photo_of(file) for file in listing.files if file.kind == "video"}
+        sidecars = Sidecars(tmp_path, listing, store.rows)
+        return {file.path: sidecars.photo_of(file) for file in listing.files if file.kind == "video"}
 
     def test_one_stem_and_at_most_four_seconds(self, tmp_path):
         for name, seconds in (("a", 4.0), ("b", 4.4)):
@@ -195,7 +195,7 @@ class TestLivePhotos:
         assert run(tmp_path)[0].frames > 0
         save_photo(tmp_path / "a.jpg", picture(1))
         report, rows = run(tmp_path)
-        assert report.motion_clips == 1 and list(rows) == [("a.jpg", None)]
+        assert report.found.motion_clips == 1 and list(rows) == [("a.jpg", None)]
         assert (report.seen, report.indexed, report.unchanged) == (1, 1, 0)
 
     def test_a_clip_that_was_asked_for_stays(self, tmp_path):
@@ -211,17 +211,17 @@ class TestLivePhotos:
         save_clip(tmp_path / "a.mov", 1, 2, ident=ident)
         for name in "bcdef":
             save_photo(tmp_path / f"{name}.jpg", picture(ord(name)))
-        assert run(tmp_path)[0].motion_clips == 1
+        assert run(tmp_path)[0].found.motion_clips == 1
         (tmp_path / "a.jpg").unlink()
         report, rows = run(tmp_path)
-        assert (report.indexed, report.removed, report.motion_clips) == (1, 1, 0) and ("a.mov", 0.0) in rows
+        assert (report.indexed, report.removed, report.found.motion_clips) == (1, 1, 0) and ("a.mov", 0.0) in rows
 
     def test_a_known_clip_is_not_opened_again(self, tmp_path, monkeypatch):
         save_photo(tmp_path / "a.jpg", picture(1))
         save_clip(tmp_path / "a.mov", 1, 2)
         run(tmp_path)
-        monkeypatch.setattr("cliplib.index.companions.open_video", lambda path: pytest.fail(f"opened {path}"))
-        assert run(tmp_path)[0].motion_clips == 1
+        monkeypatch.setattr("cliplib.index.sidecars.open_video", lambda path: pytest.fail(f"opened {path}"))
+        assert run(tmp_path)[0].found.motion_clips == 1
 
 
 class TestExif:
@@ -267,5 +267,5 @@ def test_the_drawn_takeout_has_every_form(takeout):
 def test_the_report_counts_sidecars_and_clips_apart(takeout, tmp_path):
     root, _, jsons = takeout
     report, _ = run(root, tmp_path / "cache")
-    told = f"{len(jsons)} sidecars matched; {report.motion_clips} clips are part of their photos"
+    told = f"{len(jsons)} sidecars matched; {report.found.motion_clips} clips are part of their photos"
     assert told in str(report) and told in report._repr_html_()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
 from ..cache import rows as rows_
 from ..errors import CacheError, LibraryError, MediaError, ModelError
@@ -37,7 +38,7 @@ NARROWEST = 8  # numbers in a row: fewer are no embedding
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ImportedEmbeddings:
     """Embeddings that another program made.
 
     Attributes:
@@ -49,7 +50,7 @@ class Foreign:
     vectors: np.ndarray
 
 
-def read(source: str | Path) -> Foreign:
+def read(source: str | Path) -> ImportedEmbeddings:
     """The embeddings in a file or folder, told by its form.
 
     Args:
@@ -75,13 +76,13 @@ def read(source: str | Path) -> Foreign:
         raise CacheError(f"{path} cannot be imported: {type(error).__name__}: {reason}") from error
     if vectors.ndim != 2 or vectors.shape[1] < NARROWEST or len(names) != len(vectors):
         raise CacheError(f"{path} cannot be imported: {len(names)} names and embeddings of shape {vectors.shape}")
-    return Foreign([str(name) for name in names], vectors)
+    return ImportedEmbeddings([str(name) for name in names], vectors)
 
 
 def import_rows(
-    root: Path, store: Store, encoder: Encoder, foreign: Foreign, progress: bool = True
+    root: Path, store: Store, encoder: Encoder, given: ImportedEmbeddings, progress: bool = True
 ) -> tuple[IndexReport, list[str]]:
-    """Index the photos of `root` that `foreign` has embeddings of, by these; the next run of `update` goes on from it.
+    """Index the photos of `root` that `given` has embeddings of, by these; the next run of `update` goes on from it.
 
     The files are read for their facts and thumbnails. Three are encoded, to see that the model is the one that is
     named.
@@ -93,13 +94,13 @@ def import_rows(
         LibraryError: No name is a photo of the folder; or the embeddings are of another width, hold no numbers, or are
             of another model.
     """
-    vectors = _unit(foreign, encoder)
+    vectors = _unit(given, encoder)
     listing = find_media(root)
     photos = [file.path for file in listing.files if file.kind == "image"]
-    found, lost = _matched(foreign.names, photos)
+    found, lost = _matched(given.names, photos)
     if not found:
-        some = ", ".join(map(repr, foreign.names[:3]))
-        raise LibraryError(f"none of the {len(foreign.names)} names is a photo of {root}; the first are {some}")
+        some = ", ".join(map(repr, given.names[:3]))
+        raise LibraryError(f"none of the {len(given.names)} names is a photo of {root}; the first are {some}")
     by_path = {path: vectors[row] for path, row in found.items()}
     _try(root, encoder, by_path)
     read_files = partial(_with_vectors, by_path=by_path)
@@ -139,26 +140,28 @@ def export_rows(rows: pa.Table, model: dict[str, Any], folder: str | Path) -> Pa
 def _with_vectors(reader: Reader, files: Sequence, by_path: dict[str, np.ndarray]) -> Iterator[Sample | Finished]:
     """What `Reader.read` gives of the files whose vectors are known, with them; the others wait for the next run."""
     known = [file for file in files if file.kind == "image" and file.path in by_path]
-    for event in replace(reader, prepare=_nothing).read(known):
+    unprepared = replace(reader, sampling=replace(reader.sampling, prepare=_unprepared))
+    for event in unprepared.read(known):
         yield replace(event, vector=by_path[event.file.path]) if isinstance(event, Sample) else event
 
 
-def _nothing(image: Any) -> None:
-    """Nothing is prepared for an encoder that is not asked."""
+def _unprepared(image: Image.Image) -> np.ndarray:
+    """Nothing, for an encoder that is not asked."""
+    return np.empty(0)
 
 
-def _unit(foreign: Foreign, encoder: Encoder) -> np.ndarray:
+def _unit(given: ImportedEmbeddings, encoder: Encoder) -> np.ndarray:
     """The vectors at length one; LibraryError where they cannot be this encoder's."""
-    width = foreign.vectors.shape[1]
+    width = given.vectors.shape[1]
     if width != encoder.dim:
         raise LibraryError(f"the embeddings have {width} numbers and {encoder.name!r} gives {encoder.dim}: name theirs")
-    lengths = np.linalg.norm(foreign.vectors, axis=1)
+    lengths = np.linalg.norm(given.vectors, axis=1)
     bad = np.flatnonzero(~np.isfinite(lengths) | (lengths < 1e-6))
     if len(bad):
         raise LibraryError(
-            f"{len(bad)} of the embeddings are no numbers or zero, the first that of {foreign.names[bad[0]]!r}"
+            f"{len(bad)} of the embeddings are no numbers or zero, the first that of {given.names[bad[0]]!r}"
         )
-    return foreign.vectors / lengths[:, None]
+    return given.vectors / lengths[:, None]
 
 
 def _matched(names: list[str], photos: list[str]) -> tuple[dict[str, int], list[str]]:
@@ -201,6 +204,7 @@ def _try(root: Path, encoder: Encoder, by_path: dict[str, np.ndarray]) -> None:
             image = open_photo(root / path, encoder.resolution).image
         except MediaError:  # a damaged file is reported as it is indexed
             continue
+        assert image is not None  # which it is only where no decoding was asked for
         tried[path] = encoder.encode_images([image])[0]
         if len(tried) == TRIED:
             break
@@ -304,7 +308,7 @@ def _plain(tree: Any, depth: int = 0) -> Any:
 
 
 def _as_list(part: Any) -> Sequence:
-    return part if isinstance(part, (list, tuple, np.ndarray)) and np.ndim(part) > 0 else []
+    return list(part) if isinstance(part, (list, tuple, np.ndarray)) and np.ndim(part) > 0 else []
 
 
 def _is_vector(value: Any) -> bool:
@@ -316,7 +320,7 @@ def _is_vector(value: Any) -> bool:
 
 def _are_numbers(values: list) -> bool:
     try:
-        return np.isfinite(np.array(values[:100], np.float64)).all()
+        return bool(np.isfinite(np.array(values[:100], np.float64)).all())
     except (TypeError, ValueError):
         return False
 

@@ -1,4 +1,4 @@
-"""Presence: the second session is told about the first, and nothing ever waits."""
+"""ActiveWriters: the second session is told about the first, and nothing ever waits."""
 
 import json
 import os
@@ -9,8 +9,8 @@ import time
 import pytest
 
 from cliplib.cache.store import Store
-from cliplib.index import presence
-from cliplib.index.presence import Presence
+from cliplib.index import active_writers
+from cliplib.index.active_writers import ActiveWriters
 from cliplib.index.update import update
 from tests.harness.colab import duplicates
 from tests.harness.libraries import draw_picture
@@ -26,10 +26,10 @@ def sign(folder, **about):
 
 class TestPresence:
     def test_fault_8_the_second_is_told_about_the_first(self, tmp_path):
-        with Presence(tmp_path) as first:
+        with ActiveWriters(tmp_path) as first:
             assert first.others == []
             with pytest.warns(UserWarning, match=r"another session \(process \d+ on .*nothing is lost"):
-                second = Presence(tmp_path).__enter__()
+                second = ActiveWriters(tmp_path).__enter__()
             with pytest.warns(UserWarning, match="another session"):
                 first.refresh()  # at its next checkpoint
             first.refresh()  # said once
@@ -39,27 +39,27 @@ class TestPresence:
 
     def test_fault_9_a_copy_counts_once_and_one_of_itself_not_at_all(self, tmp_path):
         sign(tmp_path)
-        with pytest.warns(UserWarning, match="another session"), Presence(tmp_path) as here:
+        with pytest.warns(UserWarning, match="another session"), ActiveWriters(tmp_path) as here:
             duplicates(tmp_path)
             here.refresh()
             assert len(here.others) == 1
 
     def test_a_session_long_silent_is_gone(self, tmp_path, recwarn):
-        sign(tmp_path, at=time.time() - presence.SILENT_S - 1)
-        with Presence(tmp_path) as here:
+        sign(tmp_path, at=time.time() - active_writers.SILENT_S - 1)
+        with ActiveWriters(tmp_path) as here:
             assert here.others == [] and not recwarn.list
         assert len(list(tmp_path.iterdir())) == 1  # it may come back
 
     def test_a_dead_process_of_this_machine_is_gone(self, tmp_path):
         child = subprocess.Popen([sys.executable, "-c", ""])
         child.wait()
-        sign(tmp_path, host=presence.socket.gethostname(), pid=child.pid)
-        with Presence(tmp_path) as here:
+        sign(tmp_path, host=active_writers.socket.gethostname(), pid=child.pid)
+        with ActiveWriters(tmp_path) as here:
             assert here.others == []
 
     def test_a_live_process_of_this_machine_is_not(self, tmp_path):
-        sign(tmp_path, host=presence.socket.gethostname(), pid=os.getppid())
-        with pytest.warns(UserWarning, match=f"process {os.getppid()}"), Presence(tmp_path) as here:
+        sign(tmp_path, host=active_writers.socket.gethostname(), pid=os.getppid())
+        with pytest.warns(UserWarning, match=f"process {os.getppid()}"), ActiveWriters(tmp_path) as here:
             assert len(here.others) == 1
 
     @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ class TestPresence:
     )
     def test_a_damaged_sign_is_nobody(self, tmp_path, content):
         (tmp_path / "writer-x.json").write_bytes(content)
-        with Presence(tmp_path) as here:
+        with ActiveWriters(tmp_path) as here:
             assert here.others == []
 
     def test_rubbish_is_cleared_after_a_day(self, tmp_path):
-        sign(tmp_path, at=time.time() - presence.RUBBISH_S - 1)
+        sign(tmp_path, at=time.time() - active_writers.RUBBISH_S - 1)
         (tmp_path / "writer-broken.json").write_bytes(b"{")
         os.utime(tmp_path / "writer-broken.json", (1, 1))
-        with Presence(tmp_path):
+        with ActiveWriters(tmp_path):
             pass
         assert not list(tmp_path.iterdir())
 
@@ -83,15 +83,15 @@ class TestPresence:
         sign(tmp_path, id="a", at=1)
         sign(tmp_path, id="b")
         monkeypatch.setattr(
-            presence.Path, "glob", lambda *_: map(tmp_path.joinpath, ("writer-a.json", "writer-b.json"))
+            active_writers.Path, "glob", lambda *_: map(tmp_path.joinpath, ("writer-a.json", "writer-b.json"))
         )
-        monkeypatch.setattr(presence.Path, "unlink", lambda *_: (_ for _ in ()).throw(PermissionError()))
-        with pytest.warns(UserWarning, match="another session"), Presence(tmp_path) as here:
+        monkeypatch.setattr(active_writers.Path, "unlink", lambda *_: (_ for _ in ()).throw(PermissionError()))
+        with pytest.warns(UserWarning, match="another session"), ActiveWriters(tmp_path) as here:
             assert len(here.others) == 1
 
     def test_a_folder_that_cannot_be_written_stops_nobody(self, tmp_path):
         (tmp_path / "file").write_bytes(b"")
-        with Presence(tmp_path / "file" / "cache") as here:
+        with ActiveWriters(tmp_path / "file" / "cache") as here:
             here.refresh()
             assert here.others == []
 

@@ -1,4 +1,4 @@
-"""The doctor: what it finds in a sound cache, a damaged one, and a folder that has changed."""
+"""The check: what it finds in a sound cache, a damaged one, and a folder that has changed."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import pytest
 import cliplib
 from cliplib.__main__ import main
 from cliplib.errors import LibraryError, MediaError
-from cliplib.index import doctor, plan
+from cliplib.index import check, plan
 from cliplib.media.files import find_media
 from tests.harness.libraries import draw_picture
 
@@ -79,7 +79,7 @@ def test_kinds_that_are_not_read_are_counted_and_named(library):
     told = "5 files of kinds that are not read: 2 .psd, 1 .tgz, 1 without a suffix, 1 .txt"
     report = library.index(progress=False)
     assert told in str(report) and told in report._repr_html_()
-    assert report.not_read == {".psd": 2, ".tgz": 1, "": 1, ".txt": 1}
+    assert report.found.not_read == {".psd": 2, ".tgz": 1, "": 1, ".txt": 1}
     (finding,) = library.check()
     assert told in str(finding) and finding.advice == "nothing to do"
 
@@ -96,7 +96,7 @@ def test_a_failure_of_other_versions_is_worth_another_run(library, monkeypatch):
 def test_what_index_would_keep_is_not_missing(library, monkeypatch):
     found = find_media(library.root)
     blind = found._replace(files=found.files[1:], problems=[MediaError("p0.jpg", "walk", "Input/output error")])
-    monkeypatch.setattr(doctor, "find_media", lambda *_: blind)
+    monkeypatch.setattr(check, "find_media", lambda *_: blind)
     (finding,) = library.check()
     assert (finding.missing, finding.advice) == ([], "nothing to do")
 
