@@ -8,19 +8,20 @@ from ..display.html import save_html
 from ..errors import printable
 from ..places import output_file
 from ..search.moments import Moments
-from ..search.results import Hits
+from ..search.results import Hits, Tags
 
 FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formula; the last four in East Asian settings
 
 
-def save(answer: Hits | Moments, file: str | Path) -> Path:
+def save(answer: Hits | Moments | Tags, file: str | Path) -> Path:
     r"""Write an answer as a table or a page.
 
     A path is text from somebody's disk, and a spreadsheet runs formulas. So in CSV a text that begins as a formula gets
-    an apostrophe in front, and control characters become escapes such as \x07. Numbers stay numbers.
+    an apostrophe in front, and control characters become escapes such as \x07. Numbers stay numbers. The table begins
+    with the mark of UTF-8 (BOM): without it Excel reads accents as something else.
 
     Args:
-        answer: Photos or moments that were found.
+        answer: Photos, frames or moments that were found, or photos by tag.
         file: Ends in ".csv" for the table that `to_frame` gives, or in ".html" for one self-contained page.
 
     Returns:
@@ -31,7 +32,7 @@ def save(answer: Hits | Moments, file: str | Path) -> Path:
     """
     file = output_file(file, ".csv", ".html", ".htm")
     if file.suffix.lower() == ".csv":
-        answer.to_frame().map(_harmless).to_csv(file, index=False, encoding="utf-8")
+        answer.to_frame().map(_harmless).to_csv(file, index=False, encoding="utf-8-sig")
     else:
         save_html([answer], file)
     return file

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from ..errors import LibraryError, MediaError
 from ..media.reading import open_file
+from ..search.moments import Moment
 
 
 def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
@@ -32,15 +33,7 @@ def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
     Raises:
         LibraryError: The folder cannot be written, or lies in the library.
     """
-    folder, copies = Path(os.path.expanduser(folder)), []
-    if folder.resolve().is_relative_to(root.resolve()):
-        raise LibraryError(
-            f"{folder} lies in the library {root}: give a folder outside, or the copies become part of it"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+    folder, copies = _made(folder, root), []
     for path in dict.fromkeys(paths):
         copy = None
         try:
@@ -58,6 +51,37 @@ def copy_to(root: Path, paths: Iterable[str], folder: str | Path) -> list[Path]:
             shutil.copystat(root / path, copy)
         copies.append(copy)
     return copies
+
+
+def save_clips(root: Path, moments: Iterable[Moment], folder: str | Path) -> list[tuple[Path, Moment]]:
+    """Write moments of videos to a folder, each as an MP4 of its own. Nothing is overwritten.
+
+    A moment whose video cannot be decoded is left out, with a warning that names it and says why.
+
+    Args:
+        root: The library's folder.
+        moments: As `Scores.moments` finds them.
+        folder: Where the clips go, named like "film 12.0-15.5 s.mp4". It is made when it is not there.
+
+    Returns:
+        The clips with their moments, in order.
+
+    Raises:
+        LibraryError: The folder cannot be written, or lies in the library.
+    """
+    folder, clips = _made(folder, root), []
+    for moment in moments:
+        stem = PurePosixPath(moment.path).stem
+        clip, empty = new_file(folder, f"{stem} {moment.start_s:.1f}-{moment.end_s:.1f} s.mp4")
+        empty.close()
+        try:
+            moment.save_clip(clip)
+        except (OSError, MediaError) as error:
+            clip.unlink(missing_ok=True)
+            warnings.warn(f"no clip of {moment.path}: {error}", stacklevel=2)
+            continue
+        clips.append((clip, moment))
+    return clips
 
 
 def drive_link(file: Path) -> str | None:
@@ -85,6 +109,18 @@ def new_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:
             continue
         except OSError as error:
             raise _unwritable(folder, error) from error
+
+
+def _made(folder: str | Path, root: Path) -> Path:
+    """The folder for copies, outside the library, made when it is not there."""
+    made = Path(os.path.expanduser(folder))
+    if made.resolve().is_relative_to(root.resolve()):
+        raise LibraryError(f"{made} lies in the library {root}: give a folder outside, or the copies become part of it")
+    try:
+        made.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(made, error) from error
+    return made
 
 
 def _unwritable(folder: Path, error: OSError) -> LibraryError:

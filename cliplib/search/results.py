@@ -547,6 +547,20 @@ class Tags(Mapping):
             counts[tag] = len(hits.scores.rows["digest"].take(passing).unique())
         return counts
 
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas DataFrame of the hits of all tags, the tag in the first column; see `Hits.to_frame`."""
+        import pandas as pd
+
+        frames = [hits.to_frame().assign(tag=tag) for tag, hits in self.hits.items()]
+        table = pd.concat(frames, ignore_index=True)
+        return table[["tag", *(name for name in table.columns if name != "tag")]]
+
+    def save(self, file: str | Path) -> Path:
+        """Write the hits of all tags to a ".csv" file, or to ".html" as one page; see `export.answers.save`."""
+        from ..export.answers import save
+
+        return save(self, file)
+
     def __str__(self) -> str:
         return "\n".join(f"{count:6,}  {tag}" for tag, count in self.counts().items())
 

@@ -21,7 +21,8 @@ class TestSaving:
     def test_csv_has_a_row_a_hit_and_numbers_stay_numbers(self, scores, tmp_path):
         scores.values[:2] = -0.25, -0.5
         file = scores.top(threshold=-1).save(tmp_path / "found.csv")
-        with open(file, newline="", encoding="utf-8") as lines:
+        assert file.read_bytes().startswith(b"\xef\xbb\xbfpath,")  # or Excel takes UTF-8 for something else
+        with open(file, newline="", encoding="utf-8-sig") as lines:
             rows = list(csv.reader(lines))
         assert rows[0] == ["path", "score", "time_s", "width", "height", "taken_at"]
         assert [row[:2] for row in rows[1:]] == [["a.jpg", "-0.25"], ["b/<img onerror=alert(1)>.jpg", "-0.5"]]
