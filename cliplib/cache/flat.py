@@ -13,6 +13,7 @@ import contextlib
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -102,14 +103,14 @@ def write(folder: Path, entry: dict, dim: int) -> None:
     schema = schema.set(schema.get_field_index("embedding"), pa.field("embedding", kind))
     schema = schema.with_metadata({PART: entry["sha256"]})
 
-    def write(file) -> None:
+    def write_batches(file: IO[bytes]) -> None:
         with pa.ipc.new_file(pa.PythonFile(file, "w"), schema) as out:
             for rows in _of_one_kind(part, dim):
                 rows = rows_.with_embeddings_of(rows_.known_columns(rows), "float16" if half else "float32")
                 out.write_batch(rows.combine_chunks().to_batches()[0].cast(schema))
 
     try:
-        write_durably(folder / name_of(entry["name"]), write)
+        write_durably(folder / name_of(entry["name"]), write_batches)
     except OSError as error:
         raise CacheError(
             f"could not lay {entry['name']} flat in {folder}: {error.strerror or error}. The index is intact; free "

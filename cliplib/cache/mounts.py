@@ -83,7 +83,15 @@ def confirm(mount_point: str | Path) -> int:
 
 
 def durability(folder: str | Path, rows: int) -> tuple[int, str]:
-    """How many of a cache's `rows` are only written, and a sentence on what would be left if this machine ended now."""
+    """What would be left of a cache if this machine ended now.
+
+    Args:
+        folder: the model's folder.
+        rows: how many rows it has.
+
+    Returns:
+        How many of the rows are only written, and a sentence.
+    """
     point, waiting = mount_of(folder), unflushed(folder)
     if point is None and on_colab():
         return rows, (

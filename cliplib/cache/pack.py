@@ -84,16 +84,11 @@ def save(
         CacheError: where the disk refuses.
     """
     file = Path(file).expanduser()
-    if file.suffix.lower() != ".zip":
-        raise LibraryError(f"a pack cannot be named {file.name!r}: name it with .zip, else it cannot be opened")
-    if pictures not in PICTURES:
-        raise LibraryError(f"pictures is {pictures!r}: it can be {', '.join(map(repr, PICTURES))}")
+    _require_choices(file, pictures)
     rows = _chosen(index.rows, paths, places)
     rows_.warn_of_provisional(rows, file.name)
     packed = rows_.with_column(rows, "path", map(_name, rows["path"].to_pylist()))
-    model = dict(index.model)
-    if Path(model["name"]).is_absolute():  # a checkpoint: whose folder it lies in is nobody's business
-        model["name"] = Path(model["name"]).name
+    model = _without_folder(index.model)
     judged = sum(1 for _ in csv.DictReader(io.StringIO(judgements.decode("utf-8-sig"))))
     about: dict[str, object] = {"magic": MAGIC, "format": format.VERSION, "model": model}
     about |= {"rows": rows.num_rows, "pictures": pictures, "judgements": judged}
@@ -112,6 +107,19 @@ def save(
                 _add_pictures(archive, root, rows, pictures == "originals")
 
     return save_file(file, write)
+
+
+def _require_choices(file: Path, pictures: str) -> None:
+    """Raise LibraryError where a pack cannot have this name, or hold pictures of this kind."""
+    if file.suffix.lower() != ".zip":
+        raise LibraryError(f"a pack cannot be named {file.name!r}: name it with .zip, else it cannot be opened")
+    if pictures not in PICTURES:
+        raise LibraryError(f"pictures is {pictures!r}: it can be {', '.join(map(repr, PICTURES))}")
+
+
+def _without_folder(model: dict) -> dict:
+    """What is said of a model, for others: the file name of a checkpoint, not whose folder it lies in."""
+    return {**model, "name": Path(model["name"]).name} if Path(model["name"]).is_absolute() else {**model}
 
 
 def _chosen(rows: pa.Table, paths: Iterable[str] | None, places: bool) -> pa.Table:

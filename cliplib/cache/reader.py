@@ -22,13 +22,20 @@ class IndexReader(Protocol):
     """
 
     @property
-    def model(self) -> dict: ...
+    def model(self) -> dict:
+        """Which encoder made the rows."""
+
     @property
-    def rows(self) -> pa.Table: ...
+    def rows(self) -> pa.Table:
+        """All rows."""
+
     @property
-    def failures(self) -> dict[str, dict]: ...
+    def failures(self) -> dict[str, dict]:
+        """Files that could not be indexed whole."""
+
     @property
-    def problems(self) -> list[str]: ...
+    def problems(self) -> list[str]:
+        """What could not be believed."""
 
     def thumbnail(self, key: Key) -> bytes | None:
         """The JPEG of a row by (digest, time_s), or None where the index has none."""

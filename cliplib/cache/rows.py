@@ -169,9 +169,18 @@ def write_parquet(rows: pa.Table, metadata: dict[str, str], file: IO[bytes] | pa
 
 
 def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table, dict[str, str]]:
-    """The table and the metadata of a Parquet file in memory; CacheError when it cannot be read or is a bomb.
+    """Read a Parquet file that is in memory.
 
-    `intact`: a checksum of all the bytes was right, so those of the pages are not worth their time.
+    Args:
+        data: the file.
+        name: of the file, for messages.
+        intact: whether a checksum of all the bytes was right. Then those of the pages are not computed.
+
+    Returns:
+        The table, and the metadata of its schema.
+
+    Raises:
+        CacheError: it cannot be read, or would unpack to far more than its size.
     """
     try:
         about = pq.read_metadata(pa.BufferReader(data))
@@ -250,11 +259,19 @@ def without_paths(rows: pa.Table, paths: pa.Array) -> tuple[pa.Table, set[str]]:
 
 
 def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
-    """The rows that may be believed, and a sentence for each kind that may not.
+    """The sound rows, and a sentence for each kind of row that is left out.
 
-    Raises CacheError when a column is missing that every index has, or the embeddings have another width than `dim`.
-    Rows with a path that leaves the library, or an embedding that is not finite and of length one, are left out and
-    said.
+    Args:
+        rows: of a file that may come from anybody.
+        dim: numbers of an embedding.
+        name: of the file, for messages.
+
+    Returns:
+        The rows in all of `COLUMNS`, without those whose path leaves the library, whose kind or time is none, or whose
+        embedding is not finite and of length one; and the sentences.
+
+    Raises:
+        CacheError: a column is missing that every index has, or the embeddings have another width than `dim`.
     """
     rows = _in_all_columns(rows, dim, name)
     vectors = matrix(rows)
@@ -276,10 +293,10 @@ def checked(rows: pa.Table, dim: int, name: str) -> tuple[pa.Table, list[str]]:
 
 
 def upgraded(rows: pa.Table) -> pa.Table:
-    """The rows with what those of an earlier format leave open and tell all the same; the same table for nothing.
+    """The rows with `place_from` filled in where an earlier format has left it open; the same table where none is.
 
-    In format 1 the place of a video can only be a sidecar's. That of a photo is the camera's, once `index` has read
-    those again that have a sidecar.
+    In format 1 the place of a video can only be a sidecar's. The place of a photo is the camera's, for `index` reads
+    those photos again that have a sidecar.
     """
     nowhere = pc.and_(pc.is_valid(rows["latitude"]), pc.is_null(rows["place_from"]))
     if not pc.any(nowhere).as_py():
@@ -289,7 +306,7 @@ def upgraded(rows: pa.Table) -> pa.Table:
 
 
 def _in_all_columns(rows: pa.Table, dim: int, name: str) -> pa.Table:
-    """The rows with all of `COLUMNS` in their order and types, the embedding, and then what else there is."""
+    """The rows with all of `COLUMNS` in their order and types, then the embedding, then all other columns."""
     names = rows.column_names
     if len(names) > len(set(names)) or not set(names).issuperset(NEEDED):
         raise CacheError(f"{name} has the columns {names}; an index has {list(NEEDED)}, each once, and may have others")
@@ -310,8 +327,9 @@ def _in_all_columns(rows: pa.Table, dim: int, name: str) -> pa.Table:
 
 
 def with_each_path_once(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
-    """The tables, each path in one only: two writers may index one file; its latest version (by mtime) stays, and of
-    one version what is exact.
+    """The tables, each path in one only.
+
+    Two writers may index one file. Its latest version (by mtime) stays, and of one version the exact rows.
     """
     if len(tables) < 2:
         return tables

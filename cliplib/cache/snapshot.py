@@ -1,5 +1,6 @@
-"""A whole index in one file, to carry: Parquet (the truth) or pickle (for the paper's sake). Both load to the same
-rows, bit for bit.
+"""A whole index in one file, to carry: Parquet (the truth) or pickle (for the paper's sake).
+
+Both load to the same rows, bit for bit.
 
 The pickle holds builtins only: a dict of lists, strings, numbers and raw bytes. Its reader scans the opcodes before
 anything is built and refuses every one that could name a class, call something or reserve memory out of proportion, so
@@ -105,7 +106,14 @@ def save(file: str | Path, index: IndexReader, profiles: Iterable[dict] = ()) ->
 
 
 def load(file: str | Path) -> Snapshot:
-    """The index in a file that `save` wrote. CacheError for anything but a sound snapshot."""
+    """Read a file that `save` wrote.
+
+    Args:
+        file: Parquet or pickle; its first bytes tell which.
+
+    Raises:
+        CacheError: it is no sound snapshot. No code of a pickle is ever run.
+    """
     file = Path(file).expanduser()
     try:
         data = file.read_bytes()
@@ -128,8 +136,17 @@ def load(file: str | Path) -> Snapshot:
 
 
 def validated(rows: pa.Table, model: dict, name: str) -> pa.Table:
-    """The rows of an index that was carried here; CacheError where one of them may not be believed, ValueError where
-    texts are no UTF-8, TypeError where `model` does not say what made them.
+    """The rows of an index that was carried here, all of which must be sound.
+
+    Args:
+        rows: as the file has them.
+        model: which encoder made them, by the file.
+        name: of the file, for messages.
+
+    Raises:
+        CacheError: a row is not sound, see `rows.checked`, or two have one path and time.
+        ValueError: texts are not UTF-8.
+        TypeError: `model` does not say what made the rows.
     """
     rows.validate(full=True)
     if not (isinstance(model["dim"], int) and isinstance(model["model_id"], str) and isinstance(model["name"], str)):

@@ -48,12 +48,23 @@ class Staged:
 
 
 def stage(folder: str | Path, to: str | Path, max_bytes: int = 20 * 10**9, progress: bool = True) -> Staged:
-    """Copy the photos and videos of `folder` to the folder `to` on the local disk, several at once.
+    """Copy photos and videos from a mount to the local disk, several at once.
 
-    Archives that hold some are copied whole, and Takeout's JSON files too. What is there already with the same size and
-    time is not copied again; nothing that is gone from `folder` is deleted in `to`. The files in `to` never have more
-    than `max_bytes` together. A file that cannot be read is a problem of the report. Raises LibraryError, before
-    anything is copied, when the folder is not there, has more than `max_bytes`, or the disk has too little room.
+    Archives that hold some are copied whole, and Takeout's JSON files too. A file that is there already with the same
+    size and time is not copied again. Nothing is deleted in `to`.
+
+    Args:
+        folder: on the mount.
+        to: on the local disk.
+        max_bytes: how much the files in `to` may have together.
+        progress: whether a bar is shown.
+
+    Returns:
+        What was done. A file that cannot be read is one of its problems.
+
+    Raises:
+        LibraryError: the folder is not there, has more than `max_bytes`, or the disk has too little room. Nothing was
+            copied then. Also where the disk fills up meanwhile; the next call goes on from there.
     """
     folder, to = Path(os.path.realpath(expanded(folder))), Path(os.path.realpath(expanded(to)))
     if to == folder or folder in to.parents or to in folder.parents:
@@ -168,13 +179,21 @@ def _copy(folder: Path, to: Path, passing: Path, file: MediaFile) -> list[MediaE
 
 
 def save_back(cache: str | Path, to: str | Path) -> int:
-    """Copy the caches in `cache` (`library.cache`) into the folder `to`, such as `.cliplib` in your photos on Drive.
+    """Copy an index to Drive, or the other way round.
 
-    The other way round it brings a cache from Drive to the local disk. What is in `to` already stays and is merged, as
-    with two writers. Parts go first, then the manifests that name them, so that an end in the middle leaves what was
-    there; then judgements and calibrated cutoffs, of which the newer stays. On a mount the copy is only written until
-    `flush`. Returns the bytes copied. Raises CacheError when there is no cache, a part of it is damaged, the folder
-    around `to` is not there, or `to` refuses.
+    What is in `to` already stays and is merged, as with two writers. Parts go first, then the manifests that name them,
+    so that a stop in the middle leaves what was there. Judgements and calibrated cutoffs follow; of two versions the
+    newer stays. On a mount the copy is only written until `flush`.
+
+    Args:
+        cache: the folder of the caches, `library.cache`.
+        to: the folder that they go into, such as `.cliplib` in your photos on Drive.
+
+    Returns:
+        The bytes copied.
+
+    Raises:
+        CacheError: there is no cache, a part of it is damaged, the folder around `to` is not there, or `to` refuses.
     """
     cache, to = expanded(cache), expanded(to)
     folders = sorted({file.parent for file in cache.glob("*/manifest*.json")})
@@ -216,8 +235,9 @@ def copy_index(folder: Path, to: Path, whole: bool = True) -> int:
 
 
 def copy_by_hand(cache: Path, to: Path) -> int:
-    """Copy what people made in all caches of a library, judgements and calibrated cutoffs; of two versions the newer
-    stays. The bytes copied. Raises OSError.
+    """Copy what people made in all caches of a library: judgements and calibrated cutoffs.
+
+    Of two versions the newer stays. Returns the bytes copied. Raises OSError.
     """
     files = sorted([*cache.glob("judgements/[!.]*"), *cache.glob("*/profile-*.json")])
     return sum(_copy_newer(file, to / file.relative_to(cache)) for file in files)

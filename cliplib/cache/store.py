@@ -34,12 +34,18 @@ MANY_PARTS = 8  # more than this are merged when a run ends
 
 
 class Store:
-    """The cache of one library for one model.
+    """The cache of one library for one model, an `IndexReader` that can be written.
 
-    `folder` is `.cliplib/<model>`; `model` says in a flat dict which encoder made the rows (`model_id`, `name`, ...)
-    and how wide its embeddings are (`dim`). `embeddings` is the precision in which they are written, "float32" or
-    "float16", and to which `complete` brings what is there (None: as they are, float32 for a new index). Nothing is
-    written before the first `checkpoint`. `problems` says, in sentences, what could not be believed.
+    Nothing is written before the first `checkpoint`.
+
+    Args:
+        folder: `.cliplib/<model>`.
+        model: which encoder made the rows (`model_id`, `name`, ...) and the numbers of its embeddings (`dim`).
+        embeddings: in what precision they are written, "float32" or "float16". `upgrade` brings older parts to it.
+            None: as they are, float32 for a new index.
+
+    Raises:
+        CacheError: the folder cannot be listed, or its index is of a later format.
     """
 
     def __init__(self, folder: Path, model: dict, embeddings: str | None = None):
@@ -54,10 +60,12 @@ class Store:
         self._thumbs: Thumbs | None = None
 
     def refresh(self, deleted: bool = False) -> bool:
-        """Read again if another writer has changed the cache since it was read; whether one had.
+        """Read the cache again where another writer has changed it; whether one had.
 
-        Where nothing of it is there any more, its mount is perhaps away for a moment, and what was read stays; unless
-        it must have been `deleted`, for the library's own files are in sight.
+        Where nothing of it is there any more, its mount may be away for a moment: what was read stays.
+
+        Args:
+            deleted: the library's own files are in sight. A cache that is not there was deleted, then.
         """
         found = set(manifest.files(self.folder))
         changed = found != self._manifests and (deleted or bool(found))
@@ -105,10 +113,16 @@ class Store:
     # writing
 
     def checkpoint(self, new: pa.Table, thumbs: dict[Key, bytes], gone: set[str], failures: dict[str, dict]) -> None:
-        """Make the rows `new` and their `thumbs` durable; the older rows of their paths, and of the paths in `gone`,
-        die.
+        """Make new rows durable. Older rows of the same paths die.
 
-        `failures` replaces those on record. Raises CacheError, with the state before intact, when the disk refuses.
+        Args:
+            new: rows in the columns of `rows.schema`.
+            thumbs: their JPEGs by (digest, time_s).
+            gone: paths whose rows die, too.
+            failures: files that could not be indexed whole, in place of those on record.
+
+        Raises:
+            CacheError: the disk refuses. The state before is intact then.
         """
         doomed = pa.array([*gone, *new["path"].unique().to_pylist()], pa.string())
         state = State(failures=failures)
@@ -125,8 +139,9 @@ class Store:
         self._commit(state, new.num_rows)
 
     def upgrade(self) -> None:
-        """Fill in what rows of an earlier format leave open, see `rows.upgraded`, and bring all parts to the precision
-        that is asked for. Thumbnails stay where they are; nothing is written where nothing changes.
+        """Bring parts of an earlier format, and of another precision than is asked for, up to date.
+
+        See `rows.upgraded`. Thumbnails stay where they are. Nothing is written where nothing changes.
         """
         state = State(failures=self._state.failures)
         for name, rows in self._state.live.items():

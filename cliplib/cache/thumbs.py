@@ -1,4 +1,4 @@
-"""Packed thumbnails: many small JPEGs in one Parquet file, each found by its content's digest and its time.
+"""Thumbnails: many small JPEGs in one Parquet file, each found by its content's digest and its time.
 
 Kept apart from the rows, so that opening an index reads no picture, and read a row group at a time, so that a page of
 results reads no more than it shows.

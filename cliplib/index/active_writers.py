@@ -20,7 +20,7 @@ RUBBISH_S = 86_400
 
 
 class ActiveWriters:
-    """This session's sign on a cache folder, while it lasts."""
+    """The sessions that are indexing into one cache folder; this one is among them inside of `with`."""
 
     def __init__(self, folder: Path):
         self.id, self.since = uuid.uuid4().hex[:12], time.time()

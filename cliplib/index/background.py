@@ -12,9 +12,13 @@ from .report import IndexReport
 
 
 class Indexing:
-    """An index run that goes on in a thread; `report` is None until it has ended well, `error` what stopped it else.
+    """An index run that goes on in a thread.
 
-    What it has saved so far is what the library's searches find: photos first, the newest first.
+    The library's searches find what it has saved so far: photos first, the newest first.
+
+    Attributes:
+        report: None until the run has ended well.
+        error: what stopped it, else None.
 
     Args:
         store: the cache that it writes; nobody else may use this object meanwhile.

@@ -21,7 +21,7 @@ from .sidecars import Sidecars
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found in one cache: `damage` to the cache itself, and how the folder differs from it (paths)."""
+    """What was found in one cache: damage to the cache itself, and how the folder differs from it (paths)."""
 
     cache: str
     model: str
@@ -68,10 +68,20 @@ class Finding:
 
 
 def check_caches(root: Path, cache: Path, by_content: bool = False, ignore: Sequence[str] = ()) -> list[Finding]:
-    """One finding for each cache of a library: every part against its checksum, every row against its file.
+    """Compare every part of a library's caches with its checksum, and every row with its file.
 
-    Files are compared by size and time of change, as `index` does it, or `by_content` by reading all that are indexed.
-    `ignore` is that of `find_media`. LibraryError when the folder is not there or has no cache.
+    Args:
+        root: the library's folder.
+        cache: the folder of its caches.
+        by_content: whether all indexed files are read. Else they are compared by size and time of change, as `index`
+            does it.
+        ignore: rules of what is left out, see `find_media`.
+
+    Returns:
+        One finding for each cache.
+
+    Raises:
+        LibraryError: the folder is not there, or has no cache.
     """
     folders = sorted({file.parent for file in cache.glob("*/manifest*.json")}) if cache.is_dir() else []
     if not folders:

@@ -106,11 +106,17 @@ def spoken(seconds: float) -> str:
 
 
 def measure(root: Path, store: Store, encoder: Encoder, seconds: float, ignore: Sequence[str] = ()) -> Estimate:
-    """How long it will take to index what is new in `root`, after a trial of at most about `seconds`.
+    """Say after a trial how long it will take to index what is new.
 
-    Photos and videos get half of the time each, and previews some of the photos'; what one does not need, the next
-    gets. The walk through the folder, with a look at the heads of a few photos, is not part of it. `ignore` is that of
-    `find_media`.
+    Photos and videos get half of the trial each, and previews some of the photos' half. What one does not need, the
+    next one gets. The walk through the folder, with a look at the heads of a few photos, comes before it.
+
+    Args:
+        root: the library's folder.
+        store: its cache, which is not written.
+        encoder: the model.
+        seconds: how long the trial may be, about.
+        ignore: rules of what is left out, see `find_media`.
     """
     listing = find_media(root, ignore)
     sidecars = Sidecars(root, listing, store.rows)
@@ -192,8 +198,9 @@ class _Trial:
             self.changed.notify_all()
 
     def run(self, deadline: float, leftover_s: float) -> None:
-        """Until all that was drawn is done, or it is `deadline` by the monotonic clock. Reads that go on then are
-        waited for, `leftover_s` at most: they would slow down the next trial.
+        """Go on until all that was drawn is done, or it is `deadline` by the monotonic clock.
+
+        Reads that go on then are waited for, `leftover_s` at most: they would slow down the next trial.
         """
         started = began = ended = time.monotonic()
         files, size, pixels, last = 0.0, 0.0, [], None

@@ -18,10 +18,14 @@ OF_CONTENT = ("kind", "time_s", "digest", "every_s", "frame_s", "provisional")
 
 
 class KnownContent:
-    """What is known by content in one run, and the files that wait for rows of theirs.
+    """What is known by content in one run, and the files of known content that wait for their rows.
 
-    A video is known at the sampling interval `every_s`; None: at any. `left` are paths that are gone whose content has
-    been found under another: their rows may go when the `rows` of the other are saved.
+    A video is known at the sampling interval `every_s`; None: at any.
+
+    Attributes:
+        waiting: files that get rows at the next checkpoint.
+        left: paths that are gone and whose content was found under another path. Their rows go when the other's are
+            saved.
     """
 
     def __init__(self, store: Store, todo: Plan, every_s: float | None):

@@ -40,11 +40,16 @@ FRAMES_AHEAD = 16
 
 @dataclass(frozen=True)
 class Sample:
-    """A photo or frame ready for the encoder: `pixels` uint8 (r, r, 3), a thumbnail, and `facts`: columns
-    of its row that all files of this content share, such as `time_s`.
+    """A photo or frame that is ready for the encoder.
 
-    Once it is encoded, its pixels are let go (None). One that was encoded elsewhere brings its `vector`, float32 (d,).
-    `share` is how much of its file has been read with it.
+    Attributes:
+        file: where it comes from.
+        digest: of the file's content.
+        pixels: uint8 (r, r, 3); None once it is encoded.
+        jpeg: its thumbnail.
+        facts: the columns of its row that all files of this content share, such as `time_s`.
+        share: how much of the file has been read with it, 0 to 1.
+        vector: float32 (d,), a unit vector, where it was encoded elsewhere.
     """
 
     file: MediaFile
@@ -63,12 +68,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Finished:
-    """A file has no more samples; one of known content has none at all.
+    """A file has no more samples; a file of known content has none at all.
 
-    `digest` is "" where it could not be read; `error` says why it, or its rest, is missing. With neither it carries no
-    preview, and waits for the second pass. `facts` are the columns of all its rows: when and where it was taken and the
-    like. They are read from each file anew, also where its content is known, for two files of one content may differ in
-    their dates.
+    Attributes:
+        file: which one.
+        digest: of its content; "" where that could not be read.
+        error: why the file, or its rest, is missing. With neither digest nor error the file carries no preview, and
+            waits for the second pass.
+        facts: the columns that all its rows share: when and where it was taken and the like. They are read also where
+            the content is known, for two files of one content may differ in their dates.
     """
 
     file: MediaFile
@@ -221,7 +229,10 @@ class Reader:
         finally:
             self.journal.end(file.path)
 
-    def _sample(self, file: MediaFile, digest: str, image, facts: dict, share: float = 1.0) -> Sample:
+    def _sample(
+        self, file: MediaFile, digest: str, image: Image.Image | None, facts: dict, share: float = 1.0
+    ) -> Sample:
+        assert image is not None  # which it is only where no decoding was asked for
         image = fitted(image, self.sampling.shortest)
         return Sample(file, digest, self.sampling.prepare(image), thumbnail(image), facts, share)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..cache.store import Store
 from ..errors import MediaError
@@ -34,12 +35,19 @@ def plan(
     motion_clips: bool = False,
     retry_failed: bool = False,
 ) -> Plan:
-    """Compare by path, size and mtime, also of the sidecar; a video by its sampling interval, too. What could not be
-    read loses no row.
+    """Compare a folder with its cache by path, size and mtime, and by the mtime of the sidecar.
 
-    A photo of which only the preview was encoded is still to do. A file that failed is tried again when that may help:
-    unless it could not be decoded by the versions that are at work now (and not `retry_failed`), or is the clip of a
-    photo that is still there as it was.
+    A photo of which only the preview was encoded is still to do. A file that could not be decoded is tried again where
+    other versions of the decoders are at work now. The clip of a Live Photo waits for as long as its photo is there as
+    it was. Files that could not be read lose no row.
+
+    Args:
+        listing: what the folder holds.
+        store: the cache.
+        sidecars: of the listing.
+        every_s: seconds between the sampled frames of a video; None: as they are.
+        motion_clips: whether the clip of a Live Photo is a video of its own.
+        retry_failed: whether what could not be decoded is tried again in any case.
     """
     columns = ("path", "size", "mtime_ns", "sidecar_ns", "every_s", "provisional")
     paths, *facts = (store.rows[c].to_pylist() for c in columns)
@@ -82,7 +90,7 @@ def versions() -> str:
     return f"cliplib {__version__}, {decoders()}"
 
 
-def moving_part(path, photo: str) -> MediaError:
+def moving_part(path: str | Path, photo: str) -> MediaError:
     """What is noted of a clip, a video that is part of its Live Photo and no item of its own."""
     return MediaError(path, "motion", f"{MOVING_PART}{photo}")
 

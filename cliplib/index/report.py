@@ -23,8 +23,14 @@ class Skipped:
 
 @dataclass(frozen=True)
 class IndexContents:
-    """What an index holds: `photos` and `frames` are its rows, of which so many are only `written`, on their way to
-    Drive or on a disk that goes with the session. `durability` says so in words; `cache` is where it lies.
+    """What an index holds now.
+
+    Attributes:
+        cache: the folder in which it lies.
+        photos: rows of photos.
+        frames: rows of video frames.
+        written: how many of these rows are only written: on their way to Drive, or on a session's own disk.
+        durability: in a sentence, what would be left if this machine ended now.
     """
 
     cache: str = ""
@@ -83,10 +89,18 @@ def unread_notes(not_read: dict[str, int], left_out: dict[str, str]) -> list[str
 class IndexReport:
     """What an index run did. Counts are of files: seen = indexed + unchanged + len(skipped).
 
-    `indexed` files are new or changed; `encoded` of them went through the model (a copy of a known file does not);
-    `moved` of the unchanged only have another path; `removed` files are gone. `warning` is what the model says of
-    itself, and `problems` what was wrong with the cache, and who else is writing it. `holds` says what the index holds
-    now, `found` what else is in the folder.
+    Attributes:
+        indexed: files that are new or have changed.
+        unchanged: files that are in the index as they are.
+        removed: files that are gone.
+        skipped: files that could not be indexed, or not whole, each with its reason.
+        encoded: how many of the indexed went through the model; a copy of a known file does not.
+        moved: how many of the unchanged only have another path.
+        seconds: how long the run took.
+        warning: what the model says of itself.
+        problems: what was wrong with the cache, and who else is writing it.
+        holds: what the index holds now.
+        found: what else is in the folder.
     """
 
     indexed: int

@@ -1,7 +1,8 @@
-"""What belongs to a library's files: the sidecar that tells when and where, and the photo whose moving part a clip is.
+"""What lies beside a file and belongs to it: Takeout's sidecar, and the short clip of a Live Photo.
 
-A Live Photo or motion photo is one item: its short video is paired by the content identifier that Apple writes into
-both, else by its stem, in the same folder and at most `LONGEST_CLIP_S` long.
+A sidecar is a JSON file that tells when and where a photo was taken. A Live Photo or motion photo is one item with its
+clip. The two are paired by the content identifier that Apple writes into both; else by their names, in one folder,
+where the clip is at most `LONGEST_CLIP_S` long.
 """
 
 from __future__ import annotations
@@ -28,10 +29,18 @@ FIRST_YEAR, LAST_YEAR = 1826, 2199  # of a file time that may be a date; SMB, NT
 
 
 class Sidecars:
-    """The sidecars of the files of one `listing` in the folder `root`; `rows` are those of the index so far.
+    """The sidecars and Live Photos among the files of one listing. Safe in threads.
 
-    `sidecars` is {path: path of its JSON file}, and `dated` {path: mtime of that in ns}; `problems` says in sentences
-    which could not be read. With `motion_clips` every clip counts as a video of its own. Safe in threads.
+    Args:
+        root: the library's folder.
+        listing: what it holds.
+        rows: of the index so far.
+        motion_clips: whether every clip counts as a video of its own.
+
+    Attributes:
+        by_path: the JSON file of each path that has one.
+        mtimes_ns: the time of change of that JSON file, in nanoseconds.
+        problems: in sentences, which of them could not be read.
     """
 
     def __init__(self, root: Path, listing: Listing, rows: pa.Table, motion_clips: bool = False):
@@ -75,8 +84,9 @@ class Sidecars:
         return {path: (ident, duration_s) for path, ident, duration_s in zip(*columns, strict=True)}
 
     def completed(self, file: MediaFile, facts: dict) -> dict:
-        """The facts of a file with what its sidecar tells, see `with_told`, and where neither has a date that of its
-        name, or else its mtime; notes its content identifier.
+        """The facts of a file with what its sidecar tells, see `with_told`; notes its content identifier.
+
+        Where neither has a date, that in its name is taken, or else its mtime.
         """
         if file.kind == "image":
             self._note(file.path, facts)
@@ -87,7 +97,7 @@ class Sidecars:
         return facts | {"sidecar_ns": self.mtimes_ns.get(file.path)}
 
     def photo_of(self, file: MediaFile) -> str | None:
-        """The photo whose moving part a video is, or None; a video that cannot be opened is none's."""
+        """The Live Photo that a video is the clip of, or None; also None where the video cannot be opened."""
         if not self._pair or not (self._owners or _stem(file.path) in self._photos):
             return None
         try:
@@ -97,7 +107,7 @@ class Sidecars:
             return None
 
     def note_indexed(self, file: MediaFile, facts: dict) -> None:
-        """Note a file that was read, with its facts; none for one that cannot be decoded, or is part of a photo."""
+        """Note a file that was read, with its facts: {} where it cannot be decoded, or is the clip of a photo."""
         self._fresh.add(file.path)
         self._clips.pop(file.path, None)  # what it was before
         if file.kind == "video" and facts:
@@ -106,8 +116,9 @@ class Sidecars:
             self._note(file.path, facts)
 
     def claims(self) -> list[tuple[MediaFile, str]]:
-        """Videos of the index that turn out to be moving parts, each with its photo: one of the two has come since this
-        was last asked. What was there before stays as it is, perhaps on purpose.
+        """Videos of the index that turn out to be the clip of a Live Photo, each with its photo.
+
+        One of the two was indexed since this was last asked. What was there before stays, perhaps on purpose.
         """
         fresh, self._fresh = self._fresh, set()
         if not (self._pair and fresh):
@@ -123,7 +134,7 @@ class Sidecars:
             self._owners.setdefault(ident, set()).add(path)
 
     def _owner(self, clip: str, ident: str | None, duration_s: float) -> str | None:
-        """The photo that a video with this content identifier is the moving part of."""
+        """The Live Photo of a clip with this content identifier."""
         if ident in self._owners:
             return min(self._owners[ident])
         if duration_s > LONGEST_CLIP_S:

@@ -171,12 +171,21 @@ def _undated(rows: pa.Table) -> list[str]:
 
 
 class _Run:
-    """One run. Events wait in `pending` for a batch, samples in `unfinished` for the end of their file, and then, as
-    rows, in `ready` for a checkpoint; a file of known content waits in `known`.
+    """One run.
+
+    Events wait in `pending` for a batch, samples in `unfinished` for the end of their file, rows in `new_rows` for a
+    checkpoint. A file of known content waits in `content`.
     """
 
     def __init__(
-        self, root, store, encoder, todo: Plan, content: KnownContent, sidecars: Sidecars, writers: ActiveWriters
+        self,
+        root: Path,
+        store: Store,
+        encoder: Encoder,
+        todo: Plan,
+        content: KnownContent,
+        sidecars: Sidecars,
+        writers: ActiveWriters,
     ):
         self.root, self.store, self.encoder, self.plan, self.content = root, store, encoder, todo, content
         self.sidecars, self.writers, self.before = sidecars, writers, store.rows
@@ -186,7 +195,7 @@ class _Run:
         self.new_rows: list[pa.Table] = []
         self.thumbs: dict[Key, bytes] = {}  # of the rows that are ready
         self.unreadable: set[str] = set()  # files with rows, whose new content cannot be decoded
-        again = {file.path for file in todo.todo} & store.failures.keys()  # kept until they are outcome
+        again = {file.path for file in todo.todo} & store.failures.keys()  # kept until they are read
         self.failures = todo.failed | {path: store.failures[path] for path in again}
         self.batch_size, self.timed, self.waiting = min(FIRST_BATCH, encoder.batch_size), False, False
         self.in_flight: tuple[Future, list[Sample | Finished]] | None = None  # what is being encoded, in a thread
@@ -235,7 +244,7 @@ class _Run:
         return self.since_saved >= CHECKPOINT_FILES or age_s >= (CHECKPOINT_S if self.saves else FIRST_CHECKPOINT_S)
 
     def encode(self) -> None:
-        """Have the pending samples encoded in a thread; meanwhile settle what was encoded before them."""
+        """Have the pending samples encoded in a thread; meanwhile finish what was encoded before them."""
         pending, self.pending = self.pending, []
         samples = (event for event in pending if isinstance(event, Sample) and event.vector is None)
         pixels = [sample.pixels for sample in samples if sample.pixels is not None]
@@ -251,8 +260,8 @@ class _Run:
         began = time.monotonic()
         return self.encoder.encode_images(pixels), time.monotonic() - began
 
-    def collect(self, batch=None) -> None:
-        """Wait for a batch, by default for the one that is being encoded, and settle the files that are finished."""
+    def collect(self, batch: tuple[Future, list[Sample | Finished]] | None = None) -> None:
+        """Wait for a batch, by default for the one that is being encoded, and finish the files that end in it."""
         if batch is None:
             batch, self.in_flight = self.in_flight, None
         if batch is None:
@@ -260,9 +269,7 @@ class _Run:
         self.waiting = True
         vectors, seconds = batch[0].result()
         self.waiting = False
-        if (
-            len(vectors) >= self.batch_size
-        ):  # a slow model takes fewer at once, in powers of two, so that Ctrl-C is heard
+        if len(vectors) >= self.batch_size:  # a slow model takes fewer, in powers of two, so that Ctrl-C is heard
             fitting = max(1.0, len(vectors) * ENCODE_S / max(seconds, 1e-6))
             self.batch_size, self.timed = min(self.encoder.batch_size, 2 ** int(np.log2(fitting))), True
         left = iter(vectors)
@@ -328,8 +335,10 @@ class _Run:
         self.saved_at, self.since_saved = time.monotonic(), 0
 
     def remove_gone(self, confirmed: bool, left_out: Callable[[str], bool]) -> int:
-        """Drop the rows of files that are gone, and count these; LibraryError where they are many, those not counted
-        that are `left_out` on purpose.
+        """Drop the rows of files that are gone; how many files these are.
+
+        Raises LibraryError where they are many and this is not `confirmed`. Files that are `left_out` on purpose do not
+        count for that.
         """
         gone = self.plan.gone - self.content.left
         files = pc.count_distinct(self.before["path"]).as_py() if gone else 0
