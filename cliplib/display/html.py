@@ -5,7 +5,9 @@ that a page can be saved and mailed. How it looks is in `style`.
 """
 
 from base64 import b64encode
+from collections.abc import Callable
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
@@ -27,12 +29,22 @@ FOUND = {  # a mode in words
     Mode.IMAGE_TO_VIDEO: "like it, in videos",
     Mode.MIXED_TO_VIDEO: "like this sum, in videos",
 }
+# What a page may do: show what lies in it. An attack in a file's name would have to get past this, too.
+POLICY = (
+    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
+PAGE_TITLE = "Found photos and moments"
 MOST_CLIP_BYTES = 430_000  # five of them, base64, are under 3 MB
 
 
-def hits_html(hits: Hits) -> str:
-    """A gallery of the hits; where nothing passed, the nearest greyed, with how far they are from the threshold."""
-    return page_html(hits.warning, _hits_body(hits))
+def hits_html(hits: Hits, link_of: Callable[[Hit], str | None] = lambda hit: None) -> str:
+    """Draw the hits as a grid; where nothing passed, the nearest greyed, with how far they are from the threshold.
+
+    Args:
+        hits: What was found.
+        link_of: The address of a hit's file in Google Drive, where it has one.
+    """
+    return page_html(hits.warning, _hits_body(hits, link_of))
 
 
 def tags_html(tags: Tags) -> str:
@@ -50,10 +62,10 @@ def scores_html(scores: Scores) -> str:
     return page_html(scores.warning, plot_html(scores) + _hits_body(scores.top()))
 
 
-def _hits_body(hits: Hits) -> str:
+def _hits_body(hits: Hits, link_of: Callable[[Hit], str | None] = lambda hit: None) -> str:
     empty = empty_html(hits)
     scale = scale_of(hits)
-    tiles = "".join(tile_html(hit, hits.thumbnail(hit), scale) for hit in shown_hits(hits))
+    tiles = "".join(tile_html(hit, hits.thumbnail(hit), scale, link_of(hit)) for hit in shown_hits(hits))
     return f'{head_html(hits)}{empty}<div class="grid{" below" if empty else ""}">{tiles}</div>'
 
 
@@ -150,17 +162,18 @@ def report_html(report: IndexReport) -> str:
     return page_html(report.warning, f'<div class="head">{counts}</div>{table}{notes}')
 
 
-def save_html(sections: list, file) -> None:
-    """Write results (anything with `_repr_html_`) and headings (strings) as one self-contained page."""
-    parts = [f"<h2>{escape(s)}</h2>" if isinstance(s, str) else s._repr_html_() for s in sections]
-    head = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        '<meta name="viewport" content="width=device-width"><title>Found with cliplib</title></head>'
-    )
-    body = '<body style="font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1100px"><main>'
-    title = "<h1>Found photos and moments</h1>"
+def save_html(body: str, file: str | Path) -> None:
+    """Write HTML of this module as one self-contained page, which runs no script and fetches nothing."""
     with open(file, "w", encoding="utf-8") as page:
-        page.write(f"{head}{body}{title}{''.join(parts)}</main></body></html>")
+        page.write(
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+            '<meta name="viewport" content="width=device-width,initial-scale=1">'
+            '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+            f"<title>{PAGE_TITLE}</title></head>"
+            '<body style="font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1100px">'
+            f"<main><h1>{PAGE_TITLE}</h1>{body}</main></body></html>"
+        )
 
 
 def page_html(warning: str, body: str) -> str:

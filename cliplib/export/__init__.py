@@ -1,1 +1,1 @@
-"""Answers as files: `answers` writes a table or a page, `originals` copies the files that were found."""
+"""Answers as files: `answers` writes a table or a page, `album` a page to search, `originals` copies what was found."""

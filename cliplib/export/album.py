@@ -11,9 +11,7 @@ from __future__ import annotations
 import io
 import json
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from html import escape
@@ -21,9 +19,9 @@ from pathlib import Path
 from string import Template
 
 import numpy as np
-import pyarrow as pa
 from PIL import Image
 
+from ..display.html import POLICY
 from ..display.scale import Scale
 from ..display.style import STYLE
 from ..errors import QueryError, printable
@@ -48,8 +46,7 @@ PASSES = 85  # the strength at the cutoff: a third of 255, see `Scale.strength`
 FACTS = ("path", "time_s", "digest", "taken_at", "taken_from")
 HERE = Path(__file__).parent
 
-Answer = tuple[np.ndarray, np.ndarray]  # numbers of pictures, int (k,), and strengths, 0 to 255, int (k,)
-NOTHING: Answer = np.zeros(0, int), np.zeros(0, int)
+Answer = tuple[np.ndarray, np.ndarray]  # rows, int (k,), and how strong each match is, 0 to 255, int (k,)
 
 
 def save(
@@ -92,62 +89,28 @@ def save(
     return file
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows of one kind that may go in: `positions` among all of that kind, int (n,), and which `group` each is of: a
-    photo alone, a frame with those of its video. An answer has the best of each group.
+def _passing(scores: Scores, first_row: int, nearest: int) -> Answer:
+    """The rows that reach the cutoff, the best first; where none does, so many of the nearest, below it.
+
+    Args:
+        scores: Of the rows of a kind.
+        first_row: Where these begin among all rows.
+        nearest: How many.
     """
+    matching, cutoff = scores.chosen(None)
+    values = scores.values if matching is None else matching.values
+    order = np.argsort(-values, kind="stable")[: np.count_nonzero(np.isfinite(values))]  # NaN comes last
+    order = order[: np.count_nonzero(values[order] >= cutoff) or nearest]
+    scale = Scale.of(values, cutoff, "cosine" if matching is None else "match")
+    strengths = [_in_8_bits(scale.strength(value), value >= cutoff) for value in values[order]]
+    return order + first_row, np.array(strengths, int)
 
-    kind: str
-    positions: np.ndarray
-    table: pa.Table
-    groups: np.ndarray
 
-    @classmethod
-    def of(cls, engine: SearchEngine, kind: str, paths: set[str] | None) -> _Rows:
-        """Those with one of these paths (None: all), of one content once."""
-        rows = engine.gallery(kind)[0]
-        found: dict[tuple, int] = {}
-        facts = (rows[name].to_pylist() for name in ("path", "digest", "time_s"))
-        for position, (path, digest, time_s) in enumerate(zip(*facts, strict=True)):
-            if paths is None or path in paths:
-                found.setdefault((digest, time_s), position)
-        positions = np.fromiter(found.values(), int, len(found))
-        number = np.unique(
-            [digest if kind == "frame" else str(i) for i, (digest, _) in enumerate(found)], return_inverse=True
-        )
-        return cls(kind, positions, rows.take(positions), number[1].reshape(-1))
-
-    @cached_property
-    def digests(self) -> np.ndarray:
-        """Their contents' names, (n,)."""
-        return np.array(self.table["digest"].to_pylist(), object)
-
-    def only(self, picked: np.ndarray) -> _Rows:
-        """These of them, int (k,)."""
-        return _Rows(self.kind, self.positions[picked], self.table.take(picked), self.groups[picked])
-
-    def among(self, scores: Scores) -> Scores:
-        """Scores of all rows of the kind, as if there were only these."""
-        matching = scores.matching and replace(scores.matching, values=scores.matching.values[self.positions])
-        return replace(scores, values=scores.values[self.positions], rows=self.table, matching=matching)
-
-    def passing(self, scores: Scores, nearest: int = 0) -> Answer:
-        """The rows that reach the cutoff, the best first; where none does, so many of the nearest, below it."""
-        matching, cutoff = scores.chosen(None)
-        values = scores.values if matching is None else matching.values
-        order = np.argsort(-values, kind="stable")[: np.count_nonzero(np.isfinite(values))]  # NaN comes last
-        order = (
-            order[: np.count_nonzero(values[order] >= cutoff)] if (values[order] >= cutoff).any() else order[:nearest]
-        )
-        scale = Scale.of(values, cutoff, "cosine" if matching is None else "match")
-        return order, np.array([_in_8_bits(scale.strength(value), value >= cutoff) for value in values[order]], int)
-
-    def best_of_groups(self, answer: Answer, most: int) -> Answer:
-        """Of each group the best row, at most so many."""
-        order, strengths = answer
-        first = np.sort(np.unique(self.groups[order], return_index=True)[1])[:most]
-        return order[first], strengths[first]
+def _best_of_groups(answer: Answer, groups: np.ndarray, most: int) -> Answer:
+    """Of each group, such as a video, the best row; at most so many. `groups`: of each row its group, int (n,)."""
+    rows, strengths = answer
+    first = np.sort(np.unique(groups[rows], return_index=True)[1])[:most]
+    return rows[first], strengths[first]
 
 
 def _in_8_bits(strength: float, passes: bool) -> int:
@@ -156,97 +119,87 @@ def _in_8_bits(strength: float, passes: bool) -> int:
     return max(PASSES, rounded) if passes else min(PASSES - 1, rounded)
 
 
-def passing(strengths: np.ndarray) -> bool:
+def passes(strengths: np.ndarray) -> bool:
     """Whether an answer has pictures that reach the cutoff, and not the nearest only."""
     return bool(len(strengths)) and strengths[0] >= PASSES
 
 
 class _Album:
-    """What goes into a page: pictures, numbered, and the answers to queries and to each picture."""
+    """What goes into a page: pictures, numbered, and the answers to queries and to each picture.
+
+    `rows` are the pictures: dictionaries of `FACTS`, photos first. `queries` have `found`, an answer each, and pictures
+    have `alike`.
+    """
 
     def __init__(self, engine: SearchEngine, paths: list[str] | None, own: Sequence[str], ranking: str):
-        self.engine, self._ranking = engine, ranking
-        wanted = None if paths is None else set(paths)
-        if unknown := [path for path in paths or () if path not in set(engine.paths.to_pylist())]:
-            raise QueryError(f"{unknown[0]!r} is not in the index, and {len(unknown)} of these paths are not")
-        photos, frames = (_Rows.of(engine, kind, wanted) for kind in ("image", "frame"))
-        days = [row["taken_at"] or "" for row in photos.table.select(["taken_at"]).to_pylist()]
-        photos = photos.only(np.argsort(days, kind="stable")[::-1])
-        own = list(dict.fromkeys(own))
-        self._own = len(own)
-        of_photos, of_frames = (dict(self._answers(rows, own)) for rows in (photos, frames))
-        picked = _frames_that_answer(frames, of_frames, own)
-        self.rows = photos, frames.only(picked)
-        if (number := len(self.facts)) > MOST_PICTURES:
+        self._ranking, self._own = ranking, list(dict.fromkeys(own))
+        engine = engine.narrowed(_each_content_once(engine, paths))
+        answers = dict(self._answers(engine))
+        groups = _groups(engine)
+        kept = _rows_that_answer(groups, answers, self._own)
+        self.engine = engine.narrowed(kept)
+        self.rows = self.engine.rows.select(list(FACTS)).to_pylist()
+        self.groups = groups[kept]
+        if (number := len(self.rows)) > MOST_PICTURES:
             raise QueryError(
                 f"{number:,} pictures are too many for one page, which holds {MOST_PICTURES:,}: give paths="
             )
-        numbers = np.full(len(frames.positions), -1)
-        numbers[picked] = len(photos.positions) + np.arange(len(picked))
+        numbers = np.cumsum(kept) - 1
         self.queries: list[str] = []
         self.found: list[Answer] = []
-        for text in dict.fromkeys([*own, *of_photos, *of_frames]):
-            rows, strengths = of_frames.get(text, NOTHING)
-            kept = numbers[rows] >= 0
-            best, strengths = frames.best_of_groups((rows[kept], strengths[kept]), MOST_FOUND)
-            answer = _joined([of_photos.get(text, NOTHING), (numbers[best], strengths)], MOST_FOUND)
-            if text in own or passing(answer[1]):
+        for text, (rows, strengths) in answers.items():
+            here = kept[rows]
+            rows, strengths = _best_of_groups((rows[here], strengths[here]), groups, MOST_FOUND)
+            if text in self._own or passes(strengths):
                 self.queries.append(text)
-                self.found.append(answer)
+                self.found.append((numbers[rows], strengths))
 
-    def _answers(self, rows: _Rows, own: Sequence[str]) -> Iterator[tuple[str, Answer]]:
+    def _answers(self, engine: SearchEngine) -> Iterator[tuple[str, Answer]]:
         """The rows that answer each text, those of somebody's own first; for these the nearest, where none does."""
-        if len(rows.positions):
-            for scores in self.engine.scores(own, rows.kind, self._ranking):
-                yield scores.query, rows.passing(rows.among(scores), NEAREST)
-            for scores in self.engine.bank_scores(rows.kind, self._ranking):
-                if scores.query not in own and len(scores.query.split()) <= MOST_WORDS:
-                    yield scores.query, rows.passing(rows.among(scores))
-
-    @cached_property
-    def facts(self) -> list[dict]:
-        """Of each picture its `FACTS`."""
-        return [row for rows in self.rows for row in rows.table.select(list(FACTS)).to_pylist()]
+        starts = _starts(engine)
+        own = [engine.scores(self._own, kind, self._ranking) for kind in starts]
+        bank = [engine.bank_scores(kind, self._ranking) for kind in starts]
+        for nearest, scores_of_kinds in ((NEAREST, own), (0, bank)):
+            for of_kinds in zip(*scores_of_kinds, strict=True):
+                text = of_kinds[0].query
+                if nearest or (text not in self._own and len(text.split()) <= MOST_WORDS):
+                    parts = zip(of_kinds, starts.values(), strict=True)
+                    yield text, _joined(_passing(scores, start, nearest) for scores, start in parts)
 
     @cached_property
     def alike(self) -> list[Answer]:
         """Of each picture those that are like it; where none is, the nearest."""
-        offsets, found = (0, len(self.rows[0].positions)), []
-        for own in self.rows:
-            gallery = self.engine.gallery(own.kind)[1]
-            for position, digest in zip(own.positions, own.digests, strict=True):
-                parts = []
-                for offset, rows in zip(offsets, self.rows, strict=True):
-                    if not len(rows.positions):
-                        continue
-                    mode = Mode.of("image", rows.kind)
-                    scores = rows.among(self.engine.score_vector(gallery[position], "", mode, self._ranking))
-                    same = rows.digests == digest
-                    for values in (scores.values, *([scores.matching.values] if scores.matching else [])):
-                        values[same] = np.nan
-                    order, strengths = rows.best_of_groups(rows.passing(scores, NEAREST), MOST_ALIKE)
-                    parts.append((order + offset, strengths))
-                found.append(_joined(parts, MOST_ALIKE))
+        starts, found = _starts(self.engine), []
+        digests = np.array([row["digest"] for row in self.rows], object)
+        embeddings = np.concatenate([self.engine.gallery(kind)[1] for kind in starts])
+        for embedding, digest in zip(embeddings, digests, strict=True):
+            parts = []
+            for kind, start in starts.items():
+                scores = self.engine.score_vector(embedding, "", Mode.of("image", kind), self._ranking)
+                same = digests[start : start + len(scores)] == digest
+                for values in (scores.values, *([scores.matching.values] if scores.matching else [])):
+                    values[same] = np.nan
+                parts.append(_passing(scores, start, NEAREST))
+            found.append(_best_of_groups(_joined(parts), self.groups, MOST_ALIKE))
         return found
 
     @property
     def covers(self) -> list[int]:
-        """The pictures that stand for everything: each photo, and of each video one frame."""
-        photos, frames = (rows.groups for rows in self.rows)
-        first = np.unique(frames, return_index=True)[1] if len(frames) else np.zeros(0, int)
-        return [*range(len(photos)), *(len(photos) + np.sort(first)).tolist()]
+        """The pictures that stand for everything, the newest first: each photo, and of each video one frame."""
+        first = np.unique(self.groups, return_index=True)[1].tolist()
+        return sorted(first, key=lambda row: self.rows[row]["taken_at"] or "", reverse=True)
 
     @property
     def suggested(self) -> list[int]:
         """Queries to begin with: somebody's own, then those that between them show most of the album, each the one that
         adds most.
         """
-        left, chosen = np.ones(len(self.facts)), []
+        left, chosen = np.ones(len(self.rows)), []
         worth = np.array([1.0 if len(text.split()) <= 3 else 0.4 for text in self.queries])
-        worth[: self._own] = 1000
+        worth[: len(self._own)] = 1000
         for _ in range(min(SUGGESTED, len(self.queries))):
             gains = worth * [
-                (left[items] * strengths).sum() if passing(strengths) else 0 for items, strengths in self.found
+                (left[items] * strengths).sum() if passes(strengths) else 0 for items, strengths in self.found
             ]
             best = int(np.argmax(gains))
             if not gains[best]:
@@ -258,32 +211,65 @@ class _Album:
 
     def thumbnails(self) -> tuple[list[bytes], int]:
         """The JPEG of each picture, b"" where there is none, and their longest edge in pixels."""
-        hits = [Hit(row["path"], 0.0, row["time_s"], digest=row["digest"]) for row in self.facts]
+        hits = [Hit(row["path"], 0.0, row["time_s"], digest=row["digest"]) for row in self.rows]
         return fitted([self.engine.thumbnail(hit) or b"" for hit in hits])
 
 
-def _frames_that_answer(frames: _Rows, answers: dict[str, Answer], own: Sequence[str]) -> np.ndarray:
-    """Of each video the frames that are its best for most queries, in the order of their times; the middle one where
-    it answers none. A query that somebody gave counts as much as all those of the bank.
+def _each_content_once(engine: SearchEngine, paths: list[str] | None) -> np.ndarray:
+    """Which rows can go in, bool (n,): those of the paths (None: all), of one content the first."""
+    columns = (engine.rows[name].to_pylist() for name in ("path", "digest", "time_s"))
+    wanted = None if paths is None else set(paths)
+    first: dict[tuple, int] = {}
+    known = set()
+    for number, (path, digest, time_s) in enumerate(zip(*columns, strict=True)):
+        if wanted is None or path in wanted:
+            first.setdefault((digest, time_s), number)
+            known.add(path)
+    if unknown := sorted((wanted or set()) - known):
+        raise QueryError(f"{unknown[0]!r} is not in the index, nor are {len(unknown) - 1} others of these paths")
+    keep = np.zeros(len(engine.rows), bool)
+    keep[list(first.values())] = True
+    return keep
+
+
+def _groups(engine: SearchEngine) -> np.ndarray:
+    """Of each row its group, int (n,): a photo is one, and so are the frames of a video."""
+    columns = (engine.rows[name].to_pylist() for name in ("digest", "time_s"))
+    names = [
+        f"photo {number}" if time_s is None else digest
+        for number, (digest, time_s) in enumerate(zip(*columns, strict=True))
+    ]
+    return np.unique(names, return_inverse=True)[1].reshape(-1)
+
+
+def _starts(engine: SearchEngine) -> dict[str, int]:
+    """The kinds that there are rows of, with where these begin among all rows."""
+    photos, frames = (len(engine.gallery(kind)[0]) for kind in ("image", "frame"))
+    return {kind: start for kind, start, number in (("image", 0, photos), ("frame", photos, frames)) if number}
+
+
+def _rows_that_answer(groups: np.ndarray, answers: dict[str, Answer], own: Sequence[str]) -> np.ndarray:
+    """Which rows go in, bool (n,): every photo, and of a video the frames that are its best for most queries.
+
+    Somebody's own query counts as much as all those of the bank. A video that answers none has its middle frame.
     """
-    picks: Counter[int] = Counter()
+    picks = np.zeros(len(groups))
     for text, answer in answers.items():
-        weight = len(answers) if text in own else 1
-        picks.update({int(row): weight for row in frames.best_of_groups(answer, len(answer[0]))[0]})
-    kept: list[int] = []
-    for group in np.unique(frames.groups):
-        rows = np.flatnonzero(frames.groups == group).tolist()
-        best = sorted((row for row in rows if picks[row]), key=lambda row: -picks[row])[:FRAMES]
-        kept += sorted(best or [rows[len(rows) // 2]])
-    return np.array(kept, int)
+        rows, _ = _best_of_groups(answer, groups, len(groups))
+        picks[rows] += len(answers) if text in own else 1
+    kept = np.zeros(len(groups), bool)
+    for rows in np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1]):
+        best = rows[np.argsort(-picks[rows], kind="stable")][:FRAMES]
+        kept[best[picks[best] > 0] if picks[rows].any() else rows[len(rows) // 2]] = True
+    return kept
 
 
-def _joined(answers: Iterable[Answer], most: int) -> Answer:
+def _joined(answers: Iterable[Answer]) -> Answer:
     """One answer of several, the strongest first; what is below the cutoff only where nothing passes it."""
-    items, strengths = (np.concatenate(parts) if parts else np.zeros(0, int) for parts in zip(*answers, strict=True))
-    order = np.argsort(-strengths, kind="stable")[:most]
-    order = order[strengths[order] >= PASSES] if passing(strengths[order]) else order[:NEAREST]
-    return items[order], strengths[order]
+    rows, strengths = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    order = np.argsort(-strengths, kind="stable")
+    order = order[strengths[order] >= PASSES] if passes(strengths[order]) else order[:NEAREST]
+    return rows[order], strengths[order]
 
 
 def fitted(jpegs: list[bytes]) -> tuple[list[bytes], int]:
@@ -321,7 +307,8 @@ def _packed(answers: Sequence[Answer]) -> dict:
 
 def _data(album: _Album, show: frozenset[str], jpegs: list[bytes]) -> dict:
     """What the script reads; see album.js."""
-    photos, videos = len(album.rows[0].positions), len(np.unique(album.rows[1].groups))
+    photos = sum(row["time_s"] is None for row in album.rows)
+    videos = len(np.unique(album.groups)) - photos
     told = {
         "names": ("name", lambda row: printable(row["path"].rpartition("/")[2])),
         "dates": ("date", _day),
@@ -335,8 +322,8 @@ def _data(album: _Album, show: frozenset[str], jpegs: list[bytes]) -> dict:
     return {
         "pictures": [b64encode(jpeg).decode() for jpeg in jpegs],
         "ratios": [_ratio(jpeg) for jpeg in jpegs],
-        "times": [row["time_s"] for row in album.facts],
-        **{name: [of(row) for row in album.facts] for name, (word, of) in told.items() if word in show},
+        "times": [row["time_s"] for row in album.rows],
+        **{name: [of(row) for row in album.rows] for name, (word, of) in told.items() if word in show},
         "covers": album.covers,
         "queries": [printable(query) for query in album.queries],
         "found": _packed(album.found),
@@ -371,6 +358,7 @@ def _page(album: _Album, show: frozenset[str], title: str, intro: str) -> str:
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return Template((HERE / "album.html").read_text(encoding="utf-8")).substitute(
         title=escape(title),
+        policy=POLICY,
         style=STYLE,
         css=css,
         intro=intro,

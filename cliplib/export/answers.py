@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..display.html import save_html
+from ..display.html import PAGE_TITLE, hits_html, moments_html, save_html, tags_html
 from ..errors import printable
 from ..places import output_file
+from ..search.engine import SearchEngine
 from ..search.moments import Moments
 from ..search.results import Hits, Tags
+from . import album, originals
 
+SEARCHABLE = 8  # hits from which their page can be searched by itself, as an album
 FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formula; the last four in East Asian settings
 
 
@@ -22,7 +25,8 @@ def save(answer: Hits | Moments | Tags, file: str | Path) -> Path:
 
     Args:
         answer: Photos, frames or moments that were found, or photos by tag.
-        file: Ends in ".csv" for the table that `to_frame` gives, or in ".html" for one self-contained page.
+        file: Ends in ".csv" for the table that `to_frame` gives, or in ".html" for one self-contained page. With eight
+            hits or more that page is an `album`, too: they can be searched in it.
 
     Returns:
         The path of the file.
@@ -33,9 +37,26 @@ def save(answer: Hits | Moments | Tags, file: str | Path) -> Path:
     file = output_file(file, ".csv", ".html", ".htm")
     if file.suffix.lower() == ".csv":
         answer.to_frame().map(_harmless).to_csv(file, index=False, encoding="utf-8-sig")
+    elif isinstance(answer, Hits):
+        _save_hits(answer, file)
     else:
-        save_html([answer], file)
+        save_html(moments_html(answer) if isinstance(answer, Moments) else tags_html(answer), file)
     return file
+
+
+def _save_hits(hits: Hits, file: Path) -> None:
+    """Write hits as a page, with links to Google Drive where they lie there; many can be searched in it."""
+    engine = hits.scores.engine if hits.scores else None
+    if not isinstance(engine, SearchEngine):  # hits of no library
+        save_html(hits_html(hits), file)
+        return
+    body = hits_html(hits, lambda hit: originals.drive_link(engine.root / hit.path))
+    if len(hits) < SEARCHABLE:
+        save_html(body, file)
+        return
+    ranking = "cosine" if hits.scale == "cosine" else "match"
+    paths, intro = [hit.path for hit in hits], f"{body}<h2>Search among these</h2>"
+    album.save(engine, file, paths, show=album.SHOWN, title=PAGE_TITLE, ranking=ranking, intro=intro)
 
 
 def _harmless(cell):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +96,12 @@ class Background:
             some = order[start : start + AT_ONCE]
             rows[some] = self._encoder.encode_texts([self.texts[number] for number in some])
         return rows
+
+    def for_other_rows(self) -> Background:
+        """The same bank, for rows of its own."""
+        other = copy(self)
+        other._statistics = {}
+        return other
 
     @property
     def ident(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -73,6 +74,11 @@ class SearchEngine:
         return self.encoder.warning
 
     @property
+    def rows(self) -> pa.Table:
+        """All rows, the photos first."""
+        return self._rows
+
+    @property
     def paths(self) -> pa.ChunkedArray:
         """The paths of all rows."""
         return self._rows["path"]
@@ -86,6 +92,13 @@ class SearchEngine:
             rows = self._rows.slice(0, photos) if row_kind == "image" else self._rows.slice(photos)
             self._galleries[row_kind] = rows, rows_.matrix(rows)
         return self._galleries[row_kind]
+
+    def narrowed(self, keep: np.ndarray) -> SearchEngine:
+        """An engine for the rows to keep, bool (n,) over all rows, which answers as if there were no others."""
+        narrow = copy(self)
+        narrow._rows, narrow._galleries, narrow._floors = self._rows.filter(pa.array(keep)), {}, {}
+        narrow._background = self._background and self._background.for_other_rows()
+        return narrow
 
     # from queries to scores
 
@@ -122,7 +135,9 @@ class SearchEngine:
 
     def bank_scores(self, row_kind: str, ranking_by: str = "match") -> Iterator[Scores]:
         """The scores of each text of the bank, by its kept embedding: nothing is encoded. Without a bank none."""
-        texts, vectors = (self._background.texts, self._background.vectors) if self._background else ((), ())
+        if self._background is None:
+            return
+        texts, vectors = self._background.texts, self._background.vectors
         gallery, mode = self.gallery(row_kind)[1], Mode.of("text", row_kind)
         for start in range(0, len(texts), QUERIES_AT_ONCE):
             together = ranking.cosines(gallery, vectors[start : start + QUERIES_AT_ONCE])

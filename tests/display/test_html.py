@@ -61,10 +61,11 @@ class TestNames:
         assert "&lt;script&gt;" in page
         assert "<script" not in page and "<img src=x" not in page and 'onerror="' not in page
 
-    def test_a_saved_page_holds_its_title_and_results_as_text(self, tmp_path):
-        save_html([NASTY, hits_of(Hit(NASTY, 0.5))], tmp_path / "page.html")
+    def test_a_saved_page_holds_them_as_text_and_runs_no_script(self, tmp_path):
+        save_html(hits_html(hits_of(Hit(NASTY, 0.5))), tmp_path / "page.html")
         page = (tmp_path / "page.html").read_text()
         assert "<script" not in page and "&lt;script&gt;" in page and page.startswith("<!doctype html>")
+        assert "default-src 'none'" in page and "script-src" not in page
 
 
 class TestTile:
@@ -138,10 +139,10 @@ class TestStyle:
         assert len(STYLE) < 9_000
 
     def test_a_saved_page_says_its_language_and_has_one_heading(self, tmp_path):
-        save_html([hits_of()], tmp_path / "page.html")
+        save_html(hits_html(hits_of()), tmp_path / "page.html")
         page = (tmp_path / "page.html").read_text()
         assert '<html lang="en">' in page and page.count("<h1>") == 1
 
     def test_a_saved_page_is_readable_on_a_dark_system(self, tmp_path):
-        save_html([hits_of()], tmp_path / "page.html")
+        save_html(hits_html(hits_of()), tmp_path / "page.html")
         assert '<meta name="color-scheme" content="light dark">' in (tmp_path / "page.html").read_text()

@@ -11,7 +11,7 @@ from PIL import Image
 
 import cliplib
 from cliplib.errors import QueryError
-from cliplib.export import album
+from cliplib.export import album, answers, originals
 from cliplib.search.bank import EVERYDAY, read_texts
 from tests.harness.libraries import draw_picture, five_photos_and_a_video, picture
 
@@ -98,6 +98,23 @@ class TestAnswers:
     def test_only_what_is_named_goes_in(self, library, tmp_path):
         told = read(library.save_page(tmp_path / "two.html", paths=["b.png", "two/v.mp4"]).read_text(encoding="utf-8"))
         assert set(told["names"]) == {"b.png", "v.mp4"}
+
+
+class TestSavedHits:
+    def test_many_can_be_searched_under_the_answer_and_lead_to_drive(self, library, tmp_path, monkeypatch):
+        monkeypatch.setattr(answers, "SEARCHABLE", 3)
+        monkeypatch.setattr(originals, "drive_link", lambda file: f"https://drive.google.com/file/d/{file.stem}/view")
+        monkeypatch.setattr(album, "drive_link", originals.drive_link)
+        hits = library.search(OWN, k=4, threshold=-1)
+        page = hits.save(tmp_path / "found.html").read_text(encoding="utf-8")
+        assert page.count("Open in Drive</a>") == 4 and page.index(OWN) < page.index('id="album"')
+        data = read(page)
+        assert sorted(data["names"]) == sorted(hit.path.rpartition("/")[2] for hit in hits)
+        assert all(link.startswith("https://drive.google.com/") for link in data["links"])
+
+    def test_few_stay_a_page_without_a_script(self, library, tmp_path):
+        page = library.search(OWN, threshold=-1).save(tmp_path / "found.html").read_text(encoding="utf-8")
+        assert "<script" not in page and page.count("<figure") == 5
 
 
 class TestPrivacy:

@@ -44,7 +44,7 @@ class TestSaving:
     def test_fault_15_csv_holds_no_formula_and_no_control_character(self, tmp_path, name, want):
         table, _ = make([name])
         hits = Scores("a dog", Mode.TEXT_TO_IMAGE, np.array([0.3], np.float32), table, Cutoff(0.25)).top()
-        with open(hits.save(tmp_path / "found.csv"), newline="", encoding="utf-8") as lines:
+        with open(hits.save(tmp_path / "found.csv"), newline="", encoding="utf-8-sig") as lines:
             assert list(csv.reader(lines))[1][0] == want
 
     def test_html_is_one_page_with_everything_in_it(self, scores, tmp_path):
