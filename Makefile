@@ -37,10 +37,11 @@ test-lowest:  ## run the store, media and index tests on the lowest versions tha
 	.venv-lowest/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/cache/test_format.py \
 		tests/cache/test_store.py tests/media/test_photo.py tests/media/test_video.py tests/index/test_update.py
 
-lint:  ## check the style alone
+lint:  ## check the style, the docstrings and the types
 	@$(PYTHON) .ci/setup.py lab test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
 lab:  ## open the notebooks in JupyterLab
 	@$(PYTHON) .ci/setup.py lab
@@ -91,5 +92,5 @@ phone: setup  ## a drawn Takeout, a slow mount, a class of thirty; write build/p
 	@$(BIN)/python -m tests.harness.phone
 
 clean:  ## remove everything made here: .venv, build and caches
-	rm -rf .venv .venv-colab .venv-lowest build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-colab .venv-lowest build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
