@@ -1,8 +1,12 @@
 """An album as who gets one meets it: a file opened in Chromium, without a network, without Python."""
 
+from functools import partial
+
 import pytest
 
 import cliplib
+from data import demo
+from data.sample_library.truth import queries
 from tests.harness import axe, servers
 from tests.harness.pages import HOSTILE, PHONE, WIDE, expect, small_library
 
@@ -145,3 +149,22 @@ def test_anybody_can_use_it_on_a_desk_and_on_a_phone(world, scheme):
         assert axe.serious(page, "dialog[open]") == [] and axe.lowest_contrast(page, "dialog[open]")[0] >= 4.5
         assert axe.small_targets(page, "dialog[open]") == []
         page.keyboard.press("Escape")
+
+
+def test_the_demo_shows_three_ways_one_error_and_how_to_go_on(chromium, repo, tmp_path, monkeypatch):
+    """`make demo` on a copy of its sample: the cards, a moment that plays, and the search under them."""
+    monkeypatch.setattr(demo, "HOME", tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sample").symlink_to(repo / "data" / "sample")
+    monkeypatch.setattr(demo, "Library", partial(cliplib.Library, cache=tmp_path / "cache"))
+    assert demo.main() == 0
+    world = Album(chromium, (tmp_path / "build" / "demo.html").as_uri())
+    cards = world.page.locator(".card")
+    assert [card.locator("h2").inner_text() for card in cards.all()][3] == "And where it errs"
+    assert demo.WRONG not in dict(queries("text->image"))[demo.WRONG_TEXT].split("|")
+    world.page.wait_for_function("document.querySelector('video').currentTime > 0")
+    expect(world.page.get_by_text("make app FOLDER=")).to_be_visible()
+    world.ask(demo.TEXT)
+    expect(world.heading).to_have_text(demo.TEXT)
+    assert axe.serious(world.page) == [] and world.noise == []
+    world.page.close()
