@@ -16,6 +16,7 @@ from tests.harness.libraries import draw_picture, draw_video
 ray = pytest.importorskip("ray", reason="the cluster needs ray: pip install 'ray[data]'")
 pytest.importorskip("ray.data", reason="the cluster needs ray.data: pip install 'ray[data]'")
 from cliplib import cluster  # noqa: E402
+from tests.harness.local_ray import local_ray  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ class DiesOnce(cluster.Worker):
 
     def _encode(self, events):
         try:
-            os.close(os.open(self.reader.root / ".died", os.O_CREAT | os.O_EXCL))
+            os.close(os.open(self.job.root / ".died", os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return super()._encode(events)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -33,17 +34,16 @@ class DiesOnce(cluster.Worker):
 
 @pytest.fixture(scope="module")
 def workers():
-    quiet = {"include_dashboard": False, "logging_level": "ERROR", "log_to_driver": False}
-    for tries_left in (2, 1, 0):
-        try:
-            ray.init(num_cpus=2, object_store_memory=2**28, **quiet)
-            break
-        except Exception:  # a bare one: on a busy machine a node may start more slowly than Ray waits
-            ray.shutdown()
-            if not tries_left:
-                raise
-    yield 2
-    ray.shutdown()
+    """How many; Ray is started when a test first asks for it."""
+    with local_ray():
+        yield 2
+
+
+def in_this_process(job, batches, workers, gpus):
+    """`cluster.run_on_ray` with the one worker that it needs here, and no Ray."""
+    worker = cluster.Worker(job)
+    for batch in batches:
+        yield from worker({name: batch[name].to_numpy() for name in batch.column_names})["event"]
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(root, weights, tmp_p
     assert len(cluster.dry_run(library).todo) == 0 and cluster.dry_run(library).unchanged == 14
 
 
-def test_a_uri_whose_driver_is_missing_says_what_to_install(root, weights, tmp_path, monkeypatch):
+def test_a_uri_whose_driver_is_missing_says_what_to_install(monkeypatch):
     def missing(uri):
         raise ImportError("Install s3fs to access S3")
 
@@ -138,7 +138,8 @@ def test_a_uri_whose_driver_is_missing_says_what_to_install(root, weights, tmp_p
         cluster.list_uris("s3://bucket/photos")
 
 
-def test_uris_of_any_storage_give_the_same_embeddings(root, weights, local, workers, tmp_path):
+def test_uris_of_any_storage_give_the_same_embeddings(root, weights, local, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "run_on_ray", in_this_process)
     uris = [f"file://{root}/0", f"file://{root}/film.mp4", f"file://{root}/empty.jpg", "file:///not/there.jpg"]
     library = Library(tmp_path, weights, cache=tmp_path / "cache", device="cpu", precision="fp32")
     report = cluster.index(library, uris, workers=1, progress=False)

@@ -134,9 +134,8 @@ def make_transformers(folder: Path):
 
 def end_to_end(model: Path, root: Path) -> bool:
     """Whether index, search, moments, pack and cluster run on one library."""
-    import ray
-
     from cliplib import cluster
+    from tests.harness.local_ray import local_ray
 
     for n in range(4):
         draw_picture(root / f"{n}.jpg", n, size=(500, 300))
@@ -147,18 +146,10 @@ def end_to_end(model: Path, root: Path) -> bool:
     moments = library.score(TEXTS[0], "frame").moments(threshold=-1)
     library.save_pack(root.parent / "class.zip")
     packed = Library.open_pack(root.parent / "class.zip", model=model).search(TEXTS[3], k=9, threshold=-1)
-    for tries_left in (2, 1, 0):  # on a busy machine it may take longer than Ray waits for itself
-        try:
-            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-            break
-        except Exception:
-            ray.shutdown()
-            if not tries_left:
-                raise
     spread = Library(root, model, cache=root.parent / "spread", precision="fp32")
-    cluster.index(spread, workers=1, progress=False)
+    with local_ray():
+        cluster.index(spread, workers=1, progress=False)
     clustered = spread.search(TEXTS[3], k=9, threshold=-1)
-    ray.shutdown()
     paths = [[hit.path for hit in found] for found in (hits, packed, clustered)]
     return report.photos == 4 and len(moments) == 1 and len(hits) == 4 and paths[0] == paths[1] == paths[2]
 
