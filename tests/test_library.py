@@ -374,7 +374,8 @@ class TestCommandLine:
         _, out, _ = self.run(capsys, "similar", library.root, "a.jpg", *common)
         assert len(json.loads(out)["hits"]) == 2
         _, out, _ = self.run(capsys, "videos", library.root, "a dog", *common)
-        assert all(hit["time_s"] is not None for hit in json.loads(out)["hits"])
+        hits = json.loads(out)["hits"]
+        assert len(hits) == 2 and all(hit["time_s"] is not None for hit in hits)
 
     def test_filters(self, library, weights, capsys):
         common = ("--model", weights, "--json", "-k", "9", "--threshold", "-1")

@@ -42,7 +42,7 @@ def test_third_party_cookies(colab, answer, ok, found):
     colab.answer = answer
     check = module._cookies()
     assert check.ok is ok and found in check.found
-    assert ("third-party cookies" in str(check).split("\n")[-1]) is not ok or ok
+    assert ("third-party cookies" in str(check).split("\n")[-1]) == (not ok)
 
 
 class TestDrive:

@@ -15,6 +15,7 @@ from cliplib.errors import ModelError, QueryError
 from cliplib.media.photo import open_photo
 from cliplib.models import clip_encoder
 from cliplib.models.clip_encoder import CACHED_TEXTS, ClipEncoder
+from cliplib.models.towers import Towers
 from cliplib.models.weights import load_weights
 from tests.harness.checkpoints import (
     half_state,
@@ -194,47 +195,47 @@ def test_refuses_arrays_that_prepare_did_not_give(encoder, array):
         encoder.encode_images([array])
 
 
-def memory_for(encoder, images, monkeypatch):
+def memory_for(images, monkeypatch):
     """Let the image tower run out of memory above `images` at once; the list of batch sizes that it was given."""
-    tower, asked = encoder._model.visual.forward, []
+    tower, asked = Towers.images, []
 
-    def forward(pixels):
+    def limited(towers, pixels):
         asked.append(len(pixels))
         if len(pixels) > images:
             raise torch.OutOfMemoryError("CUDA out of memory (pretended)")
-        return tower(pixels)
+        return tower(towers, pixels)
 
-    monkeypatch.setattr(encoder._model.visual, "forward", forward)
+    monkeypatch.setattr(Towers, "images", limited)
     return asked
 
 
 def test_fault_36_batches_are_halved_when_memory_runs_out_and_nothing_is_skipped(encoder, monkeypatch):
     images = [noise(32, 32, seed) for seed in range(10)]
     expected = encoder.encode_images(images)
-    asked = memory_for(encoder, 2, monkeypatch)
+    asked = memory_for(2, monkeypatch)
     np.testing.assert_allclose(encoder.encode_images(images), expected, rtol=0, atol=1e-5)
     assert asked == [10, 5, 2, 2, 2, 2, 2]
     assert encoder.batch_size == 2
 
 
 def test_says_so_when_not_even_one_image_fits(encoder, monkeypatch):
-    memory_for(encoder, 0, monkeypatch)
+    memory_for(0, monkeypatch)
     with pytest.raises(ModelError, match=r'not even one image fits into cpu.*device="cpu"'):
         encoder.encode_images([noise(32, 32)] * 3)
 
 
 def test_an_interrupt_passes_through(encoder, monkeypatch):
-    def forward(pixels):
+    def interrupted(towers, pixels):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(encoder._model.visual, "forward", forward)
+    monkeypatch.setattr(Towers, "images", interrupted)
     with pytest.raises(KeyboardInterrupt):
         encoder.encode_images([noise(32, 32)])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])
 def test_refuses_embeddings_that_are_no_direction(encoder, monkeypatch, value):
-    monkeypatch.setattr(encoder._model.visual, "forward", lambda pixels: torch.full((len(pixels), 64), value))
+    monkeypatch.setattr(Towers, "images", lambda towers, pixels: torch.full((len(pixels), 64), value))
     with pytest.raises(ModelError, match=r'gave an image an embedding that is not finite.*precision="fp32"'):
         encoder.encode_images([noise(32, 32)])
 
@@ -249,15 +250,24 @@ def test_cutting_the_unused_positions_is_exact(encoder, small):
 
 
 def test_a_repeated_text_is_encoded_once(encoder, monkeypatch):
-    counted, encode = [], encoder._text_rows
-    monkeypatch.setattr(encoder, "_text_rows", lambda rows: counted.append(len(rows)) or encode(rows))
+    counted, encode = [], Towers.texts
+    monkeypatch.setattr(Towers, "texts", lambda towers, tokens: counted.append(len(tokens)) or encode(towers, tokens))
     first = encoder.encode_texts(["a dog", "a cat", "a dog"])
     again = encoder.encode_texts("a dog")
     assert counted == [2]
     np.testing.assert_array_equal(first[[0, 2]], np.repeat(again, 2, axis=0))
+
+
+def test_so_many_texts_are_remembered_and_the_oldest_are_forgotten(encoder, monkeypatch):
+    counted, encode = [], Towers.texts
+    monkeypatch.setattr(Towers, "texts", lambda towers, tokens: counted.append(len(tokens)) or encode(towers, tokens))
     many = [f"number {n}" for n in range(CACHED_TEXTS + 5)]
     assert encoder.encode_texts(many).shape == (CACHED_TEXTS + 5, 64)
-    assert len(encoder._texts) == CACHED_TEXTS
+    assert sum(counted) == CACHED_TEXTS + 5
+    encoder.encode_texts(many[5:])
+    assert sum(counted) == CACHED_TEXTS + 5
+    encoder.encode_texts(many[:5])
+    assert sum(counted) == CACHED_TEXTS + 10
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t", "...", "!?", "—", "&nbsp;", "\u200d"])
@@ -302,8 +312,8 @@ def test_precision_follows_the_cpu(small, monkeypatch, pays, precision):
     monkeypatch.setattr(clip_encoder, "bf16_pays", lambda: pays)
     encoder = models.load(small[1], device="cpu")
     assert encoder.precision == precision
-    assert encoder._model.text_projection.dtype == torch.float32  # a short text is faster in fp32
-    assert encoder._model.visual.ln_pre.weight.dtype == torch.float32
+    # a short text is faster in fp32, whatever pictures are encoded in
+    np.testing.assert_allclose(encoder.encode_texts(TEXTS), reference_texts(small[0], TEXTS), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

@@ -53,7 +53,7 @@ class TestTop:
         hits = scores.top(k=2, threshold=-1, near_duplicates=0.97)
         assert paths(hits) == ["trips/b.jpg", "a.jpg"]  # k counts what is left
         assert [hit.duplicates for hit in hits] == [("trips/rome/d.jpg",), ()]
-        assert all(hit.duplicates == () for hit in scores.top(near_duplicates=0.99))
+        assert all(hit.duplicates == () for hit in scores.top(threshold=-1, near_duplicates=0.99))
 
     def test_an_edited_twin_is_no_hit_of_its_own_when_others_fold(self):
         facts = [("sea.jpg", None), ("sea-edited.jpg", None), ("hill.jpg", None)]
