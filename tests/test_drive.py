@@ -26,6 +26,7 @@ class TestMount:
     @pytest.mark.parametrize("number", [errno.ENOTCONN, errno.EIO])
     @pytest.mark.parametrize("call", ["any", "list", "open"])
     def test_fault_6_a_stale_mount_is_mounted_anew_once(self, colab, faults, call, number):
+        """A library's folder that is unmounted or empty: refused, and no row is deleted."""
         drive.mount(mount_point=str(colab.point))
         (colab.point / "MyDrive" / "b.jpg").write_bytes(b"x")
         faults.order(call, colab.point, number)
@@ -83,12 +84,14 @@ class TestCheckFolder:
 
     @pytest.mark.parametrize("number", [errno.EIO, errno.ENOTCONN])
     def test_fault_4_an_error_that_passes_is_waited_for(self, tmp_path, faults, number):
+        """An error on reading that may pass: tried again, then reported."""
         (tmp_path / "a.jpg").write_bytes(b"x")
         faults.order("list", tmp_path, number, times=1)
         faults.order("open", tmp_path, number, times=1)
         assert drive.check_folder(tmp_path) == 1 and len(faults.met) == 2
 
     def test_fault_6_a_mount_that_lists_but_does_not_read_is_stale(self, tmp_path, faults):
+        """A library's folder that is unmounted or empty: refused, and no row is deleted."""
         for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg"):
             (tmp_path / name).write_bytes(b"x")
         faults.order("open", tmp_path, errno.ENOTCONN)

@@ -69,14 +69,17 @@ class TestText:
 
     @pytest.mark.parametrize("text", ["", "   ", "..."])
     def test_fault_37_a_query_without_words_is_refused(self, library, text):
+        """A query with no words, ten thousand words, another script: an answer or a clear error."""
         with pytest.raises(QueryError, match="no words"):
             library.search(text)
 
     @pytest.mark.parametrize("text", ["犬", "😀", "собака на пляже"])
     def test_fault_37_other_scripts_get_an_answer(self, library, text):
+        """A query with no words, ten thousand words, another script: an answer or a clear error."""
         assert len(library.search(text, k=2, threshold=-1)) == 2
 
     def test_fault_37_ten_thousand_words_are_cut_and_said(self, library):
+        """A query with no words, ten thousand words, another script: an answer or a clear error."""
         with pytest.warns(UserWarning, match="was cut"):
             assert len(library.search("dog " * 10_000, k=1, threshold=-1)) == 1
 
@@ -128,16 +131,19 @@ class TestImage:
         assert 1 <= hit.time_s < 2 and hit.score > 0.99
 
     def test_fault_38_an_unreadable_query_is_named(self, library, tmp_path):
+        """A picture to ask by that cannot be read: an error that names it."""
         (tmp_path / "bad.jpg").write_bytes(b"<html>quota</html>")
         with pytest.raises(QueryError, match="bad.jpg"):
             library.similar(tmp_path / "bad.jpg")
 
     def test_fault_38_a_query_that_is_nowhere_is_named(self, library):
+        """A picture to ask by that cannot be read: an error that names it."""
         with pytest.raises(QueryError, match="no image 'nowhere.jpg'"):
             library.similar("nowhere.jpg")
 
     @pytest.mark.parametrize("name", ["~no-such-user/x.jpg", "a dog on the beach " * 20])
     def test_fault_38_so_is_one_that_no_file_can_have(self, library, name):
+        """A picture to ask by that cannot be read: an error that names it."""
         with pytest.raises(QueryError, match=f"no image '{name}'"):
             library.similar(name)
 
@@ -185,10 +191,12 @@ class TestOpening:
             cliplib.Library(tmp_path, model="ViT-Z/99").search("a dog")
 
     def test_fault_39_an_empty_index_says_what_to_run(self, tmp_path, weights):
+        """An empty library, k or threshold out of range: a clear answer or error."""
         with pytest.raises(LibraryError, match=r"run library.index\(\) first"):
             cliplib.Library(tmp_path, model=weights).search("a dog")
 
     def test_fault_39_k_larger_than_the_library(self, library):
+        """An empty library, k or threshold out of range: a clear answer or error."""
         assert len(library.search("a dog", k=10_000, threshold=-1)) == 5
 
     def test_a_kind_that_is_none_is_refused(self, library):
@@ -343,6 +351,7 @@ class TestSnapshots:
             cliplib.Library.load(file, root=library.root, model=weights)
 
     def test_fault_16_another_model_is_refused_with_both_named(self, library, tmp_path):
+        """Rows of another model or width, NaN or zero vectors: refused or encoded again, and said."""
         file = library.save(tmp_path / "album.parquet")
         other = save_random_clip(tmp_path / "other.safetensors", seed=1)
         with pytest.raises(CacheError, match=r"random.safetensors.*other.safetensors"):

@@ -123,6 +123,7 @@ class TestReport:
 
 class TestNotes:
     def test_fault_3_a_manifest_is_noted_before_it_is_written(self, photos, faults):
+        """A disk that fills up while saving: it is said, and the old index is whole."""
         faults.order("open", mounts.NOTE, errno.ENOSPC)
         with pytest.raises(CacheError, match=r"could not note .*unflushed.txt.*: No space.*this machine's own disk"):
             index(*photos)
@@ -151,12 +152,14 @@ class TestFault5:
     @pytest.mark.parametrize("number", [errno.EIO, errno.ENOTCONN])
     @pytest.mark.parametrize("call, text", [("rename", "manifest"), ("rename", "part"), ("open", "part")])
     def test_fault_5_an_error_that_passes_is_tried_again(self, photos, faults, call, text, number):
+        """An error on writing or renaming: tried again, then said, and the old generation is kept."""
         faults.order(call, text, number, times=2)
         assert index(*photos).indexed == 3
         assert len(faults.met) == 2 and Store(photos[1], MODEL).rows.num_rows == 3
 
     @pytest.mark.parametrize("call, text", [("rename", "manifest"), ("rename", "part"), ("open", ".part")])
     def test_fault_5_one_that_stays_keeps_the_old_generation(self, photos, faults, call, text):
+        """An error on writing or renaming: tried again, then said, and the old generation is kept."""
         index(*photos)
         draw_picture(photos[0] / "late.png", 9)
         faults.order(call, text, errno.EIO)
@@ -168,6 +171,7 @@ class TestFault5:
 
     @pytest.mark.parametrize("text", ["manifest", "part-"])
     def test_fault_4_a_cache_is_read_again_when_reading_fails(self, photos, faults, text):
+        """An error on reading that may pass: tried again, then reported."""
         index(*photos)
         faults.order("open", text, errno.EIO, times=2)
         opened = Store(photos[1], MODEL)

@@ -139,6 +139,7 @@ class TestSaving:
         assert "photos/v.mp4" not in inside and "photos/a.jpg" in inside
 
     def test_fault_3_a_disk_that_fills_up_is_no_fault_of_a_picture(self, library, tmp_path, monkeypatch, recwarn):
+        """A disk that fills up while saving: it is said, and the old index is whole."""
         real = zipfile.ZipFile.open
 
         def fills_up(archive, member, *rest, **options):
@@ -245,6 +246,7 @@ class TestOpening:
             opened(tmp_path / "a.zip", weights)
 
     def test_fault_14_paths_that_lead_out_are_refused(self, weights, previews, tmp_path):
+        """Rows whose paths lead out of the library: never opened."""
         inside = members(previews)
         table, _ = rows.from_parquet(inside["index.parquet"], "index")
         bad = ["../../etc/passwd.jpg", *table["path"].to_pylist()[1:]]

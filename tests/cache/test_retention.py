@@ -133,6 +133,7 @@ class TestWhatLoads:
         assert paths(Store(folder, MODEL)) == ["b"]
 
     def test_fault_8_another_sessions_part_that_comes_late_is_used_when_it_is_there(self, folder):
+        """Two sessions that index one library: both finish, and no row is lost."""
         add(Store(folder, MODEL), ["a"])
         mine, theirs = Store(folder, MODEL), Store(folder, MODEL)
         add(theirs, ["t"])
@@ -160,6 +161,7 @@ class TestWhatLoads:
         assert paths(after) == ["a", "m", "n"] and not after.problems
 
     def test_fault_9_copies_of_half_a_file_harm_nothing(self, folder):
+        """Copies in the cache such as "manifest (1).json": the newest that verifies is used."""
         add(Store(folder, MODEL), ["a"])
         for file in list(folder.iterdir()):
             file.with_name(f"{file.stem} (1){file.suffix}").write_bytes(file.read_bytes()[:50])

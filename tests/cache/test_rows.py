@@ -54,6 +54,7 @@ class TestParquet:
         assert np.array_equal(np.stack(frame["embedding"]), vectors)
 
     def test_fault_11_a_flipped_bit_in_an_embedding_is_found_by_the_page_checksum(self):
+        """One flipped bit in the cache: found."""
         data = bytearray(rows.to_parquet(make([f"p{i}" for i in range(50)])[0], {}))
         group = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0)
         data[group.column(group.num_columns - 1).data_page_offset + 200] ^= 0x40
@@ -69,6 +70,7 @@ class TestParquet:
             rows.from_parquet(data.to_pybytes()[:-20], "part-7")
 
     def test_fault_13_bomb_is_refused_before_it_unpacks(self):
+        """A pickle or array that unpacks to gigabytes: refused before it does."""
         zeros = pa.table({"x": pa.array(np.zeros(60_000_000, np.int64))})
         sink = pa.BufferOutputStream()
         pq.write_table(zeros, sink, compression="zstd", use_dictionary=False)
@@ -77,6 +79,7 @@ class TestParquet:
             rows.from_parquet(sink.getvalue(), "bomb")
 
     def test_fault_13_a_long_text_named_often_is_refused_before_it_unpacks(self):
+        """A pickle or array that unpacks to gigabytes: refused before it does."""
         chunk = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), ["x" * 1_000_000])
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table({"path": chunk}), sink, compression="zstd")
@@ -91,17 +94,20 @@ class TestChecked:
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
     def test_fault_16_bad_embeddings_are_left_out_and_said(self, value):
+        """Rows of another model or width, NaN or zero vectors: refused or encoded again, and said."""
         table, vectors = make(["a", "b"])
         vectors[1] = value
         kept, problems = rows.checked(rows.table(table.drop_columns("embedding").to_pylist(), vectors), 8, "p")
         assert kept["path"].to_pylist() == ["a"] and "1 rows" in problems[0]
 
     def test_fault_16_another_width_is_refused(self):
+        """Rows of another model or width, NaN or zero vectors: refused or encoded again, and said."""
         with pytest.raises(CacheError, match=r"\[8\]; this model's have 16 numbers"):
             rows.checked(make(["a"])[0], 16, "p")
 
     @pytest.mark.parametrize("path", ["../x.jpg", "a/../../x", "/etc/passwd", "C:/x.jpg", "\\\\host\\x", "a\0b", ""])
     def test_fault_14_paths_that_leave_the_library_are_left_out_and_said(self, path):
+        """Rows whose paths lead out of the library: never opened."""
         kept, problems = rows.checked(make(["a", path])[0], 8, "p")
         assert kept["path"].to_pylist() == ["a"] and "outside the library" in problems[0]
 
@@ -133,6 +139,7 @@ class TestWithoutDoubles:
 
 @given(st.text(alphabet="a./\\:\0\nC", max_size=8))
 def test_fault_14_the_quick_look_for_unsafe_paths_misses_none(path):
+    """Rows whose paths lead out of the library: never opened."""
     parts = path.replace("\\", "/").split("/")
     unsafe = not parts[0] or parts[0][1:2] == ":" or "\0" in path or {".", ".."} & set(parts)
     found = rows.unsafe_paths(pa.chunked_array([[path, "2024/a.jpg", path]], pa.string()))

@@ -48,12 +48,14 @@ class TestRoundTrip:
 class TestDamage:
     @pytest.mark.parametrize("length", [0, 1, 3, 50, -1])
     def test_fault_10_truncated_files_are_named(self, file, length):
+        """A truncated Parquet or pickle: named, and the generation before it is used."""
         snapshot.save(file, Snapshot(make(["a"])[0], {("of a", None): b"j"}, MODEL))
         file.write_bytes(file.read_bytes()[:length])
         with pytest.raises(CacheError, match=file.name):
             snapshot.load(file)
 
     def test_fault_11_a_flipped_bit_anywhere_is_found(self, file):
+        """One flipped bit in the cache: found."""
         table, _ = make(["a", "b"], taken_at="2024-01-01T00:00:00")
         snapshot.save(file, Snapshot(table, {("of a", None): b"j"}, MODEL))
         data = file.read_bytes()
@@ -115,7 +117,10 @@ def sealed(body):
 class TestHostilePickle:
     @pytest.mark.parametrize("name", [name for name, _ in code(Path("canary"))])
     def test_fault_12_refused_and_no_code_runs(self, name, tmp_path):
-        """Those that take all memory or time are in test_faults."""
+        """A hostile pickle: refused, and none of its code runs.
+
+        Those that take all memory or time are in test_faults.
+        """
         canary, file = tmp_path / "canary", tmp_path / "evil.pkl"
         file.write_bytes(dict(code(canary))[name])
         with pytest.raises(CacheError, match="evil.pkl"):
@@ -123,6 +128,7 @@ class TestHostilePickle:
         assert not canary.exists()
 
     def test_fault_13_a_long_text_named_often_is_refused(self, tmp_path):
+        """A pickle or array that unpacks to gigabytes: refused before it does."""
         text = "x" * 1_000_000
         n = 2_000
         columns = {name: [None] * n for name in rows.COLUMNS} | {"path": [text] * n, "thumbnail": [None] * n}

@@ -113,17 +113,20 @@ class TestStage:
 
     @pytest.mark.parametrize("number", [errno.EIO, errno.ENOTCONN])
     def test_fault_4_an_error_that_passes_is_tried_again(self, source, tmp_path, faults, number):
+        """An error on reading that may pass: tried again, then reported."""
         faults.order("open", "Photos/p2.jpg", number, times=2)
         assert stage(source, tmp_path / "local", progress=False).problems == [] and len(faults.met) == 2
         assert copied(tmp_path / "local")["p2.jpg"] == copied(source)["p2.jpg"]
 
     def test_fault_4_one_that_stays_is_reported_and_the_others_are_copied(self, source, tmp_path, faults):
+        """An error on reading that may pass: tried again, then reported."""
         faults.order("open", "Photos/p2.jpg", errno.EIO)
         report = stage(source, tmp_path / "local", progress=False)
         assert [p.path for p in report.problems] == ["p2.jpg"] and "Input/output error" in str(report)
         assert (report.copied, report.size_bytes, len(copied(tmp_path / "local"))) == (5, 5000, 5)
 
     def test_fault_6_an_absent_folder_refuses(self, tmp_path):
+        """A library's folder that is unmounted or empty: refused, and no row is deleted."""
         with pytest.raises(LibraryError, match="is the drive mounted"):
             stage(tmp_path / "gone", tmp_path / "local", progress=False)
 
@@ -192,6 +195,7 @@ class TestSaveBack:
         assert [(local[1] / name).read_text() for name in names] == ["two", "two", "two"]
 
     def test_fault_8_what_another_session_saved_there_stays(self, local, tmp_path):
+        """Two sessions that index one library: both finish, and no row is lost."""
         save_back(local[1], tmp_path / "saved")
         shutil.copytree(local[0], tmp_path / "other")
         draw_picture(tmp_path / "other" / "theirs.png", 7)
@@ -245,6 +249,7 @@ class TestSaveBack:
         assert keys(Store(tmp_path / "saved" / "stub", MODEL).rows) == keys(mine.rows)
 
     def test_fault_6_a_drive_that_is_not_mounted_is_not_made_up(self, local, tmp_path):
+        """A library's folder that is unmounted or empty: refused, and no row is deleted."""
         with pytest.raises(CacheError, match=r"no folder .*Photos.*is the drive mounted"):
             save_back(local[1], tmp_path / "drive" / "Photos" / ".cliplib")
         assert not (tmp_path / "drive").exists()

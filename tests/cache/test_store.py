@@ -89,6 +89,9 @@ class TestCheckpoint:
 
     @pytest.mark.parametrize("broken", ["fsync", "replace"])
     def test_fault_3_and_5_a_refusing_disk_leaves_the_old_state(self, folder, monkeypatch, broken):
+        """A disk that fills up while saving: it is said, and the old index is whole. An error on writing or renaming:
+        tried again, then said, and the old generation is kept.
+        """
         first = Store(folder, MODEL)
         add(first, ["a"])
 
@@ -105,6 +108,7 @@ class TestCheckpoint:
 
 class TestLoad:
     def test_fault_8_two_writers_lose_nothing(self, folder):
+        """Two sessions that index one library: both finish, and no row is lost."""
         add(Store(folder, MODEL), ["a", "b"])
         one, two = Store(folder, MODEL), Store(folder, MODEL)
         add(one, ["c", "d"], gone=["a"])
@@ -139,6 +143,7 @@ class TestLoad:
         assert paths(after) == ["a", "b"] and after.problems == [] and faults.met
 
     def test_fault_4_a_folder_that_cannot_be_listed_is_no_empty_cache(self, folder, faults):
+        """An error on reading that may pass: tried again, then reported."""
         add(Store(folder, MODEL), ["a"])
         faults.order("list", folder, errno.EIO, times=2)
         assert paths(Store(folder, MODEL)) == ["a"]
@@ -147,6 +152,7 @@ class TestLoad:
             Store(folder, MODEL)
 
     def test_fault_9_copies_with_other_names_count_once(self, folder):
+        """Copies in the cache such as "manifest (1).json": the newest that verifies is used."""
         add(Store(folder, MODEL), ["a"])
         for file in list(folder.iterdir()):
             shutil.copy(file, file.with_name(f"{file.stem} (1){file.suffix}"))
@@ -154,6 +160,9 @@ class TestLoad:
 
     @pytest.mark.parametrize("damage", ["truncate", "flip", "delete"])
     def test_fault_10_and_11_a_damaged_part_is_named_and_the_generation_before_used(self, folder, damage):
+        """A truncated Parquet or pickle: named, and the generation before it is used. One flipped bit in the cache:
+        found.
+        """
         first = Store(folder, MODEL)
         add(first, ["a"])
         old = set(folder.glob("part-*"))
@@ -167,6 +176,7 @@ class TestLoad:
         assert new.name in after.problems[0]
 
     def test_fault_11_a_damaged_manifest_is_named_and_the_one_before_used(self, folder):
+        """One flipped bit in the cache: found."""
         first = Store(folder, MODEL)
         add(first, ["a"])
         add(first, ["b"])
@@ -177,6 +187,7 @@ class TestLoad:
         assert after.problems == [f"{newest.name} is damaged and was passed over"]
 
     def test_fault_16_manifests_of_another_model_are_said(self, folder):
+        """Rows of another model or width, NaN or zero vectors: refused or encoded again, and said."""
         add(Store(folder, MODEL), ["a"])
         other = Store(folder, MODEL | {"model_id": "ffff", "name": "other"})
         assert other.rows.num_rows == 0 and "is of model 'toy', not 'other'" in other.problems[0]
@@ -253,6 +264,7 @@ class TestThumbnails:
 
     @pytest.mark.parametrize(("owner", "call"), [(pq, "read_table"), (pq.ParquetFile, "read_row_group")])
     def test_fault_4_merging_keeps_pictures_that_need_a_second_try(self, folder, monkeypatch, owner, call):
+        """An error on reading that may pass: tried again, then reported."""
         first, real, calls = Store(folder, MODEL), getattr(owner, call), []
         fill(first, 9)
 

@@ -57,6 +57,7 @@ class TestNames:
         ],
     )
     def test_fault_15_are_text_everywhere(self, show):
+        """HTML or control characters in a file's name: shown as text in notebooks and CSV."""
         page = show()
         assert "&lt;script&gt;" in page
         assert "<script" not in page and "<img src=x" not in page and 'onerror="' not in page

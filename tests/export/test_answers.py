@@ -42,6 +42,7 @@ class TestSaving:
         ],
     )
     def test_fault_15_csv_holds_no_formula_and_no_control_character(self, tmp_path, name, want):
+        """HTML or control characters in a file's name: shown as text in notebooks and CSV."""
         table, _ = make([name])
         hits = Scores("a dog", Mode.TEXT_TO_IMAGE, np.array([0.3], np.float32), table, Cutoff(0.25)).top()
         with open(hits.save(tmp_path / "found.csv"), newline="", encoding="utf-8-sig") as lines:

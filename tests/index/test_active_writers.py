@@ -26,6 +26,7 @@ def sign(folder, **about):
 
 class TestPresence:
     def test_fault_8_the_second_is_told_about_the_first(self, tmp_path):
+        """Two sessions that index one library: both finish, and no row is lost."""
         with ActiveWriters(tmp_path) as first:
             assert first.others == []
             with pytest.warns(UserWarning, match=r"another session \(process \d+ on .*nothing is lost"):
@@ -38,6 +39,7 @@ class TestPresence:
         assert not list(tmp_path.iterdir())
 
     def test_fault_9_a_copy_counts_once_and_one_of_itself_not_at_all(self, tmp_path):
+        """Copies in the cache such as "manifest (1).json": the newest that verifies is used."""
         sign(tmp_path)
         with pytest.warns(UserWarning, match="another session"), ActiveWriters(tmp_path) as here:
             duplicates(tmp_path)

@@ -30,6 +30,7 @@ def test_a_fresh_index_is_sound(library):
 
 @pytest.mark.parametrize("kind", ["part", "thumbs", "manifest"])
 def test_fault_11_a_flipped_bit_in_any_file_is_found(library, kind):
+    """One flipped bit in the cache: found."""
     (file,) = library.store.folder.glob(f"{kind}-*")
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1

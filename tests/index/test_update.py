@@ -118,6 +118,7 @@ class TestFirstRun:
                 assert vector @ alone > 0.99999
 
     def test_fault_17_an_unreadable_middle_file_does_not_shift_the_others(self, root, encoder, tmp_path):
+        """An empty file: reported, and the others keep their own rows."""
         good = run(root, encoder)[2]
         shutil.rmtree(root / ".cliplib")
         (root / "bb.jpg").write_bytes(b"")
@@ -214,6 +215,7 @@ class TestSecondRun:
 
 class TestFailures:
     def test_fault_18_a_half_uploaded_file_is_reported_then_indexed_by_itself(self, root, encoder):
+        """A half-uploaded file: reported, and indexed by itself once it is whole."""
         whole = (root / "a.jpg").read_bytes()
         (root / "a.jpg").write_bytes(whole[: len(whole) // 2])
         report, _, _ = run(root, encoder)
@@ -245,6 +247,7 @@ class TestFailures:
         assert reads == ["bad.jpg"] * 2
 
     def test_fault_33_a_truncated_video_is_indexed_as_far_as_it_goes_and_reported(self, root, encoder):
+        """A truncated video: indexed as far as it goes, and reported."""
         cut(root / "sub" / "v.mp4", root / "cut.mkv")
         report, _, table = run(root, encoder)
         assert [s.path for s in report.skipped] == ["cut.mkv"] and "cut.mkv" in table["path"].to_pylist()
@@ -259,6 +262,8 @@ class TestFailures:
         assert {row["every_s"] for row in table.to_pylist() if row["kind"] == "frame"} == {0.5}
 
     def test_fault_4_a_video_that_could_not_be_read_to_its_end_is_tried_again(self, root, encoder):
+        """An error on reading that may pass: tried again, then reported."""
+
         def failing(reader, files):
             for event in reader.read(files):
                 if event.file.kind == "image" or not getattr(event, "time_s", 1.0):
@@ -349,6 +354,7 @@ class TestOddFacts:
 
 class TestRemovals:
     def test_fault_6_an_absent_root_refuses_and_keeps_all(self, root, encoder):
+        """A library's folder that is unmounted or empty: refused, and no row is deleted."""
         _, _, table = run(root, encoder)
         store = open_store(root, encoder)
         root.rename(root.with_name("unmounted"))
@@ -357,6 +363,7 @@ class TestRemovals:
         assert open_store(root.with_name("unmounted"), encoder).rows.equals(table)
 
     def test_fault_6_an_empty_root_refuses_and_keeps_all(self, root, encoder):
+        """A library's folder that is unmounted or empty: refused, and no row is deleted."""
         _, _, table = run(root, encoder)
         for file in [*root.glob("*.*g"), *root.glob("*.webp")]:
             file.unlink()
@@ -385,6 +392,7 @@ class TestRemovals:
         assert "other/d.jpg" in table["path"].to_pylist() and "sub/d.jpg" not in table["path"].to_pylist()
 
     def test_fault_7_rows_of_a_folder_that_fails_in_the_walk_stay(self, root, encoder, monkeypatch):
+        """A folder that cannot be read half-way through the walk: reported, and its rows are kept."""
         _, _, table = run(root, encoder)
         scandir = os.scandir
 
@@ -400,6 +408,7 @@ class TestRemovals:
 
     @pytest.mark.parametrize("path", ["a.jpg", "sub"])
     def test_fault_4_what_cannot_be_looked_at_keeps_its_rows(self, root, encoder, path):
+        """An error on reading that may pass: tried again, then reported."""
         _, _, table = run(root, encoder)
         found = find_media(root)
         seen = [file for file in found.files if not file.path.startswith(path)]
@@ -478,6 +487,7 @@ class TestInterruption:
         assert len(after) == len(table)
 
     def test_fault_3_a_full_disk_keeps_the_old_index(self, root, encoder, monkeypatch):
+        """A disk that fills up while saving: it is said, and the old index is whole."""
         _, _, table = run(root, encoder)
         draw_picture(root / "new.jpg", 9)
         monkeypatch.setattr("os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))

@@ -60,6 +60,7 @@ class TestFindMedia:
             find_media(tmp_path)
 
     def test_fault_7_reports_a_folder_that_cannot_be_read_and_goes_on(self, tmp_path, monkeypatch):
+        """A folder that cannot be read half-way through the walk: reported, and its rows are kept."""
         put(tmp_path, "a/1.jpg", "bad/2.jpg", "c/3.jpg")
         monkeypatch.setattr(os, "scandir", failing(os.scandir, "bad", errno.EACCES))
         listing = find_media(tmp_path)
@@ -68,6 +69,7 @@ class TestFindMedia:
         assert [(p.path, p.stage) for p in listing.problems] == [("bad", "walk")]
 
     def test_fault_7_what_may_be_a_folder_counts_as_one_that_cannot_be_read(self, tmp_path, monkeypatch):
+        """A folder that cannot be read half-way through the walk: reported, and its rows are kept."""
         put(tmp_path, "library/1.jpg", "shared/2.jpg")
         (tmp_path / "library/shortcut").symlink_to(tmp_path / "shared")
         (tmp_path / "library/gone").symlink_to(tmp_path / "absent")
@@ -81,6 +83,7 @@ class TestFindMedia:
         assert {"shortcut", "gone"} < set(listing.unread_folders)
 
     def test_fault_7_an_entry_that_does_not_tell_what_it_is_may_be_a_folder(self, tmp_path, monkeypatch):
+        """A folder that cannot be read half-way through the walk: reported, and its rows are kept."""
         put(tmp_path, "1.jpg", "odd/2.jpg")
         real = os.scandir
 
@@ -99,12 +102,14 @@ class TestFindMedia:
         assert [(p.path, p.reason) for p in listing.problems] == [("odd", "cannot tell what it is: Input/output error")]
 
     def test_fault_4_asks_again_for_a_folder_that_fails_for_a_passing_reason(self, tmp_path, monkeypatch):
+        """An error on reading that may pass: tried again, then reported."""
         put(tmp_path, "a/1.jpg")
         monkeypatch.setattr(os, "scandir", failing(os.scandir, "a", errno.EIO, times=2))
         listing = find_media(tmp_path)
         assert (paths(listing), listing.problems) == (["a/1.jpg"], [])
 
     def test_fault_4_reports_a_file_whose_facts_cannot_be_read(self, tmp_path, monkeypatch):
+        """An error on reading that may pass: tried again, then reported."""
         put(tmp_path, "1.jpg", "2.jpg", "3.jpg")
         real = os.stat
         monkeypatch.setattr(os, "stat", failing(real, "2.jpg", errno.EIO))
@@ -119,6 +124,7 @@ class TestFindMedia:
         assert (paths(listing), listing.problems) == (["1.jpg"], [])
 
     def test_fault_28_keeps_unicode_twins_emoji_and_the_longest_names(self, tmp_path):
+        """Unicode twins, emoji and names of 255 bytes: all kept."""
         nfc = "café.jpg"
         names = {nfc, unicodedata.normalize("NFD", nfc), "🏖️ sea.jpg", "x" * 251 + ".jpg"}
         put(tmp_path, *names)
@@ -127,6 +133,7 @@ class TestFindMedia:
         assert set(paths(find_media(tmp_path))) == names
 
     def test_fault_29_reports_names_that_are_not_utf8_in_a_form_that_can_be_stored(self, tmp_path):
+        """A name that is not UTF-8: indexed or reported, and the save succeeds."""
         try:
             (tmp_path / os.fsdecode(b"bad\xff.jpg")).write_bytes(b"x")
             (tmp_path / os.fsdecode(b"notes\xff.txt")).write_bytes(b"x")
@@ -139,6 +146,7 @@ class TestFindMedia:
         listing.problems[0].path.encode("utf-8")
 
     def test_fault_29_nothing_of_an_archive_is_listed_whose_name_cannot_be_stored(self, tmp_path):
+        """A name that is not UTF-8: indexed or reported, and the save succeeds."""
         put(tmp_path, "1.jpg")
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
             archive.write(tmp_path / "1.jpg", "2.jpg")
@@ -151,6 +159,7 @@ class TestFindMedia:
         assert [(p.path, p.reason[:22]) for p in listing.problems] == [("bad\\udcff.zip", "its name is not UTF-8;")]
 
     def test_fault_30_ends_at_symlink_loops_and_lists_no_file_twice(self, tmp_path):
+        """Links in a circle, a FIFO, a folder named x.jpg: the walk ends, and lists nothing twice."""
         put(tmp_path, "library/deep/1.jpg", "library/2.jpg", "outside/3.jpg", "elsewhere/deep/4.jpg")
         library = tmp_path / "library"
         (library / "deep/up").symlink_to(library)
@@ -171,6 +180,7 @@ class TestFindMedia:
         assert paths(find_media(tmp_path / "shortcut")) == ["a.jpg"]
 
     def test_fault_30_reports_a_link_to_nothing(self, tmp_path):
+        """Links in a circle, a FIFO, a folder named x.jpg: the walk ends, and lists nothing twice."""
         (tmp_path / "gone.jpg").symlink_to(tmp_path / "absent.jpg")
         listing = find_media(tmp_path)
         assert [(p.path, p.reason) for p in listing.problems] == [
@@ -179,6 +189,7 @@ class TestFindMedia:
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
     def test_fault_30_leaves_out_fifos_and_folders_named_as_pictures(self, tmp_path):
+        """Links in a circle, a FIFO, a folder named x.jpg: the walk ends, and lists nothing twice."""
         os.mkfifo(tmp_path / "pipe.jpg")
         put(tmp_path, "folder.jpg/1.jpg")
         assert paths(find_media(tmp_path)) == ["folder.jpg/1.jpg"]
@@ -261,11 +272,13 @@ class TestLeftOut:
 
 class TestReadBytes:
     def test_fault_4_tries_three_times_when_the_reason_may_pass(self, tmp_path, monkeypatch):
+        """An error on reading that may pass: tried again, then reported."""
         put(tmp_path, "a.jpg", content=b"bytes")
         monkeypatch.setattr(reading, "open", failing(open, "a.jpg", errno.EIO, times=2), raising=False)
         assert read_bytes(tmp_path / "a.jpg") == b"bytes"
 
     def test_fault_4_reports_after_the_third(self, tmp_path, monkeypatch):
+        """An error on reading that may pass: tried again, then reported."""
         put(tmp_path, "a.jpg")
         monkeypatch.setattr(reading, "open", failing(open, "a.jpg", errno.ENOTCONN, times=3), raising=False)
         with pytest.raises(MediaError, match=r"cannot be read: .* \(three tries\) \(read\)"):

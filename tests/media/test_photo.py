@@ -99,6 +99,7 @@ class TestOrientation:
     @pytest.mark.parametrize("format", TURNED_FORMATS)
     @pytest.mark.parametrize("orientation", STORED_FROM_UPRIGHT)
     def test_fault_26_turns_every_orientation_upright_once(self, format, orientation):
+        """EXIF orientations 1 to 8: all upright, and alike."""
         upright = quadrants()
         turn = STORED_FROM_UPRIGHT[orientation]
         stored = upright if turn is None else upright.transpose(turn)
@@ -170,12 +171,14 @@ class TestModes:
         ids=lambda value: getattr(value, "mode", None),
     )
     def test_fault_25_becomes_the_colours_that_were_meant(self, image, format, expected):
+        """CMYK, 16-bit, palette with alpha, float: the RGB that was meant."""
         photo = open_photo(encoded(image, format))
         assert photo.image.mode == "RGB"
         got = [photo.image.getpixel((x, 0)) for x in range(len(expected))]
         assert np.abs(np.array(got) - np.array(expected)).max() <= 2
 
     def test_fault_25_a_tall_transparent_picture_is_whole(self):
+        """CMYK, 16-bit, palette with alpha, float: the RGB that was meant."""
         image = Image.new("RGBA", (3, 3 * photo.STRIP_ROWS // 2), (*BLUE, 255))
         image.putpixel((1, image.height - 1), (0, 0, 0, 0))
         got = open_photo(image).image
@@ -184,6 +187,7 @@ class TestModes:
 
     @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "AVIF"])
     def test_fault_27_takes_the_first_frame_of_an_animation(self, format):
+        """An animation of 3,000 frames: its first frame, at once."""
         frames = [Image.new("RGB", (32, 32), colour) for colour in (RED, GREEN, BLUE)]
         options = {"lossless": True} if format == "WEBP" else {}
         photo = open_photo(encoded(frames[0], format, save_all=True, append_images=frames[1:], duration=40, **options))
@@ -197,6 +201,7 @@ class TestModes:
 class TestContent:
     @pytest.mark.parametrize("format", FORMATS)
     def test_fault_22_goes_by_content_whatever_the_extension(self, tmp_path, format):
+        """A picture under another picture's extension: opened by its content."""
         path = tmp_path / "picture.jpg"
         path.write_bytes(encoded(quadrants(), format))
         assert difference(open_photo(str(path)).image, quadrants()) < 25
@@ -233,22 +238,26 @@ class TestDamage:
         ("head", "format"), [(b"\x89PNG\r\n\x1a\n", "PNG"), (b"BM\0\0\0\0", "BMP"), (b"\xff\xd8\xff\xe0", "JPEG")]
     )
     def test_fault_18_reports_a_head_alone(self, head, format):
+        """A half-uploaded file: reported, and indexed by itself once it is whole."""
         with pytest.raises(MediaError, match=f"a damaged {format} picture"):
             open_photo(head)
 
     @pytest.mark.parametrize("format", FORMATS)
     def test_fault_18_reports_half_a_file(self, format):
+        """A half-uploaded file: reported, and indexed by itself once it is whole."""
         data = encoded(noise(), format)
         with pytest.raises(MediaError, match="a damaged .* picture"):
             open_photo(data[: len(data) // 2])
 
     @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF"])
     def test_fault_19_reports_a_zero_tail(self, format):
+        """Zeros or rotten bits in a file: reported where it can be told, never a crash."""
         data = encoded(noise(), format)
         with pytest.raises(MediaError, match="a damaged .* picture"):
             open_photo(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
 
     def test_fault_19_reports_any_rotten_bit_of_a_png(self):
+        """Zeros or rotten bits in a file: reported where it can be told, never a crash."""
         data = encoded(noise(32, 32), "PNG")
         for at in range(8, len(data), 41):
             with pytest.raises(MediaError, match="a damaged PNG picture"):
@@ -265,6 +274,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("format", FORMATS)
     def test_fault_19_rotten_bytes_give_a_photo_or_a_report_and_nothing_else(self, format):
+        """Zeros or rotten bits in a file: reported where it can be told, never a crash."""
         rng = np.random.default_rng(1)
         data = np.frombuffer(encoded(noise(32, 32), format), np.uint8)
         for _ in range(40):
@@ -393,6 +403,7 @@ class TestSize:
     @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="peak memory is read from /proc")
     @pytest.mark.parametrize("shortest", [224, None])
     def test_fault_21_opens_an_honest_140_megapixel_jpeg_in_little_memory(self, media, shortest):
+        """An honest JPEG of 140 million pixels: indexed, in little memory."""
         code = f"""
             from cliplib.media.photo import open_photo
             photo = open_photo({str(media / "odd/140MP_rgb_14000x10000.jpg")!r}, {shortest})

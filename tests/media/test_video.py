@@ -118,6 +118,7 @@ class TestTimes:
 
     @pytest.mark.parametrize("container", ["mp4", "mkv", "webm", "mov"])
     def test_fault_31_follow_a_variable_rate(self, container):
+        """A variable frame rate, or a container that lies of it: the true presentation times."""
         times = [0, 0.04, 0.9, 0.99, 1.03, 3.7, 3.9, 4.02, 6.5]
         assert sampled(made(container, times)) == pytest.approx([0, 0.99, 3.7, 4.02, 6.5], abs=1e-3)
 
@@ -281,6 +282,7 @@ def moving(codec, options):
 
 class TestFacts:
     def test_fault_34_a_phone_video_is_upright(self, media):
+        """A video of a phone held upright: its frames are upright."""
         with open_video(media / "videos/with-gps.mov") as opened:
             frame = next(opened.sample(exact=True))
             facts = opened.facts
@@ -293,6 +295,7 @@ class TestFacts:
 
     @pytest.mark.parametrize(("clockwise", "red_corner"), [(90, (40, 5)), (180, (58, 42)), (270, (5, 58))])
     def test_fault_34_frames_are_turned_as_the_display_matrix_says(self, clockwise, red_corner):
+        """A video of a phone held upright: its frames are upright."""
         picture = Image.new("RGB", (64, 48), "blue")
         picture.paste("red", (0, 0, 20, 20))
         with open_video(made("mp4", steady(1), degrees=-clockwise, picture=lambda _: picture)) as opened:
@@ -307,6 +310,7 @@ class TestFacts:
             assert next(opened.sample()).image.size == (128, 48)
 
     def test_fault_31_a_missing_duration_is_read_from_the_times(self):
+        """A variable frame rate, or a container that lies of it: the true presentation times."""
         data = made("webm", steady(3), options={"live": "1"})
         with av.open(io.BytesIO(data)) as container:
             assert not container.duration, "the file must not say how long it is, or this tests nothing"
@@ -329,6 +333,7 @@ class TestDamage:
     @pytest.mark.parametrize("container", ["mp4", "mkv", "webm", "avi"])
     @pytest.mark.parametrize("fill", ["cut", "zeros"])
     def test_fault_33_gives_what_can_be_decoded_then_says_how_much_that_was(self, container, fill):
+        """A truncated video: indexed as far as it goes, and reported."""
         data = noisy(container)
         half = data[: len(data) // 2] + (bytes(len(data) - len(data) // 2) if fill == "zeros" else b"")
         times = []
@@ -347,6 +352,7 @@ class TestDamage:
         "form", ["mp4 faststart", "mov faststart", "mp4 frag_keyframe+empty_moov", "mkv", "webm", "avi"]
     )
     def test_fault_33_says_that_a_cut_video_is_cut_and_of_a_whole_one_nothing(self, form):
+        """A truncated video: indexed as far as it goes, and reported."""
         container, _, flags = form.partition(" ")
         options = {"movflags": flags} if flags else {}
         data = made(container, steady(20, 5), options=options, picture=lambda n: picture(n, (64, 48)))
@@ -375,6 +381,7 @@ class TestDamage:
         assert missing_bytes(io.BytesIO(whole[:-321]), "asf") == 321
 
     def test_fault_33_a_half_uploaded_video(self, media):
+        """A truncated video: indexed as far as it goes, and reported."""
         times = []
         with (
             pytest.raises(MediaError, match=r"only the first 30\.5 s of 85\.5 s could be decoded .*unfinished upload"),
@@ -397,11 +404,13 @@ class TestDamage:
                     assert error.reason
 
     def test_fault_4_reads_again_after_an_error_that_may_pass(self, tmp_path, monkeypatch):
+        """An error on reading that may pass: tried again, then reported."""
         self.interrupt(monkeypatch, times=2)
         (tmp_path / "a.mkv").write_bytes(noisy("mkv"))
         assert len(sampled(tmp_path / "a.mkv")) == 4
 
     def test_fault_4_reports_an_error_that_stays(self, tmp_path, monkeypatch):
+        """An error on reading that may pass: tried again, then reported."""
         self.interrupt(monkeypatch, times=99)
         (tmp_path / "a.mkv").write_bytes(noisy("mkv"))
         with pytest.raises(MediaError) as caught:
@@ -467,7 +476,10 @@ class TestNoVideo:
 
     @pytest.mark.parametrize("head", [b"", b"\0\0\0\x18ftypisom\0\0\0\0", b"G" + bytes(187) + b"G"])
     def test_fault_35_opens_no_second_file_whatever_the_first_says(self, tmp_path, head):
-        """Not even where its head is dressed up as a video's."""
+        """A playlist named .mp4, or a name with % in it: no second file is opened.
+
+        Not even where its head is dressed up as a video's.
+        """
         (tmp_path / "secret.mp4").write_bytes(made("mp4", steady(1)))
         path = tmp_path / "list.mp4"
         path.write_bytes(head + HLS)
@@ -475,6 +487,7 @@ class TestNoVideo:
             sampled(path)
 
     def test_fault_35_a_percent_sign_in_a_name_is_a_percent_sign(self, tmp_path):
+        """A playlist named .mp4, or a name with % in it: no second file is opened."""
         path = tmp_path / "100%d %03d.mp4"
         path.write_bytes(made("mp4", steady(2)))
         assert len(sampled(path)) == 2

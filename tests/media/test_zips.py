@@ -124,6 +124,7 @@ class TestListing:
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
     def test_fault_30_a_fifo_named_zip_does_not_hang(self, tmp_path):
+        """Links in a circle, a FIFO, a folder named x.jpg: the walk ends, and lists nothing twice."""
         os.mkfifo(tmp_path / "a.zip")
         assert "not a regular file" in refused(tmp_path)["a.zip"]
 

@@ -210,6 +210,7 @@ def memory_for(images, monkeypatch):
 
 
 def test_fault_36_batches_are_halved_when_memory_runs_out_and_nothing_is_skipped(encoder, monkeypatch):
+    """A GPU whose memory runs out: smaller batches, and nothing is skipped."""
     images = [noise(32, 32, seed) for seed in range(10)]
     expected = encoder.encode_images(images)
     asked = memory_for(2, monkeypatch)

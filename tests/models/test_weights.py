@@ -435,6 +435,7 @@ def half(tmp_path):
 
 class TestDownload:
     def test_fault_40_without_a_network_one_error_says_what_was_tried_and_what_to_do(self, network, closed_port):
+        """Weights that cannot be had: an error that says what was tried, and what to do."""
         start = time.monotonic()
         with pytest.raises(ModelError) as caught:
             network(closed_port)()

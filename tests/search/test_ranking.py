@@ -57,11 +57,13 @@ class TestTopK:
 
     @pytest.mark.parametrize("k", [0, -1, 2.5, True, "5"])
     def test_fault_39_refuses_k(self, k):
+        """An empty library, k or threshold out of range: a clear answer or error."""
         with pytest.raises(QueryError, match="whole number of at least 1"):
             top_k(self.scores, k)
 
     @pytest.mark.parametrize("threshold", [1.01, -2, np.nan])
     def test_fault_39_refuses_a_threshold_that_is_no_cosine(self, threshold):
+        """An empty library, k or threshold out of range: a clear answer or error."""
         with pytest.raises(QueryError, match="between -1 and 1"):
             top_k(self.scores, 5, threshold)
 
@@ -158,6 +160,7 @@ class TestFolded:
             group_near_duplicates(self.gallery, np.arange(6), 5, fold)
 
     def test_fault_39_refuses_k(self):
+        """An empty library, k or threshold out of range: a clear answer or error."""
         with pytest.raises(QueryError, match="whole number of at least 1"):
             group_near_duplicates(self.gallery, np.arange(6), 0, 0.9)
 

@@ -167,6 +167,7 @@ class TestTextBox:
         assert all('class="cliplib below"' in tile.figure.value for tile in box.grid.tiles)
 
     def test_fault_15_names_are_text(self, box):
+        """HTML or control characters in a file's name: shown as text in notebooks and CSV."""
         shown = next(tile for tile in box.grid.tiles if tile.hit.path.endswith(NASTY)).figure.value
         assert "<img src=x" not in shown and "&lt;img src=x" in shown
         assert shown.count("<img") == 1  # the thumbnail's own
