@@ -20,6 +20,7 @@ from string import Template
 
 import numpy as np
 from PIL import Image
+from tqdm.auto import tqdm
 
 from ..display.html import POLICY
 from ..display.scale import Scale
@@ -42,6 +43,7 @@ FRAMES = 6  # of one video
 SUGGESTED = 18  # queries that are offered before anything is typed
 MOST_BYTES, BYTES_EACH = 12_000_000, 16_000  # of all thumbnails, and of one on average: 200 stay under 5 MB in base64
 EDGES = (192, 144, 112, 96)  # pixels, of smaller thumbnails where there are too many bytes
+BAR_AFTER_S = 2.0  # a bar is shown for what takes longer
 PASSES = 85  # the strength at the cutoff: a third of 255, see `Scale.strength`
 FACTS = ("path", "time_s", "digest", "taken_at", "taken_from")
 HERE = Path(__file__).parent
@@ -172,7 +174,8 @@ class _Album:
         starts, found = _starts(self.engine), []
         digests = np.array([row["digest"] for row in self.rows], object)
         embeddings = np.concatenate([self.engine.gallery(kind)[1] for kind in starts])
-        for embedding, digest in zip(embeddings, digests, strict=True):
+        bar = tqdm(digests, desc="Looking for what is alike", delay=BAR_AFTER_S, leave=False)
+        for embedding, digest in zip(embeddings, bar, strict=True):
             parts = []
             for kind, start in starts.items():
                 scores = self.engine.score_vector(embedding, "", Mode.of("image", kind), self._ranking)
