@@ -58,7 +58,9 @@ def renamed_keywords(**new_names: str) -> Callable[[F], F]:
 
 
 def renamed_names(module: str, **new_names: str) -> Callable[[str], Any]:
-    """A module's `__getattr__` for what it calls otherwise now: `__getattr__ = renamed_names(__name__, old="new")`.
+    """Make a module's `__getattr__` for what has other names now.
+
+    __getattr__ = renamed_names(__name__, old="new")
 
     Args:
         module: the module's name.

@@ -4,6 +4,7 @@ Every message names the thing, what was got, what is allowed and what to do next
 all.
 """
 
+import os
 import re
 import reprlib
 
@@ -34,7 +35,7 @@ class MediaError(CliplibError):
     `stage` is "walk", "read" or "decode"; `reason` is a sentence that a person understands.
     """
 
-    def __init__(self, path, stage: str, reason: str):
+    def __init__(self, path: str | os.PathLike, stage: str, reason: str):
         super().__init__(path, stage, reason)  # all three, so that the error survives pickling between processes
         self.path = str(path)
         self.stage = stage

@@ -27,9 +27,10 @@ from .places import expanded
 from .search.bank import Background
 from .search.engine import SearchEngine
 from .search.mode import Mode
+from .search.ordering import Cutoff, checked_ranking
 from .search.query import Query
 from .search.query import image as image_query
-from .search.results import Cutoff, Hit, Hits, Scores, Tags
+from .search.results import Hit, Hits, Scores, Tags
 
 # What `index` and `index_in_background` take alike.
 OPTIONS = ("every_s", "confirm_removals", "motion_clips", "retry_failed", "first_pass")
@@ -74,7 +75,7 @@ class Library:
                 "mount it first"
             )
         self.model = model_location(model)
-        self._ranking, self._bank = _checked_ranking(ranking), bank
+        self._ranking, self._bank = checked_ranking(ranking), bank
         self._ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
         self._encoder_options = {
             "device": device,
@@ -326,7 +327,7 @@ class Library:
             self.refresh()
         self._refuse_empty()
         queries = [queries] if isinstance(queries, str | Query | os.PathLike) else list(queries)
-        return self.engine.scores(queries, kind, _checked_ranking(ranking or self._ranking))
+        return self.engine.scores(queries, kind, checked_ranking(ranking or self._ranking))
 
     def _refuse_empty(self) -> None:
         """Raise LibraryError where there is nothing to search, with the other models that have an index here.
@@ -366,7 +367,7 @@ class Library:
         A query of texts and images is of mode "mixed->image" or "mixed->video", and takes the lower of its two parts'
         cutoffs: its scores lie between theirs. QueryError for any other mode.
         """
-        return self.cutoff(Mode(mode)).value
+        return self.cutoff(Mode(mode)).cosine
 
     def cutoff(self, mode: Mode) -> Cutoff:
         """`threshold`, with the expected precision where the mode is calibrated."""
@@ -517,9 +518,3 @@ def refuse_unknown_options(unknown: Iterable[str], call: str, known: Iterable[st
         near = get_close_matches(name, known, n=1, cutoff=0.3)
         meant = f": did you mean {near[0]}?" if near else "."
         raise TypeError(f"{call}() has no option {name!r}{meant} It takes {', '.join(known)}")
-
-
-def _checked_ranking(ranking: str) -> str:
-    if ranking not in ("match", "cosine"):
-        raise QueryError(f"ranking is {ranking!r}: it can be 'match' or 'cosine'")
-    return ranking

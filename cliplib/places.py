@@ -22,8 +22,14 @@ def expanded(path: str | os.PathLike) -> Path:
 
 
 def output_file(file: str | os.PathLike, *endings: str) -> Path:
-    """A file that is to be written where a person says; QueryError where its folder is not there, or its name has none
-    of the `endings` (in lower case).
+    """A file that is to be written where a person says.
+
+    Args:
+        file: Its path; a leading "~" is the home folder.
+        *endings: What its name may end in, in lower case, such as ".csv". None: anything.
+
+    Raises:
+        QueryError: Its folder is not there, or its name has another ending.
     """
     path = expanded(file)
     if endings and path.suffix.lower() not in endings:

@@ -45,7 +45,7 @@ def test_the_python_snippets_run_one_after_the_other(home, monkeypatch):
     monkeypatch.setitem(cliplib.Library.__init__.__kwdefaults__, "device", "cpu")
     monkeypatch.setattr(cliplib.Library.__init__, "__defaults__", (str(home / "clip.safetensors"),))
     monkeypatch.setattr(
-        Cutoffs, "__call__", lambda self, mode: Cutoff(-1.0, calibrated=True)
+        Cutoffs, "__call__", lambda self, mode: Cutoff(-1.0, calibrated="cosine")
     )  # random weights reach no cutoff
     names = {}
     for snippet in blocks("python"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..search.mode import Mode
-from ..search.results import Cutoff
+from ..search.ordering import Cutoff
 from .profiles import Profiles
 
 # The paper's cutoffs for ViT-B/32. They stand for every model that does not bring its own, until calibrated.
@@ -26,9 +27,9 @@ class Cutoffs:
     def __call__(self, mode: Mode) -> Cutoff:
         """The cutoff of a mode. A mixed query takes the lower of its two parts': its scores lie between theirs."""
         if mode.query == "mixed":
-            parts = (self(Mode.of(query, mode.row_kind)) for query in ("text", "image"))
-            return Cutoff(min(part.value for part in parts))
-        profile = self._profiles.get(mode)
-        if profile:
-            return Cutoff(profile.threshold, profile.odds_of, profile.scale, calibrated=True)
-        return Cutoff({**PAPER_THRESHOLDS, **self._thresholds}[mode])
+            return Cutoff(min(self(Mode.of(query, mode.row_kind)).cosine for query in ("text", "image")))
+        own = Cutoff({**PAPER_THRESHOLDS, **self._thresholds}[mode])
+        if profile := self._profiles.get(mode):
+            calibrated = {profile.scale: profile.threshold}
+            return replace(own, **calibrated, calibrated=profile.scale, odds_of=profile.odds_of)
+        return own

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..search.results import Odds
+from ..search.ordering import Odds
 from .evaluation import MIN_QUERIES
 from .relevance import MASS, SIZE, STEP, RelevanceModel, chances, relevance_features
 from .rules import Judged

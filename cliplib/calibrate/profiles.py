@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cache.durable import write_durably
 from ..errors import CacheError
-from ..search.results import Odds
+from ..search.ordering import Odds
 from .judgements import MODES
 from .odds import OddsModel
 

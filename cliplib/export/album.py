@@ -99,11 +99,10 @@ def _passing(scores: Scores, first_row: int, nearest: int) -> Answer:
         first_row: Where these begin among all rows.
         nearest: How many.
     """
-    matching, cutoff = scores.chosen(None)
-    values = scores.values if matching is None else matching.values
+    unit, values, cutoff = scores.ordering()
     order = np.argsort(-values, kind="stable")[: np.count_nonzero(np.isfinite(values))]  # NaN comes last
     order = order[: np.count_nonzero(values[order] >= cutoff) or nearest]
-    scale = Scale.of(values, cutoff, "cosine" if matching is None else "match")
+    scale = Scale.of(values, cutoff, unit)
     strengths = [_in_8_bits(scale.strength(value), value >= cutoff) for value in values[order]]
     return order + first_row, np.array(strengths, int)
 

@@ -51,12 +51,14 @@ BLOCK = 4096  # rows that are compared with the bank at once: 25 MB for 1,500 te
 
 
 class RowStatistics(NamedTuple):
-    """What a match needs to know of n rows besides their cosines with the query. It hangs on the row and the bank
-    alone, so that it is computed once and kept.
+    """What a match needs to know of n rows besides their cosines with the query.
 
-    level: float32 (n,), the soft maximum of the row's cosines with the bank.
-    usual: float32 (n,), the match that four of five texts of the bank stay under.
-    span: float32 (n,), the length of the row within the span of the bank's texts; 1 where the bank spans too little.
+    It depends on the rows and the bank alone, so that it is computed once and kept.
+
+    Attributes:
+        level: float32 (n,), the soft maximum of the row's cosines with the bank.
+        usual: float32 (n,), the match that four of five texts of the bank stay under.
+        span: float32 (n,), the length of the row within the span of the bank's texts; 1 where that spans too little.
     """
 
     level: np.ndarray
@@ -92,7 +94,10 @@ def cutoff(queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, query_kin
     See `text_cutoff` and `image_cutoff` for the rules. Where the bank is empty the paper's cosines, 0.25 and 0.70.
 
     Args:
-        queries, gallery, bank, query_kind: as for `match`.
+        queries: As for `match`.
+        gallery: As for `match`.
+        bank: As for `match`.
+        query_kind: As for `match`.
 
     Returns:
         float32 (m,); NaN for a query that matches nothing.
@@ -107,7 +112,8 @@ def row_statistics(gallery: np.ndarray, bank: np.ndarray, axes: np.ndarray | Non
     """The statistics of rows under a bank; zeros, and spans of 1, without one.
 
     Args:
-        gallery, bank: unit rows, float32 (n, d) and (b, d).
+        gallery: float32 (n, d), unit rows.
+        bank: float32 (b, d), unit rows.
         axes: `span_of` the bank, float32 (k, d). None: found here.
     """
     n, b = len(gallery), len(bank)
@@ -165,8 +171,16 @@ def span_of(bank: np.ndarray) -> np.ndarray:
 
 
 def within(query: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """The direction within the span, float (d,), whose product with a row, divided by the row's `span`, is the match
-    of a picture `query`, float (d,). Itself where there are no axes.
+    """A picture's embedding within the span of the bank's texts.
+
+    Its product with a row, divided by the row's `span`, is the match.
+
+    Args:
+        query: float (d,).
+        axes: `span_of` the bank, float32 (k, d).
+
+    Returns:
+        float (d,), unit; the query itself where there are no axes.
     """
     if not len(axes):
         return query
@@ -197,8 +211,7 @@ def image_cutoff(matches: np.ndarray, alike: float = ALIKE, nearness: float = NE
 
 
 def mixed_cutoff(matches: np.ndarray) -> float:
-    """Where to cut the matches, float (n,), of a sum of texts or pictures, or of a query that was refined; NaN does
-    not count.
+    """Where to cut the matches, float (n,), of a composed or refined query; NaN does not count.
 
     What such a sum reaches hangs on its terms, so the library itself is the scale: an answer lies in the upper part of
     the way from the median picture to the best.
@@ -214,7 +227,9 @@ def text_matches(
 
     Args:
         cosines: float32 (m, n), of the queries with the gallery.
-        queries, gallery, bank: unit rows, float32 (m, d), (n, d) and (b, d).
+        queries: float32 (m, d), unit rows.
+        gallery: float32 (n, d), unit rows.
+        bank: float32 (b, d), unit rows.
         statistics: of the gallery under the bank.
     """
     found = cosines - statistics.level
@@ -235,7 +250,9 @@ def image_matches(queries: np.ndarray, gallery: np.ndarray, axes: np.ndarray, st
     return np.stack([within(query, axes) for query in queries]) @ gallery.T / statistics.span
 
 
-def _matches(queries, gallery, bank, query_kind) -> tuple[np.ndarray, np.ndarray]:
+def _matches(
+    queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, query_kind: str | None
+) -> tuple[np.ndarray, np.ndarray]:
     """The matches, float32 (m, n), and the cutoffs, float32 (m,)."""
     if query_kind not in ("text", "image", None):
         raise QueryError(
@@ -258,7 +275,9 @@ def _matches(queries, gallery, bank, query_kind) -> tuple[np.ndarray, np.ndarray
     return matches, cutoffs
 
 
-def _of_pictures(queries, gallery, bank, axes, statistics) -> tuple[np.ndarray, np.ndarray]:
+def _of_pictures(
+    queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray, axes: np.ndarray, statistics: RowStatistics
+) -> tuple[np.ndarray, np.ndarray]:
     """The matches and cutoffs of pictures that ask, whatever the bank is of."""
     if len(bank) and _direction(bank) @ _direction(gallery) > OF_ONE_KIND:
         mean = bank.mean(axis=0)
@@ -270,7 +289,7 @@ def _of_pictures(queries, gallery, bank, axes, statistics) -> tuple[np.ndarray, 
     return matches, np.array([image_cutoff(row) for row in matches], np.float32)
 
 
-def _tables(*tables) -> list[np.ndarray]:
+def _tables(*tables: np.ndarray) -> list[np.ndarray]:
     """Each at unit rows, float32; what is zero or not finite becomes a row of NaN. A bank leaves such rows out."""
     found = []
     for name, table in zip(("queries", "gallery", "bank"), tables, strict=True):
@@ -304,8 +323,10 @@ def _direction(rows: np.ndarray) -> np.ndarray:
 
 
 def _pictures(queries: np.ndarray, gallery: np.ndarray, bank: np.ndarray) -> np.ndarray:
-    """Which queries are pictures: bool (m,). CLIP keeps texts and pictures in two cones (Liang et al. 2022): on the
-    recordings all texts lie nearer to the bank, by 0.01 to 0.7, and all photos nearer to the gallery, by 0.1 to 0.8.
+    """Which queries are pictures: bool (m,).
+
+    CLIP keeps texts and pictures in two cones (Liang et al. 2022): on the recordings all texts lie nearer to the bank,
+    by 0.01 to 0.7, and all photos nearer to the gallery, by 0.1 to 0.8.
     """
     to_bank = queries @ _direction(bank) if len(bank) else 0.5
     return queries @ _direction(gallery) >= to_bank - 1e-6

@@ -1,5 +1,6 @@
-"""Banks of texts: what else one might have asked. Encoded once for a model; what rows need of them is kept beside the
-index.
+"""Banks of texts: what else one might have asked.
+
+A bank is encoded once for a model, and what rows need of it is kept beside the index.
 
 `banks/everyday.txt` is for photos. A model that knows another world has a bank of its own there, encoded, which is
 found by its model_id: the tiny model's captions of drawn scenes.

@@ -32,8 +32,9 @@ from ..cache.thumbs import Thumbs
 from ..errors import CacheError
 from .engine import SearchEngine
 from .mode import Mode
+from .ordering import Cutoff
 from .ranking import cosines, top_k, unit
-from .results import NEAREST, Cutoff, Hits, Scores
+from .results import NEAREST, Hits, Scores
 
 if TYPE_CHECKING:
     import torch
@@ -86,8 +87,8 @@ def search(
     both are among the best.
     """
     mode, encoder = Mode.of("text", kind), library.encoder
-    cutoff = Cutoff(library.cutoff(mode).value)  # a score is read against all others, which are not in memory
-    threshold = cutoff.value if threshold is None else threshold
+    cutoff = Cutoff(library.cutoff(mode).cosine)  # a score is read against all others, which are not in memory
+    threshold = cutoff.cosine if threshold is None else threshold
     top_k(np.empty(0, np.float32), k, threshold)  # a bad k is refused before anything is read
     parts, query, many = live_parts(library.folder, encoder.model_id), encoder.encode_texts(text)[0], 4 * k + 16
     while True:

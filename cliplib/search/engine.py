@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -32,14 +32,59 @@ from .background import (
 from .bank import Background
 from .mode import Mode
 from .moments import Moment, Stretch
+from .ordering import Cutoff, Matching
 from .query import Query, Term, nonsense, query_of, stored_path
-from .results import Cutoff, Hit, Matching, Scores
+from .results import Hit, Scores
 
 if TYPE_CHECKING:
-    from ..cache.reader import IndexReader
+    from ..cache.thumbs import Key
     from ..models.encoder import Encoder
 
 QUERIES_AT_ONCE = 32  # queries of a batch that are compared at once: 128 MB of scores for a million rows
+
+
+class SearchedIndex(Protocol):
+    """What is searched: rows with their thumbnails, such as an `IndexReader`."""
+
+    @property
+    def rows(self) -> pa.Table:
+        """All rows in one chunk, photos before frames."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What of the index could not be believed, in sentences."""
+
+    def thumbnail(self, key: Key) -> bytes | None:
+        """The JPEG of a row by (digest, time_s)."""
+
+
+class EmbeddedQuery(NamedTuple):
+    """A query as the index knows it.
+
+    Attributes:
+        name: What the answer calls it.
+        direction: Its embedding, float32 (d,), unit.
+        terms: What it is composed of, photos of the library by their paths in the index; none for a bare direction.
+        digests: The contents of these photos, which the answer leaves out.
+        level_factor: How much of a row's background belongs to it: of texts alone, the sum of their factors over the
+            length of their sum; 0 where pictures are among them.
+    """
+
+    name: str
+    direction: np.ndarray
+    terms: tuple[Term, ...] = ()
+    digests: frozenset[str] = frozenset()
+    level_factor: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """ "text", "image", or "mixed" where it has terms of both."""
+        return Query(self.terms).kind
+
+    @property
+    def plain(self) -> Term | None:
+        """Its term where it has but one, see `Query.plain`."""
+        return Query(self.terms).plain
 
 
 class SearchEngine:
@@ -56,7 +101,7 @@ class SearchEngine:
 
     def __init__(
         self,
-        index: IndexReader,
+        index: SearchedIndex,
         encoder: Encoder,
         cutoff: Callable[[Mode], Cutoff],
         root: Path,
@@ -108,42 +153,43 @@ class SearchEngine:
         row_kind: str,
         ranking_by: str = "match",
     ) -> Iterator[Scores]:
-        """Every row's cosine with each query and, unless `ranking_by` is "cosine", its match; query after query.
-        `QUERIES_AT_ONCE` of them are compared by one product of matrices.
+        """Compare every row of a kind with each query; `QUERIES_AT_ONCE` of them by one product of matrices.
 
-        A query is a text, what `query.image` takes, or a `Query`. Photos of the library that are terms of it are left
-        out of its answer, and so is every file with the content of one.
+        Args:
+            queries: Texts, what `query.image` takes, or `Query` objects. A photo of the library that is a term is left
+                out of the answer, and so is every file with its content.
+            row_kind: "image" or "frame".
+            ranking_by: "match" or "cosine", without matches.
+
+        Yields:
+            The scores of one query after the other.
+
+        Raises:
+            QueryError: A query has no terms or no direction, a picture cannot be read, or the kind is none.
+            LibraryError: The index is empty.
         """
         Mode.of("text", row_kind)  # a kind that is none is refused before anything is encoded
         composed = [query_of(query) for query in queries]
         for start in range(0, len(composed), QUERIES_AT_ONCE):
-            some = composed[start : start + QUERIES_AT_ONCE]
-            words = [str(term.value) for query in some for term in query.terms if term.kind == "text"]
-            texts = iter(self.encoder.encode_texts(words))
-            embedded = [self._embedded(query, texts) for query in some]
-            embeddings = np.array([embedding for _, embedding, _, _ in embedded])
-            together = ranking.cosines(self.gallery(row_kind)[1], embeddings if len(some) > 1 else embeddings[0])
-            for (query, embedding, own, level_factor), values in zip(embedded, np.atleast_2d(together), strict=True):
-                mode = Mode.of(query.kind, row_kind)
-                scores = self._scores(values, embedding, str(query), mode, query.terms, level_factor, ranking_by)
-                for digest in own:
-                    same = pc.equal(scores.rows["digest"], digest).to_numpy()
-                    scores.values[same] = np.nan
-                    if scores.matching:
-                        scores.matching.values[same] = np.nan
-                yield scores
+            yield from self._compared(self._embedded(composed[start : start + QUERIES_AT_ONCE]), row_kind, ranking_by)
+
+    def scores_of_kinds(
+        self, query: str | Query | os.PathLike | Image.Image, row_kinds: Sequence[str], ranking_by: str = "match"
+    ) -> tuple[Scores, ...]:
+        """The scores of one query, encoded once, with the rows of several kinds: see `scores`."""
+        embedded = self._embedded([query_of(query)])
+        return tuple(next(self._compared(embedded, row_kind, ranking_by)) for row_kind in row_kinds)
 
     def bank_scores(self, row_kind: str, ranking_by: str = "match") -> Iterator[Scores]:
         """The scores of each text of the bank, by its kept embedding: nothing is encoded. Without a bank none."""
         if self._background is None:
             return
-        texts, vectors = self._background.texts, self._background.vectors
-        gallery, mode = self.gallery(row_kind)[1], Mode.of("text", row_kind)
-        for start in range(0, len(texts), QUERIES_AT_ONCE):
-            together = ranking.cosines(gallery, vectors[start : start + QUERIES_AT_ONCE])
-            for number, values in enumerate(together, start):
-                terms = (Term("text", texts[number]),)
-                yield self._scores(values, vectors[number], texts[number], mode, terms, 1.0, ranking_by)
+        queries = [
+            EmbeddedQuery(text, vector, (Term("text", text),), level_factor=1.0)
+            for text, vector in zip(self._background.texts, self._background.vectors, strict=True)
+        ]
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            yield from self._compared(queries[start : start + QUERIES_AT_ONCE], row_kind, ranking_by)
 
     def score_vector(self, embedding: np.ndarray, name: str, mode: Mode, ranking_by: str = "match") -> Scores:
         """The scores of a direction.
@@ -155,7 +201,7 @@ class SearchEngine:
             ranking_by: "match" or "cosine".
         """
         values = ranking.cosines(self.gallery(mode.row_kind)[1], embedding)
-        return self._scores(values, embedding, name, mode, (), 0.0, ranking_by)
+        return self._scores(values, EmbeddedQuery(name, embedding), mode, ranking_by)
 
     def noise_floor(self, row_kind: str) -> float:
         """What texts that mean nothing reach on the rows of a kind; measured once, see `ranking.noise_floor`."""
@@ -171,64 +217,74 @@ class SearchEngine:
         row = self.gallery(row_kind)[1][position]
         return self._background.texts[int(np.argmax(self._background.vectors @ row))]
 
-    def _scores(
-        self,
-        values: np.ndarray,
-        embedding: np.ndarray,
-        name: str,
-        mode: Mode,
-        terms,
-        level_factor: float,
-        ranking_by: str,
-    ) -> Scores:
+    def _compared(self, queries: Sequence[EmbeddedQuery], row_kind: str, ranking_by: str) -> Iterator[Scores]:
+        directions = np.array([query.direction for query in queries])
+        cosines = ranking.cosines(self.gallery(row_kind)[1], directions if len(queries) > 1 else directions[0])
+        for query, values in zip(queries, np.atleast_2d(cosines), strict=True):
+            scores = self._scores(values, query, Mode.of(query.kind, row_kind), ranking_by)
+            for digest in query.digests:
+                same = pc.equal(scores.rows["digest"], digest).to_numpy()
+                scores.values[same] = np.nan
+                if scores.matching:
+                    scores.matching.values[same] = np.nan
+            yield scores
+
+    def _scores(self, values: np.ndarray, query: EmbeddedQuery, mode: Mode, ranking_by: str) -> Scores:
         if not self._rows.num_rows:
             raise LibraryError(f"the index of {self.root} is empty: run library.index() first")
         cutoff = self._cutoff(mode)
-        if Query(terms).plain is None:  # the expected precision was measured on single queries
-            cutoff = replace(cutoff, odds_of=None)
-        matching = self._matching(values, embedding, mode, terms, level_factor) if ranking_by == "match" else None
-        if cutoff.odds_of:  # a score is read against all rows, also once a filter leaves some of them out
-            odds = cutoff.odds_of(matching.values if matching and cutoff.scale == "match" else values)
-            cutoff = replace(cutoff, odds_of=lambda _: odds)
+        matching = self._matching(values, query, mode) if ranking_by == "match" else None
         rows = self.gallery(mode.row_kind)[0]
-        return Scores(name, mode, values, rows, cutoff, embedding, terms, self, matching)
+        scores = Scores(query.name, mode, values, rows, cutoff, query.direction, query.terms, self, matching)
+        judged = matching.values if matching and cutoff.calibrated == "match" else values
+        comparable = cutoff.calibrated != "match" or matching is not None
+        if cutoff.odds_of and comparable and query.plain:  # the precision was measured on single queries
+            odds = cutoff.odds_of(
+                judged
+            )  # a score is read against all rows, also once a filter leaves some of them out
+            scores = replace(scores, odds_of=lambda row: odds(float(judged[row])))
+        return scores
 
-    def _matching(
-        self, cosines: np.ndarray, embedding: np.ndarray, mode: Mode, terms, level_factor: float
-    ) -> Matching | None:
+    def _matching(self, cosines: np.ndarray, query: EmbeddedQuery, mode: Mode) -> Matching | None:
         """The matches of all rows, by what the query is made of, with the rule of their cutoff."""
         if self._background is None or not len(cosines):
             return None
         rows, gallery = self.gallery(mode.row_kind)
         bank, statistics = self._background, self._background.statistics(rows, gallery, mode.row_kind)
         if mode.query == "image":
-            values = image_matches(embedding[None], gallery, bank.axes, statistics)[0]
-            rule = image_cutoff if len(bank.axes) else lambda matches: PAPER_IMAGE
-            return Matching(values, rule)
-        if (plain := Query(terms).plain) and plain.kind == "text":
-            values = text_matches(cosines[None], embedding[None], gallery, bank.vectors, statistics)[0]
+            values = image_matches(query.direction[None], gallery, bank.axes, statistics)[0]
+            return Matching(values, image_cutoff if len(bank.axes) else lambda matches: PAPER_IMAGE)
+        if query.plain and query.plain.kind == "text":
+            values = text_matches(cosines[None], query.direction[None], gallery, bank.vectors, statistics)[0]
             return Matching(values, partial(text_cutoff, statistics=statistics))
-        return Matching(cosines - np.float32(level_factor) * statistics.level, mixed_cutoff)
+        return Matching(cosines - np.float32(query.level_factor) * statistics.level, mixed_cutoff)
 
-    def _embedded(self, query: Query, texts: Iterator[np.ndarray]) -> tuple[Query, np.ndarray, set[str], float]:
-        """The query with its photos by their paths in the index, its direction, float32 (d,), their digests, and how
-        much of a row's background belongs to it: of texts alone the sum of their factors over the length of the sum.
+    def _embedded(self, queries: Sequence[Query]) -> list[EmbeddedQuery]:
+        """The queries as the index knows them; their texts are encoded together."""
+        words = [str(term.value) for query in queries for term in query.terms if term.kind == "text"]
+        texts = iter(self.encoder.encode_texts(words))
+        return [self._composed(query, texts) for query in queries]
 
-        `texts` has the embeddings of its texts next.
-        """
+    def _composed(self, query: Query, texts: Iterator[np.ndarray]) -> EmbeddedQuery:
+        """One query; `texts` has the embeddings of its texts next."""
         parts = [
             (next(texts), term.value, None) if term.kind == "text" else self._picture(term.value)
             for term in query.terms
         ]
         vectors, factors = np.array([row for row, _, _ in parts]), np.array([term.factor for term in query.terms])
-        embedding = ranking.composed(vectors, factors)
-        terms = (replace(term, value=value) for term, (_, value, _) in zip(query.terms, parts, strict=True))
+        direction = ranking.composed(vectors, factors)
+        terms = tuple(replace(term, value=value) for term, (_, value, _) in zip(query.terms, parts, strict=True))
         level_factor = float(factors.sum() / np.linalg.norm(factors @ vectors)) if query.kind == "text" else 0.0
-        return Query(tuple(terms)), embedding, {digest for _, _, digest in parts if digest}, level_factor
+        digests = frozenset(digest for _, _, digest in parts if digest)
+        return EmbeddedQuery(str(Query(terms)), direction, terms, digests, level_factor)
 
-    def _picture(self, picture) -> tuple[np.ndarray, str | os.PathLike | Image.Image, str | None]:
-        """The embedding, float32 (d,), of a picture of a query, what the picture is, and its digest: a photo of the
-        library by its path, as the index has it; another file or a PIL image encoded now, without a digest.
+    def _picture(
+        self, picture: str | os.PathLike | bytes | Image.Image
+    ) -> tuple[np.ndarray, str | os.PathLike | bytes | Image.Image, str | None]:
+        """The embedding, float32 (d,), of a picture of a query, what the picture is, and its digest.
+
+        A photo of the library is named by its path, as the index has it. Another file or a PIL image is encoded now,
+        and has no digest here.
         """
         rows, source, path = self._rows, picture, None
         if not isinstance(picture, Image.Image | bytes):

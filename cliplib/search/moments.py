@@ -22,6 +22,7 @@ from .ranking import top_k
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
 
 LEAVE_BELOW = 0.02  # so far under the threshold a stretch goes on; frames of one drawn scene differ by 0.01
 ONE_MISSED = 1.5  # sampling intervals: longer than the hole that one sample leaves, shorter than that of two
@@ -117,13 +118,11 @@ class Moments(Sequence):
     def __getitem__(self, index: int) -> Moment: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Moment, ...]: ...
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> Moment | tuple[Moment, ...]:
         return self.moments[index]
 
     def to_frame(self) -> pd.DataFrame:
-        """A pandas DataFrame with the columns path, start_s, end_s, peak_s, match (where matches rank) and score; one
-        row a moment.
-        """
+        """A pandas DataFrame, one row a moment: path, start_s, end_s, peak_s, match where matches rank, and score."""
         import pandas as pd
 
         columns = ["path", "start_s", "end_s", "peak_s", *(["match"] if self.scale == "match" else []), "score"]
@@ -163,8 +162,10 @@ class Moments(Sequence):
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch on the way to a moment, in seconds. Its first edge lies between the samples at `outside_s[0]` and
-    `inside_s[0]`, its last between those at `inside_s[1]` and `outside_s[1]`; None where the video begins or ends.
+    """A stretch on the way to a moment, in seconds.
+
+    Its first edge lies between the samples at `outside_s[0]` and `inside_s[0]`, its last between those at `inside_s[1]`
+    and `outside_s[1]`; None where the video begins or ends.
     """
 
     start_s: float
@@ -176,7 +177,14 @@ class Stretch:
 
 
 def stretches(
-    times_s, scores, threshold: float, *, duration_s: float, every_s: float, gap_s: float | None = None, lengths_s=None
+    times_s: ArrayLike,
+    scores: ArrayLike,
+    threshold: float,
+    *,
+    duration_s: float,
+    every_s: float,
+    gap_s: float | None = None,
+    lengths_s: ArrayLike | None = None,
 ) -> list[Stretch]:
     """The stretches of one video, in order, none overlapping.
 
@@ -229,7 +237,16 @@ def _runs(holds: np.ndarray) -> np.ndarray:
 
 
 def best_stretches(
-    videos, contents, times_s, scores, duration_s, every_s, k: int, threshold: float, gap_s=None, lengths_s=None
+    videos: np.ndarray,
+    contents: np.ndarray,
+    times_s: np.ndarray,
+    scores: np.ndarray,
+    duration_s: np.ndarray,
+    every_s: np.ndarray,
+    k: int,
+    threshold: float,
+    gap_s: float | None = None,
+    lengths_s: np.ndarray | None = None,
 ) -> list[tuple[int, Stretch]]:
     """The best `k` stretches over all videos by the score of their peaks: pairs of a row of the video and the stretch.
 
@@ -243,19 +260,20 @@ def best_stretches(
         if contents[first] in known or np.isnan(scores[rows]).all():
             continue
         known.add(contents[first])
-        facts = {"duration_s": float(duration_s[first]), "every_s": float(every_s[first]), "gap_s": gap_s}
-        facts["lengths_s"] = None if lengths_s is None else lengths_s[rows]
-        found += [(int(first), one) for one in stretches(times_s[rows], scores[rows], threshold, **facts)]
+        lasting = None if lengths_s is None else lengths_s[rows]
+        span_s = {"duration_s": float(duration_s[first]), "every_s": float(every_s[first])}
+        of_video = stretches(times_s[rows], scores[rows], threshold, gap_s=gap_s, lengths_s=lasting, **span_s)
+        found += [(int(first), one) for one in of_video]
     best = top_k(np.array([stretch.score for _, stretch in found]), k, threshold)
     return [found[i] for i in best]
 
 
-def step_s(times_s, scores, lengths_s=None) -> float | None:
-    """Where scores (n,) at times_s (n,) step from one level to another: the midpoint between two samples, in seconds,
-    or the end of the first where it stood longer (`lengths_s`, (n,)).
+def step_s(times_s: ArrayLike, scores: ArrayLike, lengths_s: ArrayLike | None = None) -> float | None:
+    """Where scores (n,) at times_s (n,) step from one level to another, in seconds.
 
-    The step is where two constants fit the scores best (least squares), so that one odd frame moves it little. None for
-    fewer than two samples.
+    It is the midpoint between two samples, or the end of the first where it stood longer (`lengths_s`, (n,)). The step
+    is where two constants fit the scores best (least squares), so that one odd frame moves it little. None for fewer
+    than two samples.
     """
     times_s, scores = np.asarray(times_s, float), np.asarray(scores, float)
     if len(times_s) < 2:

@@ -63,7 +63,7 @@ class Query:
 
     @property
     def kind(self) -> str:
-        """ "text", "image", or "mixed" where it has terms of both kinds."""
+        """What it is made of: "text", "image", or "mixed" where it has terms of both."""
         kinds = {term.kind for term in self.terms}
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
@@ -72,7 +72,7 @@ class Query:
         """Its term where it has but one, and that does not lead away: what judgements and profiles are about."""
         return self.terms[0] if len(self.terms) == 1 and self.terms[0].factor > 0 else None
 
-    def __add__(self, other) -> Query:
+    def __add__(self, other: object) -> Query:
         if not isinstance(other, Query):
             raise QueryError(
                 f"{describe_value(other)} cannot be added to a query or taken from it: wrap it in cliplib.text() or "
@@ -82,7 +82,7 @@ class Query:
 
     __radd__ = __add__
 
-    def __sub__(self, other) -> Query:
+    def __sub__(self, other: object) -> Query:
         return self + (-other if isinstance(other, Query) else other)
 
     __rsub__ = __add__  # only reached with something that is no query, which it refuses
@@ -161,7 +161,7 @@ def nonsense(n: int = 32, seed: int = 0) -> list[str]:
     """
     choose = random.Random(seed)
 
-    def word():
+    def word() -> str:
         if choose.random() < 0.7:
             return choose.choice(ABSTRACT)
         syllables = (choose.choice("bdfgklmnprstvz") + choose.choice("aeiou") for _ in range(choose.randint(2, 4)))

@@ -1,5 +1,6 @@
-"""Ranking: cosine similarity, top-k, composed and refined queries, near-duplicates, the noise floor. Arrays in, arrays
-out.
+"""Ranking: cosine similarity, top-k, composed and refined queries, near-duplicates, the noise floor.
+
+Arrays in, arrays out.
 
 Exact search is enough: a million rows of 512 numbers take 0.15 s, far less than encoding the query feels like, so there
 is no approximate index to build, tune or keep in step.
@@ -86,32 +87,39 @@ def noise_floor(best_scores: np.ndarray) -> float:
 
 
 def top_k(scores: np.ndarray, k: int, threshold: float = -1.0) -> np.ndarray:
-    """Positions of the best `k` scores that are at least `threshold`, best first; of equal scores the earlier first:
-    int64 (<= k,).
+    """Positions of the best `k` scores that are at least `threshold`, best first, of equal scores the earlier first.
 
-    NaN marks a row that may not be found. QueryError when k is under 1 or the threshold is no cosine.
+    Args:
+        scores: float (n,); NaN marks a row that may not be found.
+        k: At least 1.
+        threshold: A cosine.
+
+    Returns:
+        int64, at most k.
+
+    Raises:
+        QueryError: `k` is no number of results, or the threshold no cosine.
     """
     check_k(k)
     threshold = checked_cosine(threshold)
     passing = np.flatnonzero(scores >= max(threshold, _reached(scores, k)))
     if len(passing) > k:
         kth = np.partition(scores[passing], len(passing) - k)[len(passing) - k]
-        passing = passing[
-            scores[passing] >= kth
-        ]  # with ties at the k-th place, all of them: the stable sort then decides
+        passing = passing[scores[passing] >= kth]  # all that are equal at the k-th place: the stable sort decides
     return passing[np.argsort(-scores[passing], kind="stable")][:k]
 
 
 def _reached(scores: np.ndarray, k: int) -> float:
-    """A score that at least `k` of many reach, or -1 of fewer: the best of each of many stretches tell it, so that
-    millions need not be partitioned.
+    """A score that at least `k` of many reach; -1 where there are too few.
+
+    The best of each chunk of rows tell it, so that millions need not be partitioned.
     """
-    stretches = len(scores) // CHUNK_ROWS
-    if stretches < 2 * k:
+    chunks = len(scores) // CHUNK_ROWS
+    if chunks < 2 * k:
         return -1.0
-    best = np.fmax.reduce(scores[: stretches * CHUNK_ROWS].reshape(stretches, CHUNK_ROWS), axis=1)
+    best = np.fmax.reduce(scores[: chunks * CHUNK_ROWS].reshape(chunks, CHUNK_ROWS), axis=1)
     best = np.where(np.isnan(best), -1.0, best)
-    return float(np.partition(best, stretches - k)[stretches - k])
+    return float(np.partition(best, chunks - k)[chunks - k])
 
 
 def checked_cosine(threshold: float | str) -> float:

@@ -6,14 +6,11 @@ that a slider can move the threshold freely.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from difflib import get_close_matches
-from functools import cached_property
-from numbers import Real
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 import pyarrow.compute as pc
@@ -21,12 +18,13 @@ import pyarrow.compute as pc
 from ..cache import rows as rows_
 from ..deprecation import renamed_attribute, renamed_keywords
 from ..errors import QueryError, printable
-from ..media.screenshot import is_screenshot
+from . import filters, ordering
 from .duplicates import group_duplicates
 from .mode import Mode
 from .moments import Moment, Moments, Stretch, Videos, best_stretches, clock
-from .query import Term, normalised_path, normalised_paths
-from .ranking import checked_cosine, rocchio
+from .ordering import Cutoff, Matching, Odds, Ordering
+from .query import Term
+from .ranking import rocchio
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,59 +54,6 @@ class Engine(Videos, Protocol):
 
     def refined(self, path: str, stretch: Stretch, threshold: float, embedding: np.ndarray) -> Stretch:
         """The stretch of a video with its edges where the scores step."""
-
-
-class Odds(NamedTuple):
-    """Of the pictures with a score, the share that is right, 0 to 1, and the two ends of its 95 % interval."""
-
-    share: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        low, high = round(10 * self.low), round(10 * self.high)
-        if low == high:
-            share = {0: "hardly any", 10: "nearly all"}.get(low, f"about {low} in 10")
-        else:
-            share = f"{low} to {high} in 10"
-        return f"{share} at this score are right"
-
-
-@dataclass(frozen=True)
-class Cutoff:
-    """From which score on a row is found, unless a search says otherwise.
-
-    `value` is a cosine, or a match where `scale` says so. `calibrated`: people judged it, so that it goes before the
-    cutoff without labels. Once the library was calibrated for the mode, `odds_of` gives of all scores of a query, float
-    (n,), a function from one of them to its `Odds`; None before.
-    """
-
-    value: float
-    odds_of: Callable[[np.ndarray], Callable[[float], Odds | None]] | None = field(
-        default=None, repr=False, compare=False
-    )
-    scale: str = "cosine"
-    calibrated: bool = False
-
-
-@dataclass(frozen=True)
-class Matching:
-    """The matches of all rows with a query, see `background`: `values`, float32 (n,), NaN where a row may not be found.
-
-    `rule` takes them to the cutoff without labels.
-    """
-
-    values: np.ndarray = field(repr=False)
-    rule: Callable[[np.ndarray], float] = field(repr=False)
-
-    @cached_property
-    def cutoff(self) -> float:
-        """The match from which a row is found: of these rows, filtered or not."""
-        return float(self.rule(self.values))
-
-    def filter(self, keep: np.ndarray) -> Matching:
-        """The same with rows left out, bool (n,)."""
-        return replace(self, values=np.where(keep, self.values, np.float32(np.nan)))
 
 
 @dataclass(frozen=True)
@@ -156,12 +101,22 @@ class Hit:
 
 @dataclass(frozen=True)
 class Scores:
-    """Every row's cosine similarity with one query: `values`, float32 (n,), beside `rows`, the n rows of that kind.
+    """Every row's cosine similarity with one query, and its match.
 
-    Taking hits from it costs no encoding, so a slider can move the threshold freely. NaN marks a row that may not be
-    found, such as the query picture itself, or one that a filter leaves out. `embedding`, float32 (d,), is the query's;
-    `terms` what it was composed of, empty once it was refined; `engine` gave the answer, None for scores of no library.
-    `matching` are the matches of the same rows; None where the cosine ranks.
+    Taking hits from it costs no encoding, so a slider can move the threshold freely.
+
+    Attributes:
+        query: The query in words.
+        mode: What the query is made of, and which rows are compared.
+        values: The cosines, float32 (n,). NaN marks a row that may not be found, such as the query picture itself, or
+            one that a filter leaves out.
+        rows: The n rows of that kind, as the index has them.
+        cutoff: From where on a row is found.
+        embedding: The query's, float32 (d,), unit; None for scores of no library.
+        terms: What the query was composed of; empty once it was refined.
+        engine: What gave the answer; None for scores of no library.
+        matching: The matches of the same rows; None where the cosine ranks.
+        odds_of: How likely the row at a position is right, once the library was calibrated; None before.
     """
 
     query: str
@@ -173,25 +128,16 @@ class Scores:
     terms: tuple[Term, ...] = field(default=(), repr=False, compare=False)
     engine: Engine | None = field(default=None, repr=False, compare=False)
     matching: Matching | None = field(default=None, repr=False, compare=False)
+    odds_of: Callable[[int], Odds | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def threshold(self) -> float:
-        """The cosine of `cutoff`: the calibrated one of the mode, or the model's own. See `chosen` for `None`."""
-        return self.cutoff.value
+        """The cosine of `cutoff`: the calibrated one of the mode, or the model's own."""
+        return self.cutoff.cosine
 
-    def chosen(self, threshold: float | str | None) -> tuple[Matching | None, float]:
-        """What a threshold means: the matches that order and cut, or None for the cosines; and where they cut.
-
-        A number is a cosine. "auto" is the cutoff without labels; None the calibrated one, where there is one, else
-        "auto". Where the cosine ranks, both are `threshold`.
-        """
-        auto = isinstance(threshold, str) and threshold == "auto"
-        if threshold is not None and not auto:
-            return None, checked_cosine(threshold)
-        if self.matching is None or (self.cutoff.calibrated and self.cutoff.scale == "cosine" and not auto):
-            return None, self.threshold
-        calibrated = self.cutoff.calibrated and not auto
-        return self.matching, self.cutoff.value if calibrated else self.matching.cutoff
+    def ordering(self, threshold: float | str | None = None, ranking: str = "match") -> Ordering:
+        """What orders an answer with this threshold, and where it is cut; see `ordering.order`."""
+        return ordering.order(self.values, self.matching, self.cutoff, threshold, ranking)
 
     @property
     def warning(self) -> str:
@@ -214,7 +160,7 @@ class Scores:
         near_duplicates: float | None = None,
         distinct: bool = True,
     ) -> Hits:
-        """The best `k` rows that reach `threshold`, see `chosen`: the best match unless that is a cosine.
+        """The best `k` rows that reach `threshold`, see `ordering`: the best match unless that is a cosine.
 
         One photo is one hit, in however many albums its file lies, and so is an edited twin ("IMG-edited.jpg") with its
         original; `duplicates` names the others. All are hits of their own with `distinct=False`. `near_duplicates`, a
@@ -222,12 +168,11 @@ class Scores:
         `ranking.group_near_duplicates`. Frames are joined like photos, whatever their times: a long still shot is one
         hit. QueryError for a bad k, threshold or cosine.
         """
-        matching, cutoff = self.chosen(threshold)
-        found = self._hits(k, matching, cutoff, near_duplicates, distinct)
-        nearest = () if found else self._hits(NEAREST, matching, -1, near_duplicates, distinct)
+        order = self.ordering(threshold)
+        found = self._hits(order, k, order.cutoff, near_duplicates, distinct)
+        nearest = () if found else self._hits(order, NEAREST, -1, near_duplicates, distinct)
         searched = int(np.count_nonzero(~np.isnan(self.values)))
-        scale = "cosine" if matching is None else "match"
-        return Hits(self.query, self.mode, cutoff, found, nearest, searched, self, scale)
+        return Hits(self.query, self.mode, order.cutoff, found, nearest, searched, self, order.scale)
 
     def filter(
         self,
@@ -240,48 +185,36 @@ class Scores:
     ) -> Scores:
         """The same scores with other rows left out (NaN); costs no encoding and reads no file.
 
-        `folder`: POSIX, relative to the library's root, with all below it; "trips" is not the start of "trips 2024/".
-        `since`, `until`: the first and the last day, "YYYY-MM-DD" or `datetime.date`, compared with `taken_at`, which
-        is the file's own date where the camera left none. Where a day is asked for, rows without a date are left out.
-        `screenshots=False` leaves those out, see `screenshot.is_screenshot`. `near`, (latitude, longitude) in degrees,
-        keeps what was taken within `km` kilometres of there; rows without a place are left out.
-        QueryError for a folder of which the index has nothing, a day or a place that is none, and for `since` after
-        `until`.
+        Args:
+            folder: POSIX, relative to the library's root, with all below it; "trips" is not the start of "trips 2024/".
+            since: The first day, "YYYY-MM-DD" or `datetime.date`. It is compared with `taken_at`, which is the file's
+                own date where the camera left none. Rows without any date are left out.
+            until: The last day, likewise.
+            screenshots: False leaves them out, see `screenshot.is_screenshot`.
+            near: Latitude and longitude in degrees. Rows without a place are left out.
+            km: How far from there, in kilometres.
+
+        Returns:
+            The scores of as many rows.
+
+        Raises:
+            QueryError: Nothing of the index lies below the folder, a day or a place is none, or `since` is after
+                `until`.
         """
         keep = np.ones(len(self), bool)
         if folder:
-            keep &= self._below(folder)
-        first, last = _day(since, "since"), _day(until, "until")
-        if first and last and first > last:
-            raise QueryError(f"since is {first} and until {last}: the first day must not come after the last")
-        if first or last:
-            days = pc.utf8_slice_codeunits(self.rows["taken_at"], 0, 10)
-            within = pc.and_(pc.greater_equal(days, first or "0000"), pc.less_equal(days, last or "9999-12-31"))
-            keep &= pc.fill_null(within, False).to_numpy()
+            everywhere = self.engine.paths if self.engine else self.rows["path"]
+            keep &= filters.below_folder(self.rows["path"], folder, everywhere)
+        if since is not None or until is not None:
+            keep &= filters.within_days(self.rows["taken_at"], since, until)
         if not screenshots:
-            facts = (self.rows[name].to_pylist() for name in ("path", "width", "height", "camera"))
-            keep &= ~np.fromiter(map(is_screenshot, *facts), bool, len(self))
+            keep &= ~filters.screenshots(self.rows)
         if near is not None:
-            places = (self.rows[name].to_numpy(zero_copy_only=False) for name in ("latitude", "longitude"))
-            keep &= distances_km(near, *places) <= _radius(km)
+            keep &= filters.within_km(self.rows, near, km)
         matching = self.matching and self.matching.filter(keep)
         return replace(self, values=np.where(keep, self.values, np.float32(np.nan)), matching=matching)
 
     only = renamed_attribute("Scores.only", "filter")
-
-    def _below(self, folder: str | PurePath) -> np.ndarray:
-        """Which rows lie below a folder, bool (n,): written as it is, or as another system writes it."""
-        paths = self.rows["path"]
-        everywhere = self.engine.paths if self.engine else paths
-        for name, read in ((str(folder), lambda paths: paths), (normalised_path(str(folder)), normalised_paths)):
-            start = "/".join(part for part in name.split("/") if part not in ("", "."))
-            start = f"{start}/" if start else ""
-            if pc.any(pc.starts_with(read(everywhere), start)).as_py():
-                return pc.starts_with(read(paths), start).to_numpy()
-        folders = sorted({path.rpartition("/")[0] for path in everywhere.to_pylist()} - {""})
-        near = get_close_matches(str(folder), folders, n=3, cutoff=0.4) or folders[:5]
-        said = f"; it has {', '.join(map(repr, near))}" if near else ", which has no folders"
-        raise QueryError(f"nothing of the index lies below the folder {str(folder)!r:.100}{said}")
 
     def refined(
         self, relevant: Iterable[Hit | Moment], irrelevant: Iterable[Hit | Moment] = (), **factors: float
@@ -321,35 +254,42 @@ class Scores:
     def moments(
         self, k: int = 5, threshold: float | str | None = None, gap_s: float | None = None, refine: bool = False
     ) -> Moments:
-        """The best `k` stretches of video whose frames reach `threshold`, see `chosen`; none overlap.
+        """The best `k` stretches of video whose frames reach `threshold`; none overlap, see `moments.stretches`.
 
-        The rule is `moments.stretches`: holes of up to `gap_s` seconds are bridged (None: one missed sample). A video
-        that lies in several folders counts once. `refine` decodes the videos again around the edges and moves these to
-        where the scores step. Only for kind="frame": QueryError for photos, for a bad k, threshold or gap.
+        A video that lies in several folders counts once. Only for kind="frame".
+
+        Args:
+            k: At most so many.
+            threshold: See `ordering`.
+            gap_s: Holes of up to so many seconds are bridged. None: those that one missed sample leaves.
+            refine: Decode the videos again around the edges, and move these to where the scores step.
+
+        Returns:
+            The moments, best first.
+
+        Raises:
+            QueryError: These are scores of photos, or k, threshold or gap is none.
         """
         import pandas as pd
 
         if self.mode.target != "video":
             raise QueryError("moments are stretches of videos, and these are scores of photos: ask kind='frame'")
-        matching, cutoff = self.chosen(threshold)
-        values = self.values if matching is None else matching.values
+        scale, values, cutoff = self.ordering(threshold)
         videos, contents = (pd.factorize(self.rows[name].to_pandas())[0] for name in ("path", "digest"))
-        times_s, *facts = (self.rows[name].to_numpy() for name in ("time_s", "duration_s", "every_s"))
+        times_s, duration_s, every_s = (self.rows[name].to_numpy() for name in ("time_s", "duration_s", "every_s"))
         lengths_s = self.rows["frame_s"].to_numpy().astype(float)
-        best = best_stretches(videos, contents, times_s, values, *facts, k, cutoff, gap_s, lengths_s)
         found = []
-        for row, one in best:
+        facts = (videos, contents, times_s, values, duration_s, every_s)
+        for row, one in best_stretches(*facts, k, cutoff, gap_s, lengths_s):
             path, digest = (self.rows[name][row].as_py() for name in ("path", "digest"))
             own = np.flatnonzero(videos == videos[row])
             if refine and self.engine and self.embedding is not None:
                 level = float(np.nanmean(self.values[own] - values[own]))  # 0 where the cosine ranks
                 one = self.engine.refined(path, one, cutoff + level, self.embedding)
             peak = own[np.argmin(np.abs(times_s[own] - one.peak_s))]
-            match = None if matching is None else float(values[peak])
-            score = float(self.values[peak])
+            match, score = None if scale == "cosine" else float(values[peak]), float(self.values[peak])
             found.append(Moment(path, one.start_s, one.end_s, one.peak_s, score, digest, self.engine, match))
         best_score = float(np.nanmax(values)) if np.isfinite(values).any() else float("nan")
-        scale = "cosine" if matching is None else "match"
         return Moments(self.query, self.mode, cutoff, tuple(found), best_score, self.engine, scale)
 
     def to_frame(self) -> pd.DataFrame:
@@ -361,32 +301,27 @@ class Scores:
         return frame.sort_values(by, ascending=False, kind="stable", ignore_index=True)
 
     def _hits(
-        self,
-        k: int,
-        matching: Matching | None,
-        threshold: float,
-        near_duplicates: float | None,
-        distinct: bool,
+        self, order: Ordering, k: int, threshold: float, near_duplicates: float | None, distinct: bool
     ) -> tuple[Hit, ...]:
-        ranked = self.values if matching is None else matching.values
-        groups = group_duplicates(self.rows, ranked, k, threshold, near_duplicates, distinct)
+        groups = group_duplicates(self.rows, order.values, k, threshold, near_duplicates, distinct)
         columns = ["path", "time_s", "width", "height", "taken_at", "digest"]
-        judged = self.matching.values if self.matching and self.cutoff.scale == "match" else self.values
-        odds_of = self.cutoff.odds_of(judged) if self.cutoff.odds_of else lambda score: None
-        odds = [odds_of(float(judged[group[0]])) for group in groups]
         picked = self.rows.select(columns).take(np.array([group[0] for group in groups], np.int64)).to_pylist()
-        matches = [None if matching is None else float(matching.values[group[0]]) for group in groups]
+        odds = [self.odds_of(group[0]) if self.odds_of else None for group in groups]
         return tuple(
             Hit(
                 score=float(self.values[group[0]]),
                 expected_precision=right.share if right else None,
                 precision_range=(right.low, right.high) if right else None,
-                match=match,
+                match=None if order.scale == "cosine" else float(order.values[group[0]]),
                 duplicates=tuple(self.rows["path"].take(group[1:]).to_pylist()) if len(group) > 1 else (),
                 **row,
             )
-            for group, row, right, match in zip(groups, picked, odds, matches, strict=True)
+            for group, row, right in zip(groups, picked, odds, strict=True)
         )
+
+    def best_bank_text(self, hit: Hit | Moment) -> str | None:
+        """The text of the bank that fits a hit best; None where there is no bank."""
+        return self.engine.best_bank_text(self.mode.row_kind, self._row(hit)) if self.engine else None
 
     def _row(self, hit: Hit | Moment) -> int:
         """The position of a hit's row, or of a moment's best frame."""
@@ -444,26 +379,33 @@ class Hits(Sequence):
     def __getitem__(self, index: int) -> Hit: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
         return self.hits[index]
 
     def to_frame(self) -> pd.DataFrame:
-        """A pandas DataFrame with the columns path, match (where matches rank), score, time_s, width, height, taken_at;
-        one row a hit.
-        """
+        """A pandas DataFrame, one row a hit: path, match where matches rank, score, time_s, width, height, taken_at."""
         import pandas as pd
 
         match = ["match"] if self.scale == "match" else []
         columns = ["path", *match, "score", "time_s", "width", "height", "taken_at"]
         return pd.DataFrame([[getattr(hit, name) for name in columns] for hit in self.hits], columns=columns)
 
-    def moments(self, k: int = 5, threshold: float | None = None, gap_s: float | None = None, refine=False) -> Moments:
+    def moments(
+        self, k: int = 5, threshold: float | None = None, gap_s: float | None = None, refine: bool = False
+    ) -> Moments:
         """`Scores.moments` of the same query, over all frames; `threshold` None: the one the hits were taken with."""
         if self.scores is None:
             raise QueryError("these hits come from no search: ask library.score(text, kind='frame').moments()")
         if threshold is None and self.scale == "cosine":
             threshold = self.threshold
         return self.scores.moments(k, threshold, gap_s, refine)
+
+    def passing(self) -> int:
+        """How many pictures reach the threshold, whatever k was; copies of one file count once."""
+        if self.scores is None:
+            return len(self.hits)
+        values = self.scores.values if self.scale == "cosine" else self.scores.ordering(ranking=self.scale).values
+        return len(self.scores.rows["digest"].take(np.flatnonzero(values >= self.threshold)).unique())
 
     def save(self, file: str | Path) -> Path:
         """Write the hits to a ".csv" file, or to ".html" as one page with its pictures; see `export.answers.save`."""
@@ -496,13 +438,12 @@ class Hits(Sequence):
 
     def _no_match(self) -> str:
         """Why nothing matched, in words: what the nearest picture would rather be called."""
-        things = "photo" if self.mode.target == "image" else "frame"
-        words = f"Nothing here matches {self.query!r}: the nearest {things} fits it no better than other words would"
-        scores = self.scores
-        rather = (
-            scores.engine.best_bank_text(self.mode.row_kind, scores._row(self.nearest[0])) if scores.engine else None
-        )
-        return f"{words}; {rather!r}, for one, fits it better." if rather and self.mode.query == "text" else f"{words}."
+        thing = "photo" if self.mode.target == "image" else "frame"
+        if self.mode.query != "text":
+            return f"Nothing here matches {self.query!r}: the nearest {thing} is not near enough."
+        words = f"Nothing here matches {self.query!r}: the nearest {thing} fits it no better than other words would"
+        rather = self.scores.best_bank_text(self.nearest[0]) if self.scores else None
+        return f"{words}; {rather!r}, for one, fits it better." if rather else f"{words}."
 
     def __str__(self) -> str:
         reach = f"{self.threshold:.2f}" if self.scale == "cosine" else f"a match of {self.threshold:.3f}"
@@ -529,23 +470,15 @@ class Tags(Mapping):
     def __getitem__(self, tag: str) -> Hits:
         return self.hits[tag]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self.hits)
 
     def __len__(self) -> int:
         return len(self.hits)
 
     def counts(self) -> dict[str, int]:
-        """How many photos have each tag: those that reach the threshold, also where more than were kept; copies of one
-        file count once.
-        """
-        counts = {}
-        for tag, hits in self.hits.items():
-            scores = hits.scores
-            values = scores.matching.values if hits.scale == "match" else scores.values
-            passing = np.flatnonzero(values >= hits.threshold)
-            counts[tag] = len(hits.scores.rows["digest"].take(passing).unique())
-        return counts
+        """How many photos have each tag: all that reach the threshold, not only those kept; copies count once."""
+        return {tag: hits.passing() for tag, hits in self.hits.items()}
 
     def to_frame(self) -> pd.DataFrame:
         """A pandas DataFrame of the hits of all tags, the tag in the first column; see `Hits.to_frame`."""
@@ -570,42 +503,3 @@ class Tags(Mapping):
         from ..display.html import tags_html
 
         return tags_html(self)
-
-
-def distances_km(place: tuple[float, float], latitudes: np.ndarray, longitudes: np.ndarray) -> np.ndarray:
-    """Great-circle distances on a sphere of 6,371 km (the haversine formula; within 0.5 % of the true ones).
-
-    Args:
-        place: latitude and longitude in degrees, north and east positive.
-        latitudes, longitudes: float (n,) in degrees; NaN where there is none.
-
-    Returns:
-        float (n,), kilometres; NaN where there is no place.
-
-    Raises:
-        QueryError: `place` is none on Earth.
-    """
-    try:
-        latitude, longitude = (float(degrees) for degrees in place)
-    except (TypeError, ValueError):
-        latitude = longitude = float("nan")
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        raise QueryError(f"near is {place!r}: give latitude and longitude in degrees, such as (48.85, 2.35)")
-    here, there = np.radians([latitude, longitude]), np.radians(np.stack([latitudes, longitudes]).astype(float))
-    across = np.sin((there - here[:, None]) / 2) ** 2
-    haversine = across[0] + np.cos(here[0]) * np.cos(there[0]) * across[1]
-    return 2 * 6371.0 * np.arcsin(np.sqrt(np.minimum(haversine, 1)))
-
-
-def _radius(km: float) -> float:
-    if isinstance(km, bool) or not isinstance(km, Real) or not 0 < km < float("inf"):
-        raise QueryError(f"km is {km!r}: give the kilometres around the place, more than 0")
-    return float(km)
-
-
-def _day(day: str | date | None, name: str) -> str | None:
-    """A day as "YYYY-MM-DD", which sorts as days do."""
-    try:
-        return None if day is None else (day if isinstance(day, date) else date.fromisoformat(day)).isoformat()[:10]
-    except (TypeError, ValueError) as error:
-        raise QueryError(f"{name} is {day!r}: give a day such as '2024-05-31', or a datetime.date") from error

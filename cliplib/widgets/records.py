@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from ..display.scale import Scale
 from ..search.moments import Moment, clock
+from ..search.ordering import Cutoff
 from ..search.ranking import group_near_duplicates
-from ..search.results import Cutoff, Hit, Scores
+from ..search.results import Hit, Scores
 
 MOST = 2_000  # tiles that one answer can grow to; whoever wants more asks more narrowly
 CURVE_POINTS = 160  # of the scores along a video; a longer one shows the best of each stretch
@@ -30,10 +31,10 @@ def ranked(scores: Scores, by: str = "match") -> Scores:
 
     They are the matches, where the search gives them and `by` does not ask for "cosine"; else the cosines themselves.
     """
-    matching = scores.matching
-    if matching is None or by == "cosine":
+    order = scores.ordering(ranking="cosine" if by == "cosine" else "match")
+    if order.scale == "cosine":
         return scores
-    return replace(scores, values=matching.values, cutoff=Cutoff(matching.cutoff), matching=None)
+    return replace(scores, values=order.values, cutoff=Cutoff(order.cutoff), matching=None)
 
 
 class Facts:

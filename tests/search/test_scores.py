@@ -8,8 +8,9 @@ import pytest
 
 from cliplib.cache import rows
 from cliplib.errors import QueryError
+from cliplib.search.filters import distances_km
 from cliplib.search.mode import Mode
-from cliplib.search.results import Cutoff, Hit, Scores, distances_km
+from cliplib.search.results import Cutoff, Hit, Scores
 
 FACTS = [
     ("a.jpg", "2024-05-01T00:00:00"),
