@@ -9,6 +9,7 @@ A guided tour:
     library.search("a dog walking on the beach")            # text -> images
     library.similar("IMG_0042.HEIC")                        # image -> images
     library.search_videos("dog catches a frisbee")          # text -> video frames; .moments() -> stretches to play
+    library.search_all("a dog")                             # photos and moments of videos in one answer
     library.search(2 * cliplib.text("a dog") + cliplib.image("pool.jpg") - cliplib.text("a person"))    # composed
 
 Behind `library` lie rooms, each with a tour of its own. Every file goes one way: `media` reads it, `models` turns it
@@ -27,7 +28,7 @@ from .version import __version__ as __version__
 _HOME = {
     "library": ("Library",),
     "search.query": ("Query", "text", "image"),
-    "search.results": ("Hit", "Hits", "Scores", "Tags"),
+    "search.results": ("Hit", "Hits", "PhotosAndVideos", "Scores", "Tags"),
     "search.mode": ("Mode",),
     "search.moments": ("Moment", "Moments"),
     "index.report": ("Skipped", "IndexReport"),

@@ -13,7 +13,7 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def printable(text: str) -> str:
-    """A text from somebody's disk, such as a file name, with its control characters as escapes such as \\x1b."""
+    r"""A text from somebody's disk, such as a file name, with its control characters as escapes such as \x1b."""
     return CONTROLS.sub(lambda sign: f"\\x{ord(sign[0]):02x}" if ord(sign[0]) < 256 else f"\\u{ord(sign[0]):04x}", text)
 
 

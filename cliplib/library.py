@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from . import models
 from .cache import manifest, pack, snapshot
@@ -28,9 +29,9 @@ from .search.bank import Background
 from .search.engine import SearchEngine
 from .search.mode import Mode
 from .search.ordering import Cutoff, checked_ranking
-from .search.query import Query
+from .search.query import PictureLike, Query, QueryLike
 from .search.query import image as image_query
-from .search.results import Hit, Hits, Scores, Tags
+from .search.results import Hit, Hits, PhotosAndVideos, Scores, Tags
 
 # What `index` and `index_in_background` take alike.
 OPTIONS = ("every_s", "confirm_removals", "motion_clips", "retry_failed", "first_pass")
@@ -41,15 +42,25 @@ CHECKPOINTS = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")  # how a model's 
 class Library:
     """A folder of photos and videos that can be searched by meaning.
 
-    `root` is any folder; `model` an openai/CLIP name, "tiny", or the path of a checkpoint. The cache lies in
-    `root/.cliplib`, or in `cache`; where `root/.cliplib` cannot be written it is read, and what is new goes to
-    ~/.cache/cliplib. `device` and `precision` are the encoder's (None: the best at hand), which is loaded when
-    needed. `embeddings`: "float16" makes the index half as large, and index() rewrites what is there; cosines
-    change by less than 0.001. "float32" is exact; None leaves an index as it is, and a new one is exact. `ranking`:
-    what orders and cuts results unless a search says otherwise, "match" (`search.background`) or "cosine", the
-    paper's way. `bank`: the texts that a match compares with, a file or a list, for a library in another language
-    or about one subject. `ignore`: lines in the syntax of .gitignore for what to leave out, besides those of the
-    folder's `.cliplibignore`. LibraryError when the folder is not there.
+    Args:
+        root: Any folder.
+        model: An openai/CLIP name, "tiny", or the path of a checkpoint. It is loaded when it is needed.
+        cache: Where the index lies. None: `root/.cliplib`; where that cannot be written it is read, and what is new
+            goes to ~/.cache/cliplib.
+        device: Of the model, such as "cpu" or "cuda". None: the best at hand.
+        precision: Of the model's image tower, "fp32", "bf16" or "fp16". None: the fastest.
+        activation: "gelu" or "quickgelu", where a checkpoint does not tell.
+        embeddings: "float16" makes the index half as large, and index() rewrites what is there; cosines change by less
+            than 0.001. "float32" is exact. None leaves an index as it is, and a new one is exact.
+        architecture: A name of open_clip's registry, where a checkpoint does not tell.
+        ranking: What orders and cuts results unless a search says otherwise: "match" (`search.background`) or "cosine",
+            the paper's way.
+        bank: The texts that a match compares with, a file or a list, for a library in another language or about one
+            subject. None: the model's own, else everyday things.
+        ignore: Lines in the syntax of .gitignore for what to leave out, besides those of the folder's `.cliplibignore`.
+
+    Raises:
+        LibraryError: The folder is not there, or an argument is none.
     """
 
     def __init__(
@@ -206,7 +217,7 @@ class Library:
         motion_clips: bool = False,
         retry_failed: bool = False,
         first_pass: bool | None = None,
-        **elsewhere,
+        **elsewhere: Any,
     ) -> IndexReport:
         """Encode what is new or changed, and say what was done; a progress bar unless `progress` is False.
 
@@ -231,6 +242,7 @@ class Library:
 
         Args:
             source: clip-retrieval's folder, an .npz, or a .csv, .parquet or .pkl of names and embeddings.
+            progress: Show a bar.
 
         Returns:
             The report of an index run, whose `problems` name what is no photo of this folder; `index` goes on from it.
@@ -252,9 +264,11 @@ class Library:
         """Write the embeddings for clip-retrieval, FAISS, LanceDB and NumPy: see `imported.export_rows`."""
         return imported.export_rows(self.store.rows, self.encoder.about, folder)
 
-    def index_in_background(self, **options) -> Indexing:
-        """`index` in a thread, with its options but for `progress`; searches find what it has saved. LibraryError while
-        another such run goes on.
+    def index_in_background(self, **options: Any) -> Indexing:
+        """`index` in a thread, with its options but for `progress`; searches find what it has saved.
+
+        Raises:
+            LibraryError: Another such run goes on.
         """
         refuse_unknown_options(options.keys() - set(OPTIONS), "index_in_background", OPTIONS)
         every_s_of(options.get("every_s"))
@@ -283,18 +297,48 @@ class Library:
         cache = self.cache if beside is None or any(self.cache.glob("*/manifest*.json")) else beside
         return check_caches(self.root, cache, by_content, self._ignore)
 
-    # the three questions; each takes a composed query, too: 2 * cliplib.text("a dog") + cliplib.image("pool.jpg").
-    # `threshold`: a number is a cosine, and cuts in the cosine's order; None or "auto": see `Scores.chosen`. `ranking`:
-    # "match" or "cosine" (None: the library's).
+    # the questions. `k`, `threshold` and `ranking` mean the same in all of them.
 
     def search(
         self, text: str | Query, k: int = 5, threshold: float | str | None = None, *, ranking: str | None = None
     ) -> Hits:
-        """Text to image: the best `k` photos that reach the threshold."""
+        """Text to image: the best `k` photos that reach the threshold.
+
+        Args:
+            text: Words, or a composed query: `2 * cliplib.text("a dog") + cliplib.image("pool.jpg")`.
+            k: At most so many.
+            threshold: None: the calibrated cutoff where there is one, else one without labels; "auto": the latter. A
+                number is a cosine, and cuts in the cosine's order.
+            ranking: What orders and cuts, "match" or "cosine". None: the library's.
+
+        Returns:
+            The hits, best first. Where nothing reaches the threshold they are empty, and hold the nearest.
+
+        Raises:
+            QueryError: The query has no direction, or k, threshold or ranking is none.
+            LibraryError: The index is empty.
+        """
         return self.score(text, "image", ranking).top(k, threshold)
 
-    def similar(self, image, k: int = 5, threshold: float | str | None = None, *, ranking: str | None = None) -> Hits:
-        """Image to image: a file, a PIL image, or a photo of the library; that and its copies are not found."""
+    def similar(
+        self, image: PictureLike, k: int = 5, threshold: float | str | None = None, *, ranking: str | None = None
+    ) -> Hits:
+        """Image to image: the best `k` photos like this one.
+
+        Args:
+            image: A photo of the library by its path or name, another file, its bytes, or a PIL image. A photo of the
+                library is not found itself, nor are its copies.
+            k: As for `search`.
+            threshold: As for `search`.
+            ranking: As for `search`.
+
+        Returns:
+            The hits, best first.
+
+        Raises:
+            QueryError: There is no such picture, or as for `search`.
+            LibraryError: The index is empty.
+        """
         return self.score(image_query(image), "image", ranking).top(k, threshold)
 
     def search_videos(
@@ -303,31 +347,89 @@ class Library:
         k: int = 5,
         threshold: float | str | None = None,
         *,
-        image=None,
+        image: PictureLike | None = None,
         ranking: str | None = None,
     ) -> Hits:
-        """Text to video frame, or with `image=` image to video frame; each hit has its time in seconds."""
-        if (text is None) == (image is None):
-            raise QueryError("search_videos needs a text or image=..., one of the two")
-        return self.score(image_query(image) if text is None else text, "frame", ranking).top(k, threshold)
+        """Text to video frame, or with `image=` image to video frame.
 
-    def score(self, query, kind: str = "image", ranking: str | None = None) -> Scores:
-        """The cosine and the match of every row of one kind ("image" or "frame") with a query: a text, an image as a
-        path object or PIL image, or a `Query`. Photos of the library that are part of the query are not among its
-        results, nor are their copies: files of the same content, whatever their names.
+        Args:
+            text: As for `search`.
+            k: As for `search`.
+            threshold: As for `search`.
+            image: As for `similar`, in place of a text.
+            ranking: As for `search`.
 
-        A string is always a text here; for a file name as an image query give `Path(name)`. No encoding is needed to
-        take `.top()`. QueryError for a query without terms, or whose terms cancel.
+        Returns:
+            The frames, best first, each with its time in seconds; `.moments()` are the stretches to play.
+
+        Raises:
+            QueryError: Both a text and an image are given, or neither; or as for `search`.
+            LibraryError: The index is empty.
+        """
+        if text is not None and image is None:
+            return self.score(text, "frame", ranking).top(k, threshold)
+        if text is None and image is not None:
+            return self.score(image_query(image), "frame", ranking).top(k, threshold)
+        raise QueryError("search_videos needs a text or image=..., one of the two")
+
+    def search_all(
+        self, query: QueryLike, k: int = 5, threshold: float | str | None = None, *, ranking: str | None = None
+    ) -> PhotosAndVideos:
+        """Photos and videos in one answer: what `search` and `search_videos(...).moments()` find, encoded once.
+
+        Args:
+            query: A text, a picture (a path object, bytes or a PIL image), or a composed query. A string is a text.
+            k: At most so many photos, and so many moments.
+            threshold: As for `search`.
+            ranking: As for `search`.
+
+        Returns:
+            `.photos` and `.videos`, and both together, best first.
+
+        Raises:
+            QueryError: As for `search`.
+            LibraryError: The index is empty.
+        """
+        self._ready_to_search()
+        engine, ranking = self.engine, checked_ranking(ranking or self._ranking)
+        photos, frames = engine.scores_of_kinds(query, ("image", "frame"), ranking)
+        return PhotosAndVideos(photos.top(k, threshold), frames.moments(k, threshold))
+
+    def score(self, query: QueryLike, kind: str = "image", ranking: str | None = None) -> Scores:
+        """The cosine and the match of every row of one kind with a query; `.top()` takes hits without encoding again.
+
+        Photos of the library that are part of the query are not among its results, nor are their copies: files of the
+        same content, whatever their names.
+
+        Args:
+            query: A text, a picture (a path object, bytes or a PIL image), or a composed query. A string is a text: for
+                a file name give `Path(name)`.
+            kind: "image" for photos, "frame" for the frames of videos.
+            ranking: As for `search`.
+
+        Returns:
+            Scores of n rows.
+
+        Raises:
+            QueryError: The query has no terms, or they cancel; or as for `search`.
+            LibraryError: The index is empty.
         """
         return next(self.scores([query], kind, ranking))
 
-    def scores(self, queries: Iterable, kind: str = "image", ranking: str | None = None) -> Iterator[Scores]:
+    def scores(
+        self, queries: QueryLike | Iterable[QueryLike], kind: str = "image", ranking: str | None = None
+    ) -> Iterator[Scores]:
         """`score` of many queries, one after the other: compared together, which is many times faster."""
+        self._ready_to_search()
+        if isinstance(queries, QueryLike):
+            queries = [queries]
+        return self.engine.scores(list(queries), kind, checked_ranking(ranking or self._ranking))
+
+    def _ready_to_search(self) -> None:
+        """Take in what a run in the background has saved; LibraryError where there is nothing to search."""
         if self._indexing:
             self.refresh()
         self._refuse_empty()
-        queries = [queries] if isinstance(queries, str | Query | os.PathLike) else list(queries)
-        return self.engine.scores(queries, kind, checked_ranking(ranking or self._ranking))
 
     def _refuse_empty(self) -> None:
         """Raise LibraryError where there is nothing to search, with the other models that have an index here.
@@ -353,16 +455,18 @@ class Library:
         *,
         ranking: str | None = None,
     ) -> Tags:
-        """Zero-shot tags, for browsing: of each of `words` the best `k` photos that reach the threshold. A photo may
-        have several tags, or none.
+        """Zero-shot tags, for browsing: of each of `words` the best `k` photos that reach the threshold.
+
+        A photo may have several tags, or none. `k`, `threshold` and `ranking` are those of `search`.
         """
         words = [words] if isinstance(words, str) else list(dict.fromkeys(words))
         scores = self.scores(words, ranking=ranking)
         return Tags({word: of_word.top(k, threshold) for word, of_word in zip(words, scores, strict=True)})
 
     def threshold(self, mode: str) -> float:
-        """The cosine that `threshold=None` means with ranking="cosine" for a mode such as "text->image": the calibrated
-        one, where there is a profile; else the model's own.
+        """The cosine that `threshold=None` means with ranking="cosine" for a mode such as "text->image".
+
+        It is the calibrated one, where there is a profile of cosines; else the model's own.
 
         A query of texts and images is of mode "mixed->image" or "mixed->video", and takes the lower of its two parts'
         cutoffs: its scores lie between theirs. QueryError for any other mode.
@@ -402,7 +506,7 @@ class Library:
                 judged = self.judgements.save(Path(folder) / "judgements.csv").read_bytes()
         return pack.save(file, self.store, self.root, paths, pictures, places, judged, profiles)
 
-    def save_page(self, file: str | Path, **options) -> Path:
+    def save_page(self, file: str | Path, **options: Any) -> Path:
         """Write an album: one .html file that a browser searches without Python and without a network.
 
         Args:
@@ -421,7 +525,7 @@ class Library:
         return album.save(self.engine, file, ranking=self._ranking, **options)
 
     @classmethod
-    def open_pack(cls, file: str | Path, **options) -> "Library":
+    def open_pack(cls, file: str | Path, **options: Any) -> "Library":
         """A library from a pack, read-only where it lies. CacheError when it is no sound pack, or of another model."""
         opened = pack.Pack(file)
         library = cls(opened.file.parent, cache=opened.folder, **_with_model(options, opened.model, file))
@@ -437,7 +541,7 @@ class Library:
         return library
 
     @classmethod
-    def load(cls, file: str | Path, root: str | Path | None = None, **options) -> "Library":
+    def load(cls, file: str | Path, root: str | Path | None = None, **options: Any) -> "Library":
         """A library from a snapshot, ready to search; `root` is where its files are (None: the folder of the snapshot).
 
         The snapshot is written to a cache of its own, so that index() goes on from it. CacheError when the file is
@@ -454,8 +558,9 @@ class Library:
         return library
 
     def _expect(self, about: dict, file: str | Path, named: bool) -> None:
-        """Raise CacheError where this library's model is not the one that made `file`; of one that was only `named`
-        there, and may have to be downloaded, not before it is used.
+        """Raise CacheError where this library's model is not the one that made `file`.
+
+        One that was only `named` there may have to be downloaded, and is compared when it is first used.
         """
         if named and self.model != "tiny" and not os.path.exists(os.path.expanduser(self.model)):
             self._made_with = about, file

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from cliplib.calibrate.profiles import Profile
 from cliplib.errors import CacheError, LibraryError, ModelError, QueryError
 from cliplib.models.clip_encoder import ClipEncoder
 from cliplib.search import blocks
+from cliplib.search.engine import SearchEngine
 from tests.harness.libraries import draw_picture, five_photos_and_a_video, save_random_clip
 
 
@@ -30,6 +33,44 @@ def library(tmp_path_factory, weights):
 def facts_of(hits):
     """Paths, and scores as nearly as they repeat: many texts encoded at once change how later ones are multiplied."""
     return [(hit.path, pytest.approx(hit.score, abs=1e-5)) for hit in hits]
+
+
+class TestPhotosAndVideos:
+    @pytest.mark.parametrize("ranking", ["match", "cosine"])
+    def test_are_what_the_two_searches_find_best_first(self, library, ranking):
+        for query in ("a dog", Path("a.jpg"), cliplib.text("a dog") + cliplib.image("a.jpg")):
+            found = library.search_all(query, k=3, ranking=ranking)
+            photos = library.score(query, ranking=ranking).top(3)
+            moments = library.score(query, "frame", ranking).moments(3)
+            assert facts_of(found.photos) == facts_of(photos) and found.photos.threshold == photos.threshold
+            assert [str(one) for one in found.videos] == [str(one) for one in moments]
+            assert len(found) == len(photos) + len(moments)
+            strengths = [one.score if ranking == "cosine" else one.match for one in found]
+            assert strengths == sorted(strengths, reverse=True)
+
+    def test_encodes_a_text_once(self, library, monkeypatch):
+        calls, encode = [], ClipEncoder.encode_texts
+        monkeypatch.setattr(ClipEncoder, "encode_texts", lambda *given: calls.append(given[1]) or encode(*given))
+        library.search_all("a dog on a beach")
+        assert calls == [["a dog on a beach"]]
+
+    def test_as_a_table_a_page_and_words(self, library, tmp_path):
+        found = library.search_all("a dog", k=2, threshold=-1)
+        frame = found.to_frame()
+        assert frame.columns.tolist() == ["path", "start_s", "end_s", "peak_s", "score"] and len(frame) == len(found)
+        assert frame["start_s"].isna().tolist() == [one.path != "two/v.mp4" for one in found]
+        page = found.save(tmp_path / "found.html").read_text(encoding="utf-8")
+        assert "v.mp4" in page and str(found.photos) in str(found)
+        assert found._repr_html_().count("<style>") == 1
+        assert len(found.save(tmp_path / "found.csv").read_text().splitlines()) == 1 + len(found)
+
+    def test_a_library_without_videos_has_none(self, library):
+        engine = library.engine
+        rows = library.store.rows.filter(np.array([kind == "image" for kind in library.store.rows["kind"].to_pylist()]))
+        index = SimpleNamespace(rows=rows.combine_chunks(), problems=[], thumbnail=lambda key: None)
+        alone = SearchEngine(index, library.encoder, library.cutoff, library.root, engine.clips, None)
+        photos, frames = alone.scores_of_kinds("a dog", ("image", "frame"))
+        assert len(photos) == 5 and not len(frames.moments()) and "no frame" in str(frames.moments())
 
 
 class TestText:

@@ -16,7 +16,7 @@ from ..index.report import IndexReport
 from ..search.footage import preview_span
 from ..search.mode import Mode
 from ..search.moments import Moment, Moments, clock
-from ..search.results import Hit, Hits, Scores, Tags
+from ..search.results import Hit, Hits, PhotosAndVideos, Scores, Tags
 from .histogram import histogram_svg
 from .scale import Scale
 from .style import STYLE
@@ -126,13 +126,22 @@ def picture_html(jpeg: bytes | None, name: str) -> str:
 
 def moments_html(moments: Moments) -> str:
     """A player for each moment, the best frame as its poster, over its times. Clips that are not there yet are cut."""
+    return page_html(moments.warning, _moments_body(moments))
+
+
+def photos_and_videos_html(found: PhotosAndVideos) -> str:
+    """A gallery of the photos over the players of the moments."""
+    return page_html(found.warning, _hits_body(found.photos) + _moments_body(found.videos))
+
+
+def _moments_body(moments: Moments) -> str:
     head = (
         f'<div class="head"><b>{escape(moments.query)}</b> <small>{escape(moments.mode.replace("->", " → "))}'
         f"</small><br><small>moments that reach {moments.threshold:.2f}: {len(moments)}</small></div>"
     )
     if not moments:
         head += f"<p>{moments.empty_message()}</p>"
-    return page_html(moments.warning, head + _players(moments))
+    return head + _players(moments)
 
 
 def moment_html(moment: Moment) -> str:

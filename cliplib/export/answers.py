@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..display.html import PAGE_TITLE, hits_html, moments_html, save_html, tags_html
+from ..display.html import PAGE_TITLE, hits_html, save_html
 from ..errors import printable
 from ..places import output_file
 from ..search.engine import SearchEngine
 from ..search.moments import Moments
-from ..search.results import Hits, Tags
+from ..search.results import Hits, PhotosAndVideos, Tags
 from . import album, originals
 
 SEARCHABLE = 8  # hits from which their page can be searched by itself, as an album
 FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formula; the last four in East Asian settings
 
 
-def save(answer: Hits | Moments | Tags, file: str | Path) -> Path:
+def save(answer: Hits | Moments | PhotosAndVideos | Tags, file: str | Path) -> Path:
     r"""Write an answer as a table or a page.
 
     A path is text from somebody's disk, and a spreadsheet runs formulas. So in CSV a text that begins as a formula gets
@@ -40,7 +40,7 @@ def save(answer: Hits | Moments | Tags, file: str | Path) -> Path:
     elif isinstance(answer, Hits):
         _save_hits(answer, file)
     else:
-        save_html(moments_html(answer) if isinstance(answer, Moments) else tags_html(answer), file)
+        save_html(answer._repr_html_(), file)
     return file
 
 

@@ -33,7 +33,7 @@ from .bank import Background
 from .mode import Mode
 from .moments import Moment, Stretch
 from .ordering import Cutoff, Matching
-from .query import Query, Term, nonsense, query_of, stored_path
+from .query import Query, QueryLike, Term, nonsense, query_of, stored_path
 from .results import Hit, Scores
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class EmbeddedQuery(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """ "text", "image", or "mixed" where it has terms of both."""
+        """What it is made of: "text", "image", or "mixed"."""
         return Query(self.terms).kind
 
     @property
@@ -149,7 +149,7 @@ class SearchEngine:
 
     def scores(
         self,
-        queries: Sequence[str | Query | os.PathLike | Image.Image],
+        queries: Sequence[QueryLike],
         row_kind: str,
         ranking_by: str = "match",
     ) -> Iterator[Scores]:
@@ -174,7 +174,7 @@ class SearchEngine:
             yield from self._compared(self._embedded(composed[start : start + QUERIES_AT_ONCE]), row_kind, ranking_by)
 
     def scores_of_kinds(
-        self, query: str | Query | os.PathLike | Image.Image, row_kinds: Sequence[str], ranking_by: str = "match"
+        self, query: QueryLike, row_kinds: Sequence[str], ranking_by: str = "match"
     ) -> tuple[Scores, ...]:
         """The scores of one query, encoded once, with the rows of several kinds: see `scores`."""
         embedded = self._embedded([query_of(query)])

@@ -106,6 +106,10 @@ class Query:
         return words or "nothing"
 
 
+PictureLike = str | os.PathLike | bytes | bytearray | memoryview | Image.Image | Query  # what `image` takes
+QueryLike = PictureLike  # what `query_of` takes: a string is a text there
+
+
 def text(words: str) -> Query:
     """A text as a query, to be weighted and added to others. QueryError for anything but a string."""
     if not isinstance(words, str):
@@ -113,7 +117,7 @@ def text(words: str) -> Query:
     return Query((Term("text", words),))
 
 
-def image(picture: str | os.PathLike | bytes | bytearray | memoryview | Image.Image | Query) -> Query:
+def image(picture: PictureLike) -> Query:
     """A picture as a query: a photo of the library by its path or name, another file, its bytes, or a PIL image.
 
     Files are looked for when the query is asked. A query stays what it is. QueryError for anything else.
@@ -130,7 +134,7 @@ def image(picture: str | os.PathLike | bytes | bytearray | memoryview | Image.Im
     return Query((Term("image", picture),))
 
 
-def query_of(given: object) -> Query:
+def query_of(given: QueryLike) -> Query:
     """What is asked for as a query: a text, what `image` takes (a string is a text), or a query. QueryError else."""
     if isinstance(given, str):
         return text(given)

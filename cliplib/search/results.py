@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Protocol, overload
 
@@ -503,3 +504,68 @@ class Tags(Mapping):
         from ..display.html import tags_html
 
         return tags_html(self)
+
+
+@dataclass(frozen=True)
+class PhotosAndVideos(Sequence):
+    """Photos and moments of videos that answer one query; together a sequence, best first.
+
+    Attributes:
+        photos: As `Library.search` finds them.
+        videos: As `Library.search_videos(...).moments()` finds them.
+    """
+
+    photos: Hits
+    videos: Moments
+
+    @property
+    def query(self) -> str:
+        """The query in words."""
+        return self.photos.query
+
+    @property
+    def warning(self) -> str:
+        """What every answer of the model must say of itself, or ""."""
+        return self.photos.warning
+
+    @cached_property
+    def _found(self) -> tuple[Hit | Moment, ...]:
+        both = (*self.photos, *self.videos)
+        if self.photos.scale != self.videos.scale:  # one of the two is calibrated by cosine: photos come first
+            return both
+        by = "score" if self.photos.scale == "cosine" else "match"
+        return tuple(sorted(both, key=lambda one: getattr(one, by), reverse=True))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit | Moment: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit | Moment, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | Moment | tuple[Hit | Moment, ...]:
+        return self._found[index]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas DataFrame, best first: path, start_s, end_s, peak_s (none for a photo), match, score."""
+        import pandas as pd
+
+        match = ["match"] if "match" in (self.photos.scale, self.videos.scale) else []
+        columns = ["path", "start_s", "end_s", "peak_s", *match, "score"]
+        return pd.DataFrame([[getattr(one, name, None) for name in columns] for one in self], columns=columns)
+
+    def save(self, file: str | Path) -> Path:
+        """Write both to a ".csv" file, or to ".html" as one page; see `export.answers.save`."""
+        from ..export.answers import save
+
+        return save(self, file)
+
+    def __str__(self) -> str:
+        return f"{self.photos}\n{self.videos}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from ..display.html import photos_and_videos_html
+
+        return photos_and_videos_html(self)
