@@ -8,6 +8,8 @@ import venv
 
 import pytest
 
+from tests.harness.patience import patience_s
+
 UNREACHED = ("ConnectionError", "Max retries exceeded", "Temporary failure in name resolution", "No matching distrib")
 CLIP_NEEDS = ["ftfy", "packaging", "regex", "tqdm", "torch", "torchvision"]  # its own requirements.txt
 
@@ -42,7 +44,7 @@ def would_install(colab, requirements):
     """name: version of what `pip install` of these would install there, for Colab's Python 3.13."""
     command = [sys.executable, "-m", "pip", "--python", colab, "install", "--dry-run", "--quiet", "--report", "-"]
     command += ["--python-version", "3.13", "--only-binary=:all:", *requirements]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=patience_s(300))
     if done.returncode and any(words in done.stderr for words in UNREACHED):
         pytest.skip(f"no package index answers here: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ from cliplib.media.files import find_media
 from tests.cache.test_mounts import index
 from tests.harness import colab as stand_ins
 from tests.harness.libraries import draw_picture
+from tests.harness.patience import patience_s
 from tests.harness.torture import MODEL, keys, random_rows
 
 colab, faults = stand_ins.colab, stand_ins.faults  # fixtures
@@ -138,7 +139,7 @@ class TestStage:
         copy, all_six = staging._copy, threading.Barrier(6)
 
         def waits_for_the_others(*arguments):
-            all_six.wait(timeout=10)  # raises where they come one after another
+            all_six.wait(timeout=patience_s(10))  # raises where they come one after another
             return copy(*arguments)
 
         monkeypatch.setattr(staging, "_copy", waits_for_the_others)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.patience import patience_s
 from tests.harness.servers import REPO
 
 VERSION = "4.14.1"
@@ -23,7 +24,7 @@ def script():
             pytest.skip("no npm here, which axe-core comes from")
         with tempfile.TemporaryDirectory() as folder:
             command = [npm, "pack", "--silent", f"axe-core@{VERSION}"]
-            if subprocess.run(command, cwd=folder, capture_output=True, timeout=120).returncode:
+            if subprocess.run(command, cwd=folder, capture_output=True, timeout=patience_s(120)).returncode:
                 pytest.skip("the npm registry does not answer, which axe-core comes from")
             with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
                 code = archive.extractfile("package/axe.min.js").read()

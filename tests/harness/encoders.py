@@ -26,6 +26,7 @@ import torch
 from cliplib import Library, ModelError, models
 from tests.harness.families import FAMILIES, Family, make
 from tests.harness.libraries import draw_picture, draw_video, picture
+from tests.harness.patience import patience_s
 
 HOME = Path(__file__).resolve().parents[2]
 OUT = HOME / "build" / "encoders.json"
@@ -185,7 +186,7 @@ def alone(kind: str, name: str) -> dict:
     """One measurement in a process of its own; its error in words where it fails."""
     command = [sys.executable, __file__, "--one", kind, name]
     environment = os.environ | {"PYTHONPATH": str(HOME), "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=patience_s(1800))
     lines = done.stdout.strip().splitlines()
     return json.loads(lines[-1]) if done.returncode == 0 else {"error": done.stderr.strip().splitlines()[-1][:300]}
 

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.patience import Patience, patience_s
+
 REPO = Path(__file__).resolve().parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
@@ -27,7 +29,7 @@ IN_CHROMIUM = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)"),
 ]
-PATIENCE_S = 120  # a busy machine may take its time; a page that is right is taken as soon as it is
+PATIENCE_S = 120  # of a quiet machine, see `patience`; a page that is right is taken as soon as it is
 # JupyterLab asks no other computer for news, and draws whole notebooks rather than what is in sight.
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -96,10 +98,10 @@ def serving(command, url, home, env):
 
 def wait_for(url, server, home):
     """Return when `url` answers, whatever it says; the server's last words where it does not."""
-    deadline = time.monotonic() + PATIENCE_S
-    while server.poll() is None and time.monotonic() < deadline:
+    patience = Patience(PATIENCE_S)
+    while server.poll() is None and patience:
         with contextlib.suppress(OSError):
-            status(url, limit_s=5)
+            status(url, limit_s=patience_s(5))
             return
         time.sleep(0.1)
     raise AssertionError(f"{url} does not answer:\n{(home / 'server.log').read_text(errors='replace')[-3000:]}")
@@ -107,16 +109,17 @@ def wait_for(url, server, home):
 
 def end(server):
     """Ask the server's whole group of processes to end, and see that it does."""
-    for ask, limit_s in ((signal.SIGTERM, 30), (signal.SIGKILL, 30)):
+    for ask in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, ask)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(limit_s)
+            server.wait(patience_s(30))
             return
 
 
-def status(url, limit_s=60, **headers):
+def status(url, limit_s=None, **headers):
     """The HTTP status that `url` is answered with in the end, after redirections."""
+    limit_s = limit_s or patience_s(60)
     try:
         with DIRECT.open(urllib.request.Request(url, headers=headers), timeout=limit_s) as answer:
             return answer.status
@@ -170,12 +173,13 @@ def chromium(**context):
     """A page maker in a fresh Chromium: pages know each other's cookies and nothing of this computer's user."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=1000 * PATIENCE_S)
+    limit_ms = 1000 * patience_s(PATIENCE_S)
+    expect.set_options(timeout=limit_ms)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=1000 * PATIENCE_S)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=limit_ms)
         try:
             made = browser.new_context(**context)
-            made.set_default_timeout(1000 * PATIENCE_S)
+            made.set_default_timeout(limit_ms)
             yield made
         finally:
             browser.close()

@@ -98,9 +98,9 @@ def work(folder: str, task: str, seed: str, first: str, step: str, last: str) ->
     for number in range(int(first), int(last), int(step)):
         kind, suffix, data = TASKS[task](seed, number)
         print(json.dumps([number, kind]), flush=True)
-        began = time.monotonic()
+        began = time.process_time()
         samples, reason = read_one(Path(folder), suffix, data)
-        print(json.dumps([number, kind, samples, reason, time.monotonic() - began, peak_mb()]), flush=True)
+        print(json.dumps([number, kind, samples, reason, time.process_time() - began, peak_mb()]), flush=True)
 
 
 def peak_mb() -> float:

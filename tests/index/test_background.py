@@ -9,6 +9,7 @@ from cliplib import models
 from cliplib.errors import LibraryError, QueryError
 from cliplib.index import update as index
 from tests.harness.libraries import draw_picture
+from tests.harness.patience import patience_s
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def gate(library, monkeypatch):
         batches.append(len(images))
         if len(batches) == 3:
             held.set()
-            assert gate.wait(20)
+            assert gate.wait(patience_s(20))
         return real(images, *options)
 
     monkeypatch.setattr(library.encoder, "encode_images", encode)
@@ -40,7 +41,7 @@ def gate(library, monkeypatch):
 
 def test_a_search_in_mid_run_finds_what_is_saved(library, gate):
     run = library.index_in_background()
-    assert gate.held.wait(20) and run.running and run.report is None
+    assert gate.held.wait(patience_s(20)) and run.running and run.report is None
     found = library.search("a dog", k=99, threshold=-1)
     assert 0 < len(found) < 12 and "goes on" in str(run)
     with pytest.raises(LibraryError, match="goes on already"):
@@ -52,7 +53,7 @@ def test_a_search_in_mid_run_finds_what_is_saved(library, gate):
 
 def test_stop_saves_and_the_next_run_goes_on(library, gate):
     run = library.index_in_background()
-    assert gate.held.wait(20)
+    assert gate.held.wait(patience_s(20))
     threading.Timer(0.2, gate.set).start()
     run.stop()
     assert run.report is None and "was stopped" in str(run)

@@ -11,6 +11,7 @@ import torch
 
 from cliplib.errors import ModelError
 from cliplib.models import openai
+from tests.harness.patience import patience_s
 
 TEXTS = [
     "a dog",
@@ -59,5 +60,7 @@ def test_a_search_from_the_shell_loads_neither_torchvision_nor_the_compiler(tmp_
 
     draw_picture(tmp_path / "a.jpg", 1)
     Library(tmp_path, model="tiny").index(progress=False)
-    done = subprocess.run([sys.executable, "-c", SEARCH, tmp_path], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", SEARCH, tmp_path], capture_output=True, text=True, timeout=patience_s(300)
+    )
     assert "a.jpg" in done.stdout and done.stdout.splitlines()[-1] == "0 []", done.stderr
