@@ -13,7 +13,9 @@ import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a notebook's has none; a terminal's code page may lack what a name holds
             stream.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(_with_negative_places(sys.argv[1:] if argv is None else argv))
+    arguments.alone = argv is None  # in a process of its own
     warnings.showwarning = lambda message, *_: print(f"cliplib: {in_shell(message, arguments)}", file=sys.stderr)
     try:
         try:
@@ -212,10 +215,34 @@ def _scores(arguments: argparse.Namespace, queries: list, kind: str) -> Iterator
 
 
 def _hits(arguments: argparse.Namespace, query: Any, kind: str) -> Answer:
-    (scores,) = _scores(arguments, [query], kind)
-    hits = scores.top(arguments.k, arguments.threshold)
+    with _without_pandas() if arguments.alone else nullcontext():
+        (scores,) = _scores(arguments, [query], kind)
+        hits = scores.top(arguments.k, arguments.threshold)
     _save(hits, arguments)
     return {"hits": list(map(_hit, hits)), **_terms(hits)}, str(hits), 0
+
+
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    """Pyarrow imports pandas to see whether what it is given comes from there; a search gives it nothing of the kind.
+
+    That would be an eighth of the time of a search. Pyarrow remembers the answer, so this is for a process of our own.
+    """
+    refusing = _NoPandas()
+    sys.meta_path.insert(0, refusing)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(refusing)
+
+
+class _NoPandas(MetaPathFinder):
+    """Refuses to find pandas."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        """None for any other module: whoever else is asked finds it."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is not needed here", name=fullname)
 
 
 def _moments(arguments: argparse.Namespace) -> Any:

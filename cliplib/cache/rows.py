@@ -192,8 +192,10 @@ def from_parquet(data: bytes, name: str, intact: bool = False) -> tuple[pa.Table
             raise CacheError(f"refused {name}: {len(data):,} bytes that would unpack to {expanded:,}")
         leaves = (about.schema.column(i) for i in range(about.num_columns))
         texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
-        columns, verified = [field.name for field in fields], {"page_checksum_verification": not intact}
-        rows = pq.read_table(pa.BufferReader(data), columns=columns, read_dictionary=texts, **verified)
+        with pq.ParquetFile(
+            pa.BufferReader(data), read_dictionary=texts, page_checksum_verification=not intact
+        ) as parquet:  # `pq.read_table` would import pandas
+            rows = parquet.read([field.name for field in fields])
         packed = [column for column in rows.columns if pa.types.is_dictionary(column.type)]
         expanded = sum(map(_text_bytes, packed))
         if expanded > max(2**28, BOMB_RATIO * len(data)):  # one long text, named a million times

@@ -39,8 +39,7 @@ class Thumbs:
         self.problems: list[str] = []
         for file in files:
             try:
-                read = partial(pq.read_table, file, columns=["digest", "time_s"], page_checksum_verification=True)
-                keys = with_retries(read)
+                keys = with_retries(partial(_keys_of, file))
             except (OSError, pa.ArrowException) as error:
                 self.problems.append(f"{file.name}: its thumbnails cannot be read ({error})")
                 continue
@@ -68,3 +67,9 @@ class Thumbs:
                         yield from ((key, jpegs[row % GROUP_ROWS].as_py()) for row, key in members)
             except (OSError, pa.ArrowException, IndexError):
                 continue  # a damaged file has no pictures to give
+
+
+def _keys_of(file: Path) -> pa.Table:
+    """The columns "digest" and "time_s" of a file of thumbnails."""
+    with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+        return parquet.read(["digest", "time_s"])

@@ -33,5 +33,6 @@ def _seconds(command: list[str]) -> float:
     """Wall time of a command that must succeed."""
     started = time.perf_counter()
     environment = os.environ | {"PYTHONPATH": str(HOME)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # everybody's Python keeps what it has compiled
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started

@@ -49,12 +49,12 @@ def test_another_package_of_that_name_is_told(monkeypatch, tmp_path):
 SEARCH = """
 import sys
 from cliplib.__main__ import main
-status = main(["search", sys.argv[1], "a red car", "--model", "tiny", "-k", "1", "--threshold", "-1"])
-print(status, sorted({"torch._dynamo", "torchvision", "sympy"} & {*sys.modules}))
+sys.argv[1:] = ["search", sys.argv[1], "a red car", "--model", "tiny", "-k", "1", "--threshold", "-1"]
+print(main(), sorted({"torch._dynamo", "torchvision", "sympy", "pandas", "pyarrow.dataset"} & {*sys.modules}))
 """
 
 
-def test_a_search_from_the_shell_loads_neither_torchvision_nor_the_compiler(tmp_path):
+def test_a_search_from_the_shell_loads_neither_torchvision_nor_the_compiler_nor_pandas(tmp_path):
     from cliplib import Library
     from tests.harness.libraries import draw_picture
 
