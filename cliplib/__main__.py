@@ -168,6 +168,14 @@ def tags(arguments: argparse.Namespace) -> Answer:
     return {"tags": told}, str(found), 0
 
 
+def page(arguments: argparse.Namespace) -> Answer:
+    """An album that a browser searches by itself."""
+    title = {"title": arguments.title} if arguments.title else {}
+    file = _library(arguments).save_page(arguments.file, queries=arguments.query, **title)
+    size = file.stat().st_size
+    return {"file": str(file), "size_bytes": size}, f"{file}: {size / 1e6:.1f} MB, opens in any browser", 0
+
+
 def check(arguments: argparse.Namespace) -> Answer:
     """Is the index sound?"""
     findings = _library(arguments).check(by_content=arguments.content)
@@ -411,6 +419,19 @@ COMMANDS = {
         tags,
         "count and find the photos that fit each of some words",
         [FOLDER, _argument("words", metavar="WORD", nargs="+"), *SEARCH, *FILES],
+    ),
+    "page": Command(
+        page,
+        "write a page that a browser searches without Python",
+        [
+            FOLDER,
+            _argument("file", metavar="FILE.html"),
+            _argument(
+                "--query", action="append", default=[], metavar="TEXT", help="prepare this, too; as often as you like"
+            ),
+            _argument("--title", help="the heading of the page"),
+            *COMMON,
+        ],
     ),
     "check": Command(
         check,

@@ -120,6 +120,14 @@ class TestAnswers:
         assert (tmp_path / "found.csv").read_bytes().startswith(b"\xef\xbb\xbf" + columns.encode())
         assert "<!doctype html>" in (tmp_path / "found.html").read_text("utf-8")
 
+    def test_a_page_with_queries_of_ones_own(self, album, capsys, tmp_path):
+        options = album[1][:3]  # a page takes no threshold
+        file = tmp_path / "album.html"
+        assert main(["page", str(album[0]), str(file), "--query", "a dog", "--query", "my cat", *options]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told == {"file": str(file), "size_bytes": file.stat().st_size}
+        assert '"a dog","my cat"' in file.read_text("utf-8")
+
     def test_a_table_that_cannot_be_written_is_a_sentence(self, album, capsys, tmp_path):
         (tmp_path / "taken.csv").mkdir()
         for name, why in (("taken.csv", "Is a directory"), ("a.txt", "must end in .csv"), ("no/a.csv", "no folder")):
