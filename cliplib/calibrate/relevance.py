@@ -99,9 +99,14 @@ def relevance_features(scores: np.ndarray, query: np.ndarray, count: np.ndarray,
 
 
 def _median(values: np.ndarray, count: np.ndarray) -> float:
+    """The median of rows that stand for many, between neighbouring rows as `np.median` between neighbouring values.
+
+    A search takes the median of every picture. A step of one row of many, where this takes the next row instead of a
+    place between two, made the deviation here 6 % less than there, and every share under a hit too low.
+    """
     order = np.argsort(values)
     reached = np.cumsum(count[order])
-    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
+    return float(np.interp(reached[-1] / 2, reached - count[order] / 2, values[order]))
 
 
 @dataclass(frozen=True)

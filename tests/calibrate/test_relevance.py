@@ -47,13 +47,22 @@ class TestStandings:
         both = relevance_features(np.concatenate([scores, scores + 0.3]), np.repeat([0, 1], 50), np.ones(100))
         assert both[:50].ravel() == pytest.approx(both[50:].ravel())
 
-    def test_a_row_that_stands_for_many_counts_as_many(self):
-        scores, count = np.array([0.0, 1.0, 2.0, 5.0]), np.array([1, 1, 2, 3.0])
-        several = np.repeat(scores, count.astype(int))
-        alone = relevance_features(scores, np.zeros(4, int), count)
-        again = relevance_features(several, np.zeros(7, int), np.ones(7))
-        assert alone[:, 0] == pytest.approx(again[[0, 1, 2, 4], 0])
-        assert np.exp(alone[:, 1]) == pytest.approx([7, 6, 4.5, 2])  # the middle rank of each
+    def test_the_rank_of_a_row_that_stands_for_many_is_their_middle_one(self):
+        alone = relevance_features(np.array([0.0, 1.0, 2.0, 5.0]), np.zeros(4, int), np.array([1, 1, 2, 3.0]))
+        assert np.exp(alone[:, 1]) == pytest.approx([7, 6, 4.5, 2])
+
+    def test_a_study_of_clicks_sees_a_score_as_a_search_over_every_picture_does(self):
+        """A search takes the median and its deviation of all scores; the study holds most of them in groups."""
+        random = np.random.default_rng(0)
+        scores = [random.normal(0.2, 0.02, 1000) for _ in range(20)]
+        samples = [sample(of, seed=number) for number, of in enumerate(scores)]
+        judged = Judged.of_samples(scores, samples, [np.arange(len(one)) < 3 for one in samples])
+        far = [of - np.median(of) for of in scores]
+        exact = [of[one.rows] / (1.4826 * np.median(np.abs(of))) for of, one in zip(far, samples, strict=True)]
+        z = judged.expectation.features_of_judged[:, 0]
+        high = z > 1
+        ratio = z[high] / np.concatenate(exact)[high]
+        assert ratio.mean() == pytest.approx(1, abs=0.01) and np.abs(ratio - 1).max() < 0.05
 
 
 class TestRest:
