@@ -185,8 +185,8 @@ class TestSimulation:
         assert len(judged) == 60 and judged.unjudged.count.sum() == 4 * 985
 
     def test_what_is_said_under_a_hit_holds(self):
-        error, table = odds_error(2, 6)
-        assert error <= 0.07 and table["hits"].sum() > 5000  # of 100 studies: 0.05 is asked
+        error, of_best_five, table = odds_error(2, 4, asked=100)
+        assert error <= 0.06 and of_best_five <= 0.08 and table["hits"].sum() > 4000  # of 100 studies: 0.05 is asked
 
 
 def test_the_truth_of_the_sample_is_that_of_queries_csv(tmp_path, repo):

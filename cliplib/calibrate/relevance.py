@@ -25,10 +25,10 @@ NODES, MASS = np.polynomial.hermite_e.hermegauss(11)
 MASS = MASS / MASS.sum()
 UNIT, UNIT_MASS = (np.polynomial.legendre.leggauss(8)[0] + 1) / 2, np.polynomial.legendre.leggauss(8)[1] / 2
 TEMPER = 0.25
-PRIOR_MEAN = np.array(
-    [0.0, 1.0, 0.0, 0.0, 0.0]
-)  # a, b, c, d, log s: weak, so that a handful of judgements has an answer
-PRIOR_DEVIATION = np.array([5.0, 2.0, 0.5, 1.0, 1.0])
+# a, b, c, d, log s. So weak that a handful of judgements has an answer and no more: where each query has one right
+# picture, d is 3 or 4, and a narrower one made of an 8 in 10 at the first place a 6.
+PRIOR_MEAN = np.array([0.0, 1.0, 0.0, 0.0, 0.0])
+PRIOR_DEVIATION = np.array([5.0, 2.0, 0.5, 3.0, 1.0])
 SIZE = len(PRIOR_MEAN)
 STEP = 1e-3  # for derivatives by differences
 EXACT, GROUPS = 100, 30  # unjudged pictures of a query that are kept one by one, and groups of like scores below them

@@ -200,10 +200,10 @@ def simulate(studies=STUDIES, queries=QUERIES, odds_studies=ODDS_STUDIES):
     """
     truth = population(SEED)
     rows = [cell(truth, SEED, studies, number, design) for design in DESIGNS for number in queries]
-    error, table = odds_error(SEED, odds_studies)
+    error, of_best_five, table = odds_error(SEED, odds_studies)
     for row in rows:
         if row["design"] == "clicked" and row["queries"] == max(queries):
-            row["odds_calibration_error"] = error
+            row |= {"odds_calibration_error": error, "odds_calibration_error_top5": of_best_five}
     return pd.DataFrame(rows), table
 
 

@@ -82,34 +82,39 @@ def cell(truth, seed, repeats, queries, design, name="best F1"):
     return {**row, "untold": float(1 - told.mean())}
 
 
-def odds_error(seed, repeats, queries=40, design="clicked", shown=5):
+def odds_error(seed, repeats, queries=40, design="clicked", asked=200):
     """The calibration error of the words under a hit: what they promise, less what is found, on hits of new queries.
 
-    Each study calibrates; hits are what a search then shows of other queries: the best `shown` that reach its cutoff.
-    The error is the mean over tenths of promised shares, weighted by hits, of |promised - found| (Naeini and others
-    2015). The mean over studies, and one table over all of them for the reliability diagram: promised, found, hits.
+    Each study calibrates; hits are what a search of `asked` other queries then shows, all that reach its cutoff. The
+    error is the mean over tenths of promised shares, weighted by hits, of |promised - found| (Naeini and others 2015).
+
+    Returns:
+        Two means over studies: the error of all hits, and of the best five of each query. And a table over all of them
+        for the reliability diagram: promised, found, hits.
     """
     random, errors, pairs = np.random.default_rng(seed), [], []
-    scores, relevant = simulated(random, 500)
     for _ in range(repeats):
         judged = study(random, queries, design)
         cutoff, said = RULES["best F1"].fit(judged), fit_odds(judged)
-        promised = [
-            (odds(score), right)
-            for of, truth in zip(scores, relevant, strict=True)
-            for odds in [said.for_query(of)]
-            for score, right in zip(of[:shown], truth[:shown], strict=True)
-            if score >= cutoff
+        told = [
+            (odds.share, right, rank)
+            for of, truth in zip(*simulated(random, asked), strict=True)
+            for odds_of in [said.for_query(of)]
+            for rank, (score, right) in enumerate(zip(of[of >= cutoff], truth[of >= cutoff], strict=True))
+            if (odds := odds_of(score))
         ]
-        told = np.array([(odds.share, right) for odds, right in promised if odds])
-        errors.append(calibration(told)["weighted"].sum())
-        pairs.append(told)
-    return float(np.mean(errors)), calibration(np.concatenate(pairs))
+        every = np.array(told)
+        errors.append([calibration(part)["weighted"].sum() for part in (every, every[every[:, 2] < 5])])
+        pairs.append(every)
+    return *np.mean(errors, axis=0).tolist(), calibration(np.concatenate(pairs))
 
 
 def calibration(told):
-    """Promised and found shares by tenths of what was promised, from float (n, 2); weighted: the gap times its hits."""
+    """Promised and found shares by tenths of what was promised, from the first two columns of float (n, 2 or more).
+
+    weighted: the gap of a tenth times its share of the hits.
+    """
     tenth = np.minimum((10 * told[:, 0]).astype(int), 9)
-    rows = [(*told[tenth == one].mean(0), (tenth == one).sum()) for one in np.unique(tenth)]
+    rows = [(*told[tenth == one, :2].mean(0), (tenth == one).sum()) for one in np.unique(tenth)]
     frame = pd.DataFrame(rows, columns=["promised", "found", "hits"])
     return frame.assign(weighted=(frame["promised"] - frame["found"]).abs() * frame["hits"] / len(told))
