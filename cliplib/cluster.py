@@ -100,7 +100,7 @@ class DryRun:
     problems: list[str]
 
     def __str__(self) -> str:
-        videos = sum(file.kind == "video" for file in self.todo)
+        videos = sum(file.file_kind == "video" for file in self.todo)
         size = sum(file.size for file in self.todo) / 1e9
         what = f"{len(self.todo) - videos:,} photos, {videos:,} videos, {size:.2f} GB"
         first = (
@@ -180,11 +180,11 @@ def list_uris(uris: str | Iterable[str]) -> Listing:
         for name, facts in found.items():
             full = storage.unstrip_protocol(name)
             suffix = full[full.rfind(".") :].lower()
-            kind = "image" if suffix in IMAGE_SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None
-            if kind:
+            file_kind = "photo" if suffix in IMAGE_SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None
+            if file_kind:
                 dates = [facts[key] for key in ("mtime", "LastModified", "updated", "created") if facts.get(key)]
                 seconds = dates[0].timestamp() if dates and hasattr(dates[0], "timestamp") else (dates or [0])[0]
-                files.append(MediaFile(full, kind, int(facts["size"]), within_int64(int(float(seconds) * 1e9))))
+                files.append(MediaFile(full, file_kind, int(facts["size"]), within_int64(int(float(seconds) * 1e9))))
     return Listing(sorted(set(files)), problems, unread, jsons={})
 
 
@@ -300,7 +300,7 @@ def _staged(files: list[MediaFile], root: Path, folder: Path) -> tuple[Path, dic
     return folder, lost
 
 
-def _never(digest: str, kind: str) -> bool:
+def _never(digest: str, file_kind: str) -> bool:
     """The driver knows which content is known; a worker encodes what it is given."""
     return False
 

@@ -93,7 +93,7 @@ def test_what_it_reads_is_what_is_looked_at_and_can_be_opened():
     suffixes = {"photos": formats.IMAGE_SUFFIXES, "raw photos": formats.RAW_SUFFIXES, "videos": formats.VIDEO_SUFFIXES}
     assert listed == suffixes
     assert {each.name for each in formats.PHOTO_FORMATS} == {*photo.OPENERS, "HEIC"}
-    assert not formats.KINDS.keys() & formats.UNREAD_KINDS.keys()
+    assert not formats.FILE_KINDS.keys() & formats.UNREAD_KINDS.keys()
     folders = set(re.findall(r"`([^`]+)`", told.split("Left out are")[1].split("and the like")[0]))
     assert folders <= {rule.strip("/\\") for rule in formats.LEFT_OUT}
 

@@ -125,9 +125,9 @@ def measure(root: Path, store: Store, encoder: Encoder, seconds: float, ignore: 
     started = time.monotonic()
     encoder.encode_images([encoder.prepare(Image.new("RGB", (64, 64)))])  # the first is slower
     parts = []
-    photos, videos = ([file for file in todo if file.kind == kind] for kind in ("image", "video"))
-    for kind, files, share in (("preview", quick, PREVIEWS), ("image", photos, 0.5), ("video", videos, SHARE)):
-        last = kind == "video" or (kind == "image" and not videos)
+    photos, videos = ([file for file in todo if file.file_kind == kind] for kind in ("photo", "video"))
+    for kind, files, share in (("preview", quick, PREVIEWS), ("photo", photos, 0.5), ("video", videos, SHARE)):
+        last = kind == "video" or (kind == "photo" and not videos)
         trial = _Trial(root, encoder, sidecars, files, kind == "preview")
         trial.run(started + seconds * (SHARE if last else share), 0.0 if last else LEFTOVER_S)
         limit = limit_of(trial.wall_s, trial.encode_s, trial.read_s / (1 if kind == "video" else READERS))
@@ -146,7 +146,7 @@ def scaled(files: list[MediaFile], blocks: list[tuple[float, float, float]], lim
     draws = done[np.random.default_rng(0).integers(0, len(done), (REDRAWN, len(done)))].sum(axis=1)
     times = [total[i] * draws[:, 0] / np.maximum(draws[:, i + 1], 1e-9) for i in (0, 1)]
     by_bytes = np.std(times[1]) / np.mean(times[1]) < np.std(times[0]) / np.mean(times[0])
-    best = int(by_bytes or files[0].kind == "video")  # a trial sees few videos, of sizes that differ a hundredfold
+    best = int(by_bytes or files[0].file_kind == "video")  # a trial sees few videos, of sizes that differ a hundredfold
     seconds = total[best] * done[:, 0].sum() / done[:, best + 1].sum()
     if len(done) <= FEW_BLOCKS:
         return Part(*total, seconds, seconds / FEW_SPREAD, seconds * FEW_SPREAD, limit)
@@ -188,7 +188,7 @@ class _Trial:
         with self.changed:
             self.reading += 1
 
-    def known(self, digest: str, kind: str) -> bool:
+    def known(self, digest: str, file_kind: str) -> bool:
         self.read_s += time.monotonic() - self.here.began
         return self.here.path in self.copies
 
@@ -205,7 +205,7 @@ class _Trial:
         started = began = ended = time.monotonic()
         files, size, pixels, last = 0.0, 0.0, [], None
         # Of many photos the clock starts with the first that is there: at the end, too, others are half read.
-        filling = len(self.drawn) > 4 * READERS and self.drawn[0].kind == "image"
+        filling = len(self.drawn) > 4 * READERS and self.drawn[0].file_kind == "photo"
         for event in _until(self.reader.read(self.drawn), deadline):
             if isinstance(event, Sample):
                 pixels.append(event.pixels)

@@ -41,7 +41,7 @@ def photos_of(root: Path, todo: list[MediaFile], rows: pa.Table, shortest: int, 
     if wanted is False or not todo:
         return []
     known = set(rows["path"].to_pylist())
-    photos = [file for file in todo if file.kind == "image" and file.path not in known]
+    photos = [file for file in todo if file.file_kind == "photo" and file.path not in known]
     return photos if wanted or _carry(root, photos, shortest) else []
 
 

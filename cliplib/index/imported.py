@@ -96,7 +96,7 @@ def import_rows(
     """
     vectors = _unit(given, encoder)
     listing = find_media(root)
-    photos = [file.path for file in listing.files if file.kind == "image"]
+    photos = [file.path for file in listing.files if file.file_kind == "photo"]
     found, lost = _matched(given.names, photos)
     if not found:
         some = ", ".join(map(repr, given.names[:3]))
@@ -139,7 +139,7 @@ def export_rows(rows: pa.Table, model: dict[str, Any], folder: str | Path) -> Pa
 
 def _with_vectors(reader: Reader, files: Sequence, by_path: dict[str, np.ndarray]) -> Iterator[Sample | Finished]:
     """What `Reader.read` gives of the files whose vectors are known, with them; the others wait for the next run."""
-    known = [file for file in files if file.kind == "image" and file.path in by_path]
+    known = [file for file in files if file.file_kind == "photo" and file.path in by_path]
     unprepared = replace(reader, sampling=replace(reader.sampling, prepare=_unprepared))
     for event in unprepared.read(known):
         yield replace(event, vector=by_path[event.file.path]) if isinstance(event, Sample) else event

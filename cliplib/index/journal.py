@@ -20,10 +20,10 @@ from typing import TextIO
 
 from ..errors import MediaError
 
-DEADLINE_S = {"image": 30, "video": 120}  # for a photo, and for the next sampled frame of a video
+DEADLINE_S = {"photo": 30, "video": 120}  # for a photo, and for the next sampled frame of a video
 TRIAL = """
 import faulthandler, sys
-home, path, kind, deadline_s = sys.argv[1:]
+home, path, file_kind, deadline_s = sys.argv[1:]
 def watch():
     faulthandler.dump_traceback_later(float(deadline_s), exit=True)
 try:
@@ -31,7 +31,7 @@ try:
     from cliplib.media.photo import open_photo
     from cliplib.media.video import open_video
     watch()
-    if kind == "image":
+    if file_kind == "photo":
         open_photo(path)
     else:
         with open_video(path) as video:
@@ -94,15 +94,15 @@ def _unfinished(file: Path) -> set[str]:
     return {line[1:] for line in lines if line[:1] == "+"} - ended
 
 
-def decode_in_child(path: Path, kind: str) -> None:
+def decode_in_child(path: Path, file_kind: str) -> None:
     """Decode a file in a child process; MediaError when the child dies, or takes longer than `DEADLINE_S`.
 
     A file that merely cannot be decoded is no matter here: the run will say so.
     """
-    command = [sys.executable, "-c", TRIAL, str(HOME), str(path), kind, str(DEADLINE_S[kind])]
+    command = [sys.executable, "-c", TRIAL, str(HOME), str(path), file_kind, str(DEADLINE_S[file_kind])]
     code = subprocess.run(command, capture_output=True, check=False).returncode
     if code == 1:  # of the watch
-        raise MediaError(path, "decode", f"decoding it alone did not go on within {DEADLINE_S[kind]} s")
+        raise MediaError(path, "decode", f"decoding it alone did not go on within {DEADLINE_S[file_kind]} s")
     if code:
         died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         raise MediaError(

@@ -48,17 +48,17 @@ class KnownContent:
         self._thumb_files: dict[str, Thumbs | None] = {}
         self._note_thumb_files()
 
-    def has(self, digest: str, kind: str) -> bool:
+    def has(self, digest: str, file_kind: str) -> bool:
         """Whether the content of a file of this kind needs no encoding. Called from the reading threads too."""
-        return self._content(digest, kind) in self._contents
+        return self._content(digest, file_kind) in self._contents
 
     def add(self, done: Finished) -> None:
         """The content of this file is known from now on."""
-        self._contents.add(self._content(done.digest, done.file.kind))
+        self._contents.add(self._content(done.digest, done.file.file_kind))
 
-    def _content(self, digest: str, kind: str) -> tuple[str, str, float | None]:
+    def _content(self, digest: str, file_kind: str) -> tuple[str, str, float | None]:
         """What is known: the rows of a photo are no answer for a file that is called a video, and the other way."""
-        return ("frame", digest, self.every_s) if kind == "video" else ("image", digest, None)
+        return ("frame", digest, self.every_s) if file_kind == "video" else ("image", digest, None)
 
     def take(self, done: Finished) -> str:
         """Let a file of known content wait for its rows; what it is: "touched" (of a new date), "moved" or "copied"."""
@@ -83,7 +83,7 @@ class KnownContent:
             fits = sampled is None or self.every_s in (None, sampled)
             if fits and intervals.setdefault((kind, digest), sampled) == sampled:
                 positions.setdefault((kind, digest), {}).setdefault(time_s, position)
-        contents = [self._content(done.digest, done.file.kind)[:2] for done in self.waiting]
+        contents = [self._content(done.digest, done.file.file_kind)[:2] for done in self.waiting]
         pairs = [(done, at) for done, key in zip(self.waiting, contents, strict=True) for at in positions[key].values()]
         rows = with_facts(found.take(pa.array([at for _, at in pairs], pa.int64())), [done for done, _ in pairs])
         for key in dict.fromkeys(rows_.keys(rows)):

@@ -141,14 +141,14 @@ class Reader:
         files, shared, pool = list(files), _Shared(), ThreadPoolExecutor(READERS, "cliplib-read")
         read = self._preview if self.previews else self._photo
         try:
-            photos = (file for file in files if file.kind == "image")
+            photos = (file for file in files if file.file_kind == "photo")
             waiting = deque(pool.submit(read, file, shared) for file in islice(photos, PHOTOS_AHEAD))
             while waiting:
                 events = waiting.popleft().result()
                 waiting.extend(pool.submit(read, file, shared) for file in islice(photos, 1))
                 yield from events
             for file in files:
-                if file.kind == "video":
+                if file.file_kind == "video":
                     yield from _ahead(self._video(file, shared), pool)
         finally:  # what is being read ends by itself, soon; who pressed Ctrl-C does not wait for it
             shared.stopped.set()
@@ -164,7 +164,7 @@ class Reader:
                     return []
                 data = read_bytes(self.root / file.path)
                 digest = digest_of(data)
-                known = self.known(digest, file.kind)
+                known = self.known(digest, file.file_kind)
                 with shared.turns:
                     photo = open_photo(data, self.sampling.shortest, decode=not known)
                     samples = [] if known else [self._sample(file, digest, photo.image, {})]
@@ -183,7 +183,7 @@ class Reader:
             if waits or not (preview := read_preview(self.root / file.path, self.sampling.shortest)):
                 return [Finished(file, "")]
             digest = digest_of_preview(file, preview)
-            known = self.known(digest, file.kind)
+            known = self.known(digest, file.file_kind)
             with shared.turns:
                 photo = open_photo(preview.data, self.sampling.shortest)
                 samples = [] if known else [self._sample(file, digest, photo.image, {"provisional": True})]
@@ -210,10 +210,10 @@ class Reader:
             else:
                 source = read_bytes(path)
                 if picture_format(source):
-                    yield from self._photo(file._replace(kind="image"), shared)
+                    yield from self._photo(file._replace(file_kind="photo"), shared)
                     return
                 digest = digest_of(source)
-            known = self.known(digest, file.kind)
+            known = self.known(digest, file.file_kind)
             with open_video(source) as video:
                 facts = self.sidecars.completed(file, asdict(video.facts))
                 for frame in () if known else video.sample(self.sampling.every_s, shortest=self.sampling.shortest):
@@ -238,7 +238,7 @@ class Reader:
 
     def _try_suspect(self, file: MediaFile) -> None:
         if file.path in self.journal.suspects:
-            decode_in_child(self.root / file.path, file.kind)
+            decode_in_child(self.root / file.path, file.file_kind)
 
 
 class _Shared:

@@ -58,7 +58,7 @@ class Sidecars:
         """The photos by what they have in common with their clips."""
         photos: dict[str, list[str]] = {}
         for file in self._files:
-            if file.kind == "image":
+            if file.file_kind == "photo":
                 photos.setdefault(_stem(file.path), []).append(file.path)
         return photos
 
@@ -88,7 +88,7 @@ class Sidecars:
 
         Where neither has a date, that in its name is taken, or else its mtime.
         """
-        if file.kind == "image":
+        if file.file_kind == "photo":
             self._note(file.path, facts)
         facts = with_told(facts, self._told(file.path))
         for source, taken_at in (("name", from_name(file.path)), ("mtime", date_of(file.mtime_ns))):
@@ -110,9 +110,9 @@ class Sidecars:
         """Note a file that was read, with its facts: {} where it cannot be decoded, or is the clip of a photo."""
         self._fresh.add(file.path)
         self._clips.pop(file.path, None)  # what it was before
-        if file.kind == "video" and facts:
+        if file.file_kind == "video" and facts:
             self._clips[file.path] = facts["content_id"], facts["duration_s"]
-        elif file.kind == "image":
+        elif file.file_kind == "photo":
             self._note(file.path, facts)
 
     def claims(self) -> list[tuple[MediaFile, str]]:

@@ -298,7 +298,7 @@ class _Run:
             self.fail(file, done.error)
             if done.error.stage in ("decode", "motion") and not samples:
                 self.unreadable.add(file.path)
-        elif self.content.has(done.digest, file.kind):
+        elif self.content.has(done.digest, file.file_kind):
             self.outcome[file.path] = self.content.take(done)
             samples = []
         else:
@@ -358,7 +358,7 @@ def rows_of(done: Finished, samples: list[tuple[Sample, np.ndarray]], dim: int) 
 
     Without samples there are none, but its facts are tried all the same: rows of known content will get them.
     """
-    common = about(done) | {"kind": "image" if done.file.kind == "image" else "frame", "digest": done.digest or ""}
+    common = about(done) | {"kind": "image" if done.file.file_kind == "photo" else "frame", "digest": done.digest or ""}
     vectors = np.array([vector for _, vector in samples] or [np.zeros(dim)], np.float32)
     rows = rows_.table([common | sample.facts for sample, _ in samples] or [common], vectors)
     return rows.slice(0, len(samples))

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from ..errors import LibraryError, MediaError
 from . import zips
 from .formats import (
+    FILE_KINDS,
     HEAD_BYTES,
     IMAGE_SUFFIXES,
-    KINDS,
     LEFT_OUT,
     RAW_SUFFIXES,
     TEXT_TOO,
@@ -36,10 +36,10 @@ NUMBERED = re.compile(r"\.raw-\d\d\b.*", re.IGNORECASE)  # Pixels: a.RAW-01.COVE
 
 
 class MediaFile(NamedTuple):
-    """One file: POSIX path relative to the root, "image" or "video" by its suffix, size in bytes, mtime in ns."""
+    """One file: POSIX path relative to the root, "photo" or "video" by its suffix, size in bytes, mtime in ns."""
 
     path: str
-    kind: str
+    file_kind: str
     size: int
     mtime_ns: int
 
@@ -153,7 +153,7 @@ class _Walk:
                     self.problem(shown, f"cannot tell what it is: {error.strerror}", shown, f"{shown}!")
                     continue
                 if shown != child:
-                    if link or folder or _kind(child) not in (None, "sidecar"):
+                    if link or folder or _file_kind(child) not in (None, "sidecar"):
                         self.problem(shown, "its name is not UTF-8; rename it, then it can be indexed")
                 elif why := self.rules.leave_out(child, folder):
                     self.listing.left_out[child] = why
@@ -173,13 +173,13 @@ class _Walk:
             return []
 
     def file(self, path: str, real: str) -> None:
-        kind = _kind(path)
+        file_kind = _file_kind(path)
         if real in self.seen:
             return
         self.seen.add(real)
-        if kind is None or _is_program(path, real):
+        if file_kind is None or _is_program(path, real):
             self.unread(path)
-        elif kind == "archive":
+        elif file_kind == "archive":
             self.archive(path, real)
         else:
             try:
@@ -191,10 +191,10 @@ class _Walk:
                 return
             if not stat.S_ISREG(facts.st_mode):
                 return
-            if kind == "sidecar":
+            if file_kind == "sidecar":
                 self.listing.jsons[path] = within_int64(facts.st_mtime_ns)
             else:
-                self.listing.files.append(MediaFile(path, kind, facts.st_size, within_int64(facts.st_mtime_ns)))
+                self.listing.files.append(MediaFile(path, file_kind, facts.st_size, within_int64(facts.st_mtime_ns)))
 
     def unread(self, path: str) -> None:
         """Note a file that is not read. Whether a raw photo has a twin is known when all are seen."""
@@ -217,15 +217,15 @@ class _Walk:
             self.problem(path, f"the archive cannot be read: {getattr(error, 'reason', error)}", f"{path}!")
             return
         for name, size, mtime_ns in found:
-            kind, member = _kind(name), f"{path}!/{name}"
+            file_kind, member = _file_kind(name), f"{path}!/{name}"
             if why := self.rules.leave_out(member, False):
                 self.listing.left_out[member] = why
-            elif kind == "sidecar":
+            elif file_kind == "sidecar":
                 self.listing.jsons[member] = mtime_ns
-            elif kind not in ("image", "video") or _is_program(name, f"{real}!/{name}"):
+            elif file_kind not in ("photo", "video") or _is_program(name, f"{real}!/{name}"):
                 self.unread(member)
             else:
-                self.listing.files.append(MediaFile(member, kind, size, mtime_ns))
+                self.listing.files.append(MediaFile(member, file_kind, size, mtime_ns))
         for name, reason in refused:
             self.problem(f"{path}!/{name}", reason)
 
@@ -294,9 +294,9 @@ def _lines(file: str) -> tuple[str, ...]:
         raise LibraryError(f"{file} cannot be read: {error.strerror}; it says what to leave out") from None
 
 
-def _kind(path: str) -> str | None:
+def _file_kind(path: str) -> str | None:
     suffix = suffix_of(path)
-    return "image" if suffix in RAW_SUFFIXES and can_read() else KINDS.get(suffix)
+    return "photo" if suffix in RAW_SUFFIXES and can_read() else FILE_KINDS.get(suffix)
 
 
 def _is_program(path: str, real: str) -> bool:

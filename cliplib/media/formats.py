@@ -61,8 +61,8 @@ VIDEO_SUFFIXES = frozenset(" ".join(each.suffixes for each in VIDEO_FORMATS).spl
 RAW_SUFFIXES = frozenset({".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2"})
 RAW_SUFFIXES |= {".raf", ".pef", ".srw", ".3fr", ".iiq", ".erf", ".kdc", ".dcr", ".mrw", ".mef", ".rwl"}  # with rawpy
 TWIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".heic", ".heif", ".hif"})  # what cameras write beside a raw photo
-KINDS = dict.fromkeys(IMAGE_SUFFIXES, "image") | dict.fromkeys(VIDEO_SUFFIXES, "video")
-KINDS |= {".zip": "archive", ".json": "sidecar"}
+FILE_KINDS = dict.fromkeys(IMAGE_SUFFIXES, "photo") | dict.fromkeys(VIDEO_SUFFIXES, "video")
+FILE_KINDS |= {".zip": "archive", ".json": "sidecar"}
 TEXT_TOO = frozenset({".ts", ".mts", ".mod"})  # also what programs are written in: TypeScript, Fortran, Go
 
 # What is not read, by what it is; everything else is "other".

@@ -79,7 +79,7 @@ def members(archive: str | os.PathLike) -> tuple[list[tuple[str, int, int]], lis
 
 
 def newest_first(files: list[Any]) -> list[Any]:
-    """Files (with `path`, `kind`, `mtime_ns`) in the order to read them: photos before videos, the newest first.
+    """Files (with `path`, `file_kind`, `mtime_ns`) in the order to read them: photos before videos, the newest first.
 
     The members of an archive follow one another, at the place of its newest, so that it is read from front to back.
     """
@@ -87,12 +87,12 @@ def newest_first(files: list[Any]) -> list[Any]:
     newest: dict[tuple, int] = {}
     for file in files:
         inside = MEMBER.fullmatch(file.path)
-        place = places[file.path] = (file.kind, inside["archive"] if inside else file.path)
+        place = places[file.path] = (file.file_kind, inside["archive"] if inside else file.path)
         newest[place] = max(newest.get(place, file.mtime_ns), file.mtime_ns)
 
     def order(file: Any) -> tuple:
         place = places[file.path]
-        return file.kind, -newest[place], place, file.path
+        return file.file_kind, -newest[place], place, file.path
 
     return sorted(files, key=order)
 

@@ -55,7 +55,7 @@ def test_in_words_where_there_is_a_first_pass():
 class TestScaling:
     def part(self, blocks, sizes):
         """The estimate for photos of these sizes after blocks of (seconds, files, bytes)."""
-        return scaled([MediaFile("a.jpg", "image", size, 0) for size in sizes], blocks, "")
+        return scaled([MediaFile("a.jpg", "photo", size, 0) for size in sizes], blocks, "")
 
     def test_by_number_where_each_file_takes_as_long(self):
         blocks = [(1.0, 10, size) for size in (1e6, 5e6, 2e6, 9e6)]  # ten files a second, whatever their size

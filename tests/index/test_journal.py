@@ -38,24 +38,24 @@ class TestJournal:
 
 class TestTryAlone:
     def test_sound_files_pass(self, tmp_path):
-        decode_in_child(draw_picture(tmp_path / "a.jpg", 1), "image")
+        decode_in_child(draw_picture(tmp_path / "a.jpg", 1), "photo")
         decode_in_child(draw_video(tmp_path / "v.mp4", 1, seconds=1), "video")
 
     def test_a_file_that_merely_cannot_be_decoded_passes(self, tmp_path):
         (tmp_path / "a.jpg").write_bytes(b"")
-        decode_in_child(tmp_path / "a.jpg", "image")
+        decode_in_child(tmp_path / "a.jpg", "photo")
 
     def test_a_deadly_file_is_named_with_its_signal(self, tmp_path, monkeypatch):
         monkeypatch.setattr(journal, "TRIAL", "import os; os.kill(os.getpid(), 11)")
         with pytest.raises(MediaError, match="kills the process .SIGSEGV."):
-            decode_in_child(tmp_path / "a.jpg", "image")
+            decode_in_child(tmp_path / "a.jpg", "photo")
 
     def test_a_file_that_never_ends_is_named(self, tmp_path, monkeypatch):
         endless = "__import__('time').sleep(60)"
         monkeypatch.setattr(journal, "TRIAL", journal.TRIAL.replace("open_photo(path)", endless))
-        monkeypatch.setitem(journal.DEADLINE_S, "image", 0.3)
+        monkeypatch.setitem(journal.DEADLINE_S, "photo", 0.3)
         with pytest.raises(MediaError, match="did not go on within 0.3 s"):
-            decode_in_child(tmp_path / "a.jpg", "image")
+            decode_in_child(tmp_path / "a.jpg", "photo")
 
     def test_a_long_video_may_take_as_long_as_it_needs(self, tmp_path, monkeypatch):
         slow = "(__import__('time').sleep(0.4) for _ in range(11))"
@@ -69,7 +69,7 @@ class TestTryAlone:
         (tmp_path / "cliplib" / "__init__.py").write_text("import os; os.abort()")
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("PYTHONPATH", raising=False)
-        decode_in_child(draw_picture(tmp_path / "a.jpg", 1), "image")
+        decode_in_child(draw_picture(tmp_path / "a.jpg", 1), "photo")
 
 
 def test_a_file_that_killed_the_run_is_reported_and_the_others_are_indexed(tmp_path, monkeypatch):

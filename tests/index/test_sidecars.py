@@ -165,7 +165,7 @@ class TestLivePhotos:
         store = Store(tmp_path / "none", MODEL)
         update(tmp_path, store, StubEncoder(), progress=False, motion_clips=True)
         sidecars = Sidecars(tmp_path, listing, store.rows)
-        return {file.path: sidecars.photo_of(file) for file in listing.files if file.kind == "video"}
+        return {file.path: sidecars.photo_of(file) for file in listing.files if file.file_kind == "video"}
 
     def test_one_stem_and_at_most_four_seconds(self, tmp_path):
         for name, seconds in (("a", 4.0), ("b", 4.4)):

@@ -266,7 +266,7 @@ class TestFailures:
 
         def failing(reader, files):
             for event in reader.read(files):
-                if event.file.kind == "image" or not getattr(event, "time_s", 1.0):
+                if event.file.file_kind == "photo" or not getattr(event, "time_s", 1.0):
                     yield event
                 elif isinstance(event, Finished):
                     yield replace(event, error=MediaError("v.mp4", "read", "cannot be read: Input/output error"))

@@ -34,9 +34,9 @@ class TestFindMedia:
     def test_lists_media_by_suffix_in_any_case_sorted_with_their_facts(self, tmp_path):
         put(tmp_path, "b/two.MP4", "a.JPG", "notes.txt", "b/c/three.heic", content=b"12345")
         listing = find_media(str(tmp_path))
-        assert [(file.path, file.kind, file.size) for file in listing.files] == [
-            ("a.JPG", "image", 5),
-            ("b/c/three.heic", "image", 5),
+        assert [(file.path, file.file_kind, file.size) for file in listing.files] == [
+            ("a.JPG", "photo", 5),
+            ("b/c/three.heic", "photo", 5),
             ("b/two.MP4", "video", 5),
         ]
         assert listing.files[0].mtime_ns == (tmp_path / "a.JPG").stat().st_mtime_ns

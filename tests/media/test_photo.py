@@ -511,7 +511,7 @@ def test_every_real_file_is_a_photo_or_has_a_reason(media):
 
 
 def media_files(folder):
-    return [file.path for file in files.find_media(folder).files if file.kind == "image"]
+    return [file.path for file in files.find_media(folder).files if file.file_kind == "photo"]
 
 
 def test_importing_it_loads_no_decoder_of_videos_or_heic():

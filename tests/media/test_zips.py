@@ -36,7 +36,7 @@ class TestListing:
         pack(tmp_path / "A.ZIP", (info, b"12345"), ("T/b.jpg.json", b"{}"), ("T/", b""), ("readme.txt", b"x"))
         listing = find_media(tmp_path)
         (file,) = listing.files
-        assert (file.path, file.kind, file.size) == ("A.ZIP!/T/b.jpg", "image", 5)
+        assert (file.path, file.file_kind, file.size) == ("A.ZIP!/T/b.jpg", "photo", 5)
         assert time.localtime(file.mtime_ns / 1e9)[:6] == (2020, 5, 17, 10, 30, 2)
         assert list(listing.jsons) == ["A.ZIP!/T/b.jpg.json"] and listing.problems == []
 
@@ -186,8 +186,8 @@ def test_order_is_photos_first_newest_first_and_one_archive_after_another():
     def file(path, kind, mtime_ns):
         return files.MediaFile(path, kind, 1, mtime_ns)
 
-    photos = [file("a.zip!/1.jpg", "image", 5), file("b.jpg", "image", 7), file("a.zip!/2.jpg", "image", 9)]
-    photos += [file("c.jpg", "image", 1)]
+    photos = [file("a.zip!/1.jpg", "photo", 5), file("b.jpg", "photo", 7), file("a.zip!/2.jpg", "photo", 9)]
+    photos += [file("c.jpg", "photo", 1)]
     videos = [file("a.zip!/v.mp4", "video", 3), file("w.mp4", "video", 8)]
     order = [f.path for f in zips.newest_first([*videos, *photos])]
     assert order == ["a.zip!/1.jpg", "a.zip!/2.jpg", "b.jpg", "c.jpg", "w.mp4", "a.zip!/v.mp4"]
