@@ -217,6 +217,7 @@ def _scores(arguments: argparse.Namespace, queries: list, kind: str) -> Iterator
         "screenshots": arguments.screenshots,
         "near": arguments.near,
         "km": arguments.km,
+        "place": arguments.place,
     }
     for scores in _library(arguments).scores(queries, kind, arguments.ranking):
         yield scores.filter(**limits)
@@ -349,6 +350,7 @@ SEARCH = [
     _argument("--since", metavar="DAY", help="only what was taken on this day or later, YYYY-MM-DD"),
     _argument("--until", metavar="DAY", help="only what was taken on this day or earlier"),
     _argument("--near", type=_place, metavar="LAT,LON", help="only what was taken near this place, in degrees"),
+    _argument("--place", help='only what was taken in a town, state or country: Lisbon, PT, "Paris, Texas"'),
     _argument("--km", type=float, default=5.0, help="how near that is, in kilometres (default 5)"),
     _argument(
         "--screenshots", action=argparse.BooleanOptionalAction, default=True, help="with or without pictures of screens"

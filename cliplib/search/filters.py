@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import QueryError
+from ..media.geography import lies_in, names_of
 from ..media.screenshot import is_screenshot
 from .query import normalised_path, normalised_paths
 
@@ -69,6 +70,36 @@ def screenshots(rows: pa.Table) -> np.ndarray:
     """Which rows are screenshots, see `screenshot.is_screenshot`: bool (n,)."""
     facts = (rows[name].to_pylist() for name in ("path", "width", "height", "camera"))
     return np.fromiter(map(is_screenshot, *facts), bool, len(rows))
+
+
+def in_place(rows: pa.Table, place: str) -> np.ndarray:
+    """Which rows were taken in a place by its name, see `geography.lies_in`.
+
+    Args:
+        rows: With the columns latitude and longitude.
+        place: Such as "Lisbon" or "Paris, Texas".
+
+    Returns:
+        bool (n,); False where no position is known.
+
+    Raises:
+        QueryError: It is no name, none of the rows lies there, or the extra `places` is missing.
+    """
+    if not isinstance(place, str) or not place.strip():
+        raise QueryError(f"place is {place!r}: give a name such as 'Lisbon', or near=(latitude, longitude)")
+    positions = list(zip(rows["latitude"].to_pylist(), rows["longitude"].to_pylist(), strict=True))
+    known = sorted({at for at in positions if None not in at})
+    try:
+        names = dict(zip(known, names_of(known), strict=True))
+    except ImportError:
+        raise QueryError('names of places need reverse_geocode: pip install "cliplib[places]"') from None
+    inside = {at for at, told in names.items() if lies_in(place, told)}
+    if not inside:
+        there = sorted({name for told in names.values() for name in told if len(name) > 2})
+        near = get_close_matches(place, there, n=3, cutoff=0.5) or there[:5]
+        said = f"; it has {', '.join(near)}" if near else ", for none of it tells where it was taken"
+        raise QueryError(f"nothing of the index was taken in {place!r:.100}{said}")
+    return np.fromiter((at in inside for at in positions), bool, rows.num_rows)
 
 
 def within_km(rows: pa.Table, place: tuple[float, float], km: float) -> np.ndarray:

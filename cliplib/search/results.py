@@ -183,6 +183,7 @@ class Scores:
         screenshots: bool = True,
         near: tuple[float, float] | None = None,
         km: float = 5.0,
+        place: str | None = None,
     ) -> Scores:
         """The same scores with other rows left out (NaN); costs no encoding and reads no file.
 
@@ -194,13 +195,15 @@ class Scores:
             screenshots: False leaves them out, see `screenshot.is_screenshot`.
             near: Latitude and longitude in degrees. Rows without a place are left out.
             km: How far from there, in kilometres.
+            place: A town, county, state or country by its English name or code: "Lisbon", "PT", "Paris, Texas". It is
+                told offline by the nearest place of 1,000 inhabitants, and needs the extra `places`.
 
         Returns:
             The scores of as many rows.
 
         Raises:
-            QueryError: Nothing of the index lies below the folder, a day or a place is none, or `since` is after
-                `until`.
+            QueryError: Nothing of the index lies below the folder or in the place, a day or a position is none, or
+                `since` is after `until`.
         """
         keep = np.ones(len(self), bool)
         if folder:
@@ -212,6 +215,8 @@ class Scores:
             keep &= ~filters.screenshots(self.rows)
         if near is not None:
             keep &= filters.within_km(self.rows, near, km)
+        if place is not None:
+            keep &= filters.in_place(self.rows, place)
         matching = self.matching and self.matching.filter(keep)
         return replace(self, values=np.where(keep, self.values, np.float32(np.nan)), matching=matching)
 

@@ -219,6 +219,15 @@ class TestNear:
         assert paths(placed.filter(near=(48.85, 2.35)).top()) == ["paris.jpg"]
         assert paths(placed.filter(near=(48.85, 2.35), km=20).top()) == ["paris.jpg", "versailles.jpg"]
 
+    def test_keeps_what_was_taken_in_a_place_by_its_name(self, placed):
+        pytest.importorskip("reverse_geocode")
+        assert paths(placed.filter(place="France").top()) == ["paris.jpg", "versailles.jpg"]
+        assert paths(placed.filter(place="Paris, FR").top()) == ["paris.jpg"]
+        with pytest.raises(QueryError, match="taken in 'Versaille'; it has Versailles"):
+            placed.filter(place="Versaille")
+        with pytest.raises(QueryError, match=r"place is \(48, 2\): give a name such as 'Lisbon', or near="):
+            placed.filter(place=(48, 2))
+
     def test_distances_are_those_of_the_sphere(self):
         # a quarter of a great circle is 10,007.5 km; London to New York is 5,570 km; across the date line 2 degrees
         latitudes, longitudes = np.array([0, 40.7128, 0, np.nan]), np.array([90, -74.0060, -179, 0])
