@@ -77,7 +77,7 @@ def shown_hits(hits: Hits) -> tuple[Hit, ...]:
 def head_html(hits: Hits, picture: str = "") -> str:
     """The query, what was compared with it, and how many are shown; `picture` is the query's own, as HTML."""
     things = "photos" if hits.mode.target == "image" else "video frames"
-    cut = f", cosine {hits.threshold:.2f} or more" if hits.threshold > -1 else ""  # -1: whatever their score
+    cut = f", {hits.scale} {hits.threshold:.2f} or more" if hits.threshold > -1 else ""  # -1: whatever their score
     return (
         f'<div class="head">{picture}<b>{escape(hits.query)}</b> <small>{FOUND[hits.mode]}</small>'
         f"<br><small>{len(hits)} shown of {hits.searched:,} {things} compared{cut}</small></div>"
@@ -93,13 +93,14 @@ def empty_html(hits: Hits) -> str:
 
 
 def plot_html(scores: Scores) -> str:
-    """All scores as a small histogram."""
-    values = scores.values[np.isfinite(scores.values)]
+    """All scores as a small histogram with the cutoff: matches where these rank, else cosines."""
+    scale, values, cutoff = scores.ordering()
+    name, values = "matches" if scale == "match" else "scores", values[np.isfinite(values)]
     if not len(values):
         return ""
-    low, high = float(min(values.min(), scores.threshold)), float(max(values.max(), scores.threshold))
-    words = f"{len(values):,} scores from {values.min():.2f} to {values.max():.2f}; cutoff {scores.threshold:.2f}"
-    return histogram_svg(values, (low - 0.02, high + 0.02), scores.threshold, words)
+    low, high = float(min(values.min(), cutoff)), float(max(values.max(), cutoff))
+    words = f"{len(values):,} {name} from {values.min():.2f} to {values.max():.2f}; cutoff {cutoff:.2f}"
+    return histogram_svg(values, (low - 0.02, high + 0.02), cutoff, words)
 
 
 def tile_html(hit: Hit, jpeg: bytes | None, scale: Scale | None = None, link: str | None = None) -> str:
@@ -135,9 +136,10 @@ def photos_and_videos_html(found: PhotosAndVideos) -> str:
 
 
 def _moments_body(moments: Moments) -> str:
+    count = f"{len(moments)} moment{'s' * (len(moments) != 1)}, {moments.scale} {moments.threshold:.2f} or more"
     head = (
         f'<div class="head"><b>{escape(moments.query)}</b> <small>{escape(moments.mode.replace("->", " → "))}'
-        f"</small><br><small>moments that reach {moments.threshold:.2f}: {len(moments)}</small></div>"
+        f"</small><br><small>{count}</small></div>"
     )
     if not moments:
         head += f"<p>{moments.empty_message()}</p>"

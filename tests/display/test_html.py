@@ -1,6 +1,7 @@
 """What results look like: names are text, pictures are data, and the numbers drawn are the numbers meant."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from cliplib.display.style import STYLE
 from cliplib.index.report import IndexContents, IndexReport, Skipped
 from cliplib.search.mode import Mode
 from cliplib.search.moments import Moment
-from cliplib.search.results import Cutoff, Hit, Hits, Scores
+from cliplib.search.results import Cutoff, Hit, Hits, Matching, Scores
 
 NASTY = '<img src=x onerror="alert(1)">/<script>alert(2)</script>.jpg'
 
@@ -87,6 +88,7 @@ class TestTile:
         page = hits_html(hits_of(Hit("sea.jpg", 0.375), threshold=-1))
         assert "1 shown of 9 photos compared</small>" in page
         assert "compared, cosine 0.25 or more</small>" in hits_html(hits_of(Hit("sea.jpg", 0.375)))
+        assert "compared, match 0.25 or more</small>" in hits_html(hits_of(Hit("sea.jpg", 0.375), scale="match"))
 
     def test_a_fold_counts_what_it_took_in_and_names_it(self):
         page = tile_html(Hit("sea.jpg", 0.5, duplicates=tuple(f"{i}.jpg" for i in range(8))), None)
@@ -125,6 +127,11 @@ class TestPlot:
 
     def test_is_said_in_words_too(self):
         assert 'aria-label="3 scores from 0.10 to 0.30; cutoff 0.25"' in plot_html(scores_of([0.1, 0.2, 0.3]))
+
+    def test_shows_what_ranks(self):
+        matching = Matching(np.array([-0.1, 0.2], np.float32), lambda matches: 0.125)
+        page = plot_html(replace(scores_of([0.1, 0.3]), matching=matching))
+        assert 'aria-label="2 matches from -0.10 to 0.20; cutoff 0.12"' in page
 
     def test_rows_that_may_not_be_found_are_left_out(self):
         assert 'aria-label="1 scores' in plot_html(scores_of([0.1, np.nan]))
