@@ -1,10 +1,12 @@
 """`make encoders`: models of every family with random weights, against the numbers of their own packages.
 
-    make encoders                                    everything, about fifteen minutes on two cores
+    make encoders                                    everything, about twenty minutes on two cores
     .venv/bin/python -m tests.harness.encoders SigLIP ViT-B-32     some of them
 
-Prints a line a family and writes build/encoders.json. Each family runs in a process of its own, for its peak of memory.
-Speed is of the whole architecture, with all its blocks, relative to ViT-B/32 in the same run.
+Prints a line for each and writes build/encoders.json after each. "families" compares networks of few blocks with their
+own packages. "speed" takes whole architectures, each in a process of its own that does nothing else: the peak of its
+memory, and its pictures a second relative to ViT-B/32, which takes turns with it. What a family's architecture reaches
+there is in its own entry, too.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,11 +40,13 @@ TEXTS = [
 ]  # fmt: skip
 END_TO_END = ("SigLIP", "xlm-roberta")
 TRANSFORMERS = "transformers CLIP"
-SPEED = {  # the whole architectures whose speed is told, as open_clip names them
-    "ViT-B-32": (), "RN50": (), "ViT-B-16": (), "ViT-L-14": (), "ViT-L-14-336": (), "ViT-B-32-256": (),
-    "ViT-B-16-SigLIP2": (), "ViT-SO400M-14-SigLIP2": (), "MobileCLIP2-S0": (), "MobileCLIP2-S4": (), "EVA02-B-16": (),
-    "xlm-roberta-base-ViT-B-32": (), "convnext_base_w": (),
-}  # fmt: skip
+SPEED = (  # whole architectures, as open_clip names them
+    "ViT-B-32", "RN50", "ViT-B-16", "ViT-L-14", "ViT-L-14-336", "ViT-B-32-256", "EVA02-B-16", "MobileCLIP2-S0",
+    "MobileCLIP2-S4", "ViT-B-16-SigLIP", "ViT-B-32-SigLIP2-256", "ViT-B-16-SigLIP2", "ViT-SO400M-14-SigLIP2",
+    "xlm-roberta-base-ViT-B-32", "ViT-B-16-SigLIP-384", "convnext_base_w", "coca_ViT-B-32", "ViT-L-14-CLIPA",
+    "ViT-H-14",
+)  # fmt: skip
+LIKE = {"ViT-B-32-quickgelu": "ViT-B-32", "RN50-quickgelu": "RN50", "nllb-clip-base-siglip": "ViT-B-16-SigLIP-384"}
 
 
 def equality(name: str) -> dict:
@@ -59,7 +64,7 @@ def equality(name: str) -> dict:
         if name in END_TO_END:
             del encoder
             found["end_to_end"] = end_to_end(made.folder, Path(place) / "photos")
-    return found | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return found
 
 
 def wrong_guesses(made, right: np.ndarray) -> int:
@@ -155,69 +160,100 @@ def end_to_end(model: Path, root: Path) -> bool:
     return report.photos == 4 and len(moments) == 1 and len(hits) == 4 and paths[0] == paths[1] == paths[2]
 
 
-def speed(architecture: str) -> dict:
-    """Pictures a second through a whole architecture, in the precision that is fastest here, after ViT-B/32 in turn;
-    size of its weights in fp16; peak memory.
+def write(architecture: str, folder: str) -> dict:
+    """Write a whole architecture with random numbers to `folder`, as its publishers ship it."""
+    made = make(Family(architecture, {}, {}), Path(folder))
+    return {"file_mb": made.file.stat().st_size / 1e6}
+
+
+def speed(folder: str, base: str) -> dict:
+    """Memory and pictures a second of the model in a folder, in the precision that is fastest here, beside `base`.
+
+    Its memory is what this process takes once it has encoded 16 pictures and 8 texts, and at its peak while it loaded.
     """
-    with tempfile.TemporaryDirectory() as place:
-        folders = [Path(place) / "base", Path(place) / "it"]
-        for folder, name in zip(folders, ("ViT-B-32", architecture), strict=True):
-            folder.mkdir()
-            made = make(Family(name, {}, {}), folder)
-            del made
-        found = {}
-        encoders = [models.load(folder, "cpu") for folder in folders]
-        rates = [[], []]
-        for _ in range(3):
-            for number, encoder in enumerate(encoders):
-                batch = [encoder.prepare(one) for one in PICTURES * 2]
-                encoder.encode_images(batch[:2])
-                started = time.perf_counter()
-                encoder.encode_images(batch)
-                rates[number].append(len(batch) / (time.perf_counter() - started))
-        base, it = (max(one) for one in rates)
-        found |= {"images_per_s": it, "relative_to_vit_b_32": it / base, "parameters": encoders[1].parameters}
-        found |= {"fp16_mb": encoders[1].parameters * 2 / 1e6, "resolution": encoders[1]._preprocessing.width}
-        found |= {"precision": encoders[1].precision}
+    before, encoder = resident_mb(), models.load(folder, "cpu")
+    encoder.encode_images(PICTURES * 2)
+    encoder.encode_texts(TEXTS)
+    found = {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "resident_mb": resident_mb()}
+    found |= {"without_a_model_mb": before, "parameters": encoder.parameters, "precision": encoder.precision}
+    encoders, seconds = (models.load(base, "cpu"), encoder), ([], [])
+    for _ in range(4):
+        for one, each in zip(encoders, seconds, strict=True):
+            batch = [one.prepare(picture) for picture in PICTURES * 2]
+            started = time.perf_counter()
+            one.encode_images(batch)
+            each.append(time.perf_counter() - started)
+    base_s, it_s = (min(each[1:]) for each in seconds)  # the first lays the weights out
+    return found | {"images_per_s": len(PICTURES) * 2 / it_s, "relative_to_vit_b_32": base_s / it_s}
+
+
+def resident_mb() -> float:
+    """Memory that this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def alone(*arguments: str) -> dict:
+    """One of the functions above in a process of its own; its error in words where it fails."""
+    command = [sys.executable, "-m", "tests.harness.encoders", "--alone", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(HOME), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HOME, timeout=patience_s(1800))
+    lines = done.stdout.strip().splitlines()
+    return json.loads(lines[-1]) if done.returncode == 0 else {"error": done.stderr.strip().splitlines()[-1][:300]}
+
+
+def measure(name: str, place: Path) -> dict:
+    """The entry of a family or of a whole architecture."""
+    if name not in SPEED:
+        return alone("equality", name)
+    base, folder = place / "ViT-B-32", place / name
+    for each in {base, folder}:
+        if not each.is_dir():
+            each.mkdir()
+            written = alone("write", each.name, str(each))
+    found = written | alone("speed", str(folder), str(base)) if "error" not in written else written
+    if folder != base:
+        shutil.rmtree(folder)
     return found
 
 
-def alone(kind: str, name: str) -> dict:
-    """One measurement in a process of its own; its error in words where it fails."""
-    command = [sys.executable, __file__, "--one", kind, name]
-    environment = os.environ | {"PYTHONPATH": str(HOME), "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=patience_s(1800))
-    lines = done.stdout.strip().splitlines()
-    return json.loads(lines[-1]) if done.returncode == 0 else {"error": done.stderr.strip().splitlines()[-1][:300]}
+def summed_up(families: dict, speeds: dict) -> dict:
+    """What is written: the entries, each family with what its whole architecture reaches, and the counts."""
+    for name, found in families.items():
+        architecture = FAMILIES[name].architecture if name in FAMILIES else "ViT-B-32"
+        whole = speeds.get(LIKE.get(architecture, architecture), {})
+        found |= {key: whole[key] for key in ("peak_mb", "relative_to_vit_b_32") if key in whole}
+    return {
+        "families": families,
+        "speed": speeds,
+        "families_at_0.9999": sum(found.get("cosine_min", 0) >= 0.9999 for found in families.values()),
+        "wrong_guess": sum(found.get("wrong_guess", 0) for found in families.values()),
+    }
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="families, or whole architectures to time; all where none is named")
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        kind, name = arguments.one
-        print(json.dumps(equality(name) if kind == "equality" else speed(name)))
+    if arguments.alone:
+        function, *rest = arguments.names
+        print(json.dumps({"equality": equality, "write": write, "speed": speed}[function](*rest)))
         return
-    asked = arguments.names or [*FAMILIES, TRANSFORMERS, *SPEED]
     kept = json.loads(OUT.read_text()) if arguments.names and OUT.is_file() else {}
-    result = {"families": kept.get("families", {}), "speed": kept.get("speed", {})}
-    for name in asked:
-        kind = "speed" if name in SPEED else "equality"
-        found = alone(kind, name)
-        result["families" if kind == "equality" else "speed"][name] = found
-        rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in found.items()}
-        print(f"{name:28s} {json.dumps(rounded)}", flush=True)
-    right = [one for one in result["families"].values() if one.get("cosine_min", 0) >= 0.9999]
-    result |= {"families_at_0.9999": len(right)}
-    result |= {"wrong_guess": sum(one.get("wrong_guess", 0) for one in result["families"].values())}
+    families, speeds = kept.get("families", {}), kept.get("speed", {})
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps(result, indent=1))
-    print(
-        f"{len(right)} of {len(result['families'])} families at 0.9999 or more; wrong guesses {result['wrong_guess']}"
-    )
+    with tempfile.TemporaryDirectory() as place:
+        for name in arguments.names or [*FAMILIES, TRANSFORMERS, *SPEED]:
+            found = measure(name, Path(place))
+            (speeds if name in SPEED else families)[name] = found
+            rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in found.items()}
+            print(f"{name:28s} {json.dumps(rounded)}", flush=True)
+            result = summed_up(families, speeds)
+            OUT.write_text(json.dumps(result, indent=1))
+    right = f"{result['families_at_0.9999']} of {len(families)} families at 0.9999 or more"
+    print(f"{right}; wrong guesses {result['wrong_guess']}")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ FAMILIES = {
     "CoCa": Family(
         "coca_ViT-B-32", {"vision_cfg.layers": 2, "text_cfg.layers": 2, "multimodal_cfg.layers": 1}, {}, slow=True
     ),
+    "NLLB": Family("nllb-clip-base-siglip", {}, SQUASHED, slow=True),
     "xlm-roberta": Family("xlm-roberta-base-ViT-B-32", {"vision_cfg.layers": 2}, {}),
     "CLIPA": Family(
         "ViT-L-14-CLIPA", {"vision_cfg.layers": 2, "text_cfg.layers": 2}, SQUASHED | {"interpolation": "bilinear"}
@@ -90,7 +91,7 @@ def make(family: Family, folder: Path, seed: int = 0) -> Made:
     if "hf_tokenizer_name" in text:
         save_tokenizer(folder)
     if "hf_model_name" in text:
-        save_roberta(folder / "text_config")
+        save_text_config(text["hf_model_name"], folder / "text_config")
         text["hf_model_name"] = "text_config"
     written = {"model_cfg": config, "preprocess_cfg": family.preprocess}
     (folder / "open_clip_config.json").write_text(json.dumps(written))
@@ -164,10 +165,14 @@ def save_tokenizer(folder: Path) -> None:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
 
 
-def save_roberta(folder: Path) -> None:
-    """The configuration of a small XLM-RoBERTa, of real width."""
-    from transformers import XLMRobertaConfig
+def save_text_config(name: str, folder: Path) -> None:
+    """The configuration of a small text tower of transformers', of real width, in place of the one that is named."""
+    from transformers import M2M100Config, XLMRobertaConfig
 
-    XLMRobertaConfig(
-        vocab_size=320, num_hidden_layers=2, hidden_size=768, num_attention_heads=12, max_position_embeddings=514
-    ).save_pretrained(folder)
+    if "nllb" in name:
+        width = {"d_model": 1024, "encoder_attention_heads": 16, "encoder_ffn_dim": 4096, "encoder_layers": 2}
+        M2M100Config(vocab_size=320, decoder_layers=1, **width).save_pretrained(folder)
+    else:
+        XLMRobertaConfig(
+            vocab_size=320, num_hidden_layers=2, hidden_size=768, num_attention_heads=12, max_position_embeddings=514
+        ).save_pretrained(folder)
