@@ -25,7 +25,7 @@ from .weights import Weights, load_weights
 LONGEST_TEXT = 4000  # characters; far more than fit into the 77 tokens that a model reads
 CACHED_TEXTS = 256
 FEW_TEXTS = 8  # before so many it does not pay to measure how the text tower is best laid out
-STREAM = 16  # pictures that one core encodes at a time
+STREAM = 16  # pictures that one core encodes at a time, at most
 
 
 class ClipEncoder:
@@ -144,9 +144,10 @@ class ClipEncoder:
         is decoding meanwhile, long.
         """
         self._prepare_for_images()  # what is measured for it is measured before the streams begin
-        if self.device != "cpu" or len(pixels) <= STREAM:
+        if self.device != "cpu" or len(pixels) == 1:
             return self._image_rows(pixels)
-        rows = list(self._streams.map(self._image_rows, pixels.split(STREAM)))
+        share = min(STREAM, -(-len(pixels) // torch.get_num_threads()))  # of a small batch, too, each core has some
+        rows = list(self._streams.map(self._image_rows, pixels.split(share)))
         torch.set_num_threads(torch.get_num_threads())  # what a new stream has set holds for all threads yet to come
         return np.concatenate(rows)
 

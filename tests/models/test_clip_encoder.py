@@ -174,6 +174,15 @@ def test_many_images_are_shared_out_among_the_cores_and_threads_are_left_as_they
     assert [torch.get_num_threads(), *later] == [before, before]
 
 
+@pytest.mark.parametrize(("pictures", "shares"), [(1, [1]), (2, [1, 1]), (5, [3, 2]), (40, [16, 16, 8])])
+def test_each_core_has_its_share_of_a_batch_however_small(encoder, monkeypatch, pictures, shares):
+    seen, whole = [], encoder._image_rows
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(encoder, "_image_rows", lambda pixels: seen.append(len(pixels)) or whole(pixels))
+    encoder.encode_images([noise(32, 32, seed) for seed in range(pictures)], batch_size=40)
+    assert sorted(seen, reverse=True) == shares
+
+
 def test_images_keep_their_order_whatever_the_batch_and_the_kind(encoder, small):
     images = [noise(30 + seed, 40, seed) for seed in range(7)]
     mixed = [encoder.prepare(image) if seed % 2 else image for seed, image in enumerate(images)]
@@ -206,6 +215,7 @@ def memory_for(images, monkeypatch):
         return tower(towers, pixels)
 
     monkeypatch.setattr(Towers, "images", limited)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # a GPU is given a batch whole
     return asked
 
 
