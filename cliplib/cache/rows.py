@@ -44,7 +44,7 @@ COLUMNS = {
 NEEDED = ("path", "kind", "time_s", "size", "mtime_ns", "digest", "embedding")  # without these no file is an index
 FILLED = ("path", "kind", "size", "mtime_ns", "digest", "embedding")  # these are null in no row
 ROW_KINDS = ("image", "frame")
-PRECISIONS = ("float32", "float16")  # of embeddings in a file; in memory they are float32
+PRECISIONS = ("float32", "float16")  # of embeddings in a file, a new index's first; in memory they are float32
 UNIT_TOLERANCE = 1e-3  # how far a stored row's norm may be from 1
 # A path that is empty, absolute or of another drive, or has "." or ".." among its parts, or a NUL; Arrow looks at a
 # million of them at once.

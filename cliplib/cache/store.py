@@ -185,7 +185,7 @@ class Store:
         """Write a part, whose thumbnails are in the file `thumbs`, and add it to a state."""
         about = {f"cliplib.{key}": str(value) for key, value in {**self.model, "format": format.VERSION}.items()}
         before = {_precision(entry) for entry in self._state.entries.values()}
-        precision = self.embeddings or ("float16" if before == {"float16"} else "float32")
+        precision = self.embeddings or (before.pop() if len(before) == 1 else rows_.PRECISIONS[0])
         stored = rows_.with_embeddings_of(rows, precision)
         rows = rows_.with_embeddings_of(stored, "float32")  # as the next session will read them
         write = partial(rows_.write_parquet, stored, about)

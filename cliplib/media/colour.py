@@ -18,7 +18,7 @@ BT2020, P3 = 9, 12  # codes of primaries
 ADOBE = "adobe"  # Adobe RGB has no code
 WHITE_NITS, HLG_PEAK_NITS, HLG_GAMMA = 203.0, 1000.0, 1.2
 KNEE = 0.8  # of white, in linear light: from here on brightness is compressed
-MOST_PROFILE_BYTES = 2**24
+MOST_ICC_BYTES = 2**24
 XYZ_OF: dict[int | str | None, tuple] = {  # linear RGB to XYZ, D65
     BT2020: ((0.636958, 0.144617, 0.168881), (0.262700, 0.677998, 0.059302), (0.0, 0.028073, 1.060985)),
     P3: ((0.486571, 0.265668, 0.198217), (0.228975, 0.691739, 0.079287), (0.0, 0.045113, 1.043944)),
@@ -28,11 +28,11 @@ SRGB_OF_XYZ = ((3.240970, -1.537383, -0.498611), (-0.969244, 1.875968, 0.041555)
 BT2020_LUMINANCE = (0.2627, 0.6780, 0.0593)
 
 
-def by_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+def by_icc(image: Image.Image, icc: bytes | None) -> Image.Image:
     """An RGB or CMYK image as sRGB by its ICC profile; the image as it is where no profile is given or fits."""
-    if not profile or len(profile) > MOST_PROFILE_BYTES or image.mode not in ("RGB", "CMYK"):
+    if not icc or len(icc) > MOST_ICC_BYTES or image.mode not in ("RGB", "CMYK"):
         return image
-    transform = _transform(hashlib.sha256(profile).digest(), image.mode, _Bytes(profile))
+    transform = _transform(hashlib.sha256(icc).digest(), image.mode, _Bytes(icc))
     return ImageCms.applyTransform(image, transform) or image if transform else image
 
 
@@ -50,10 +50,10 @@ class _Bytes:
 
 
 @functools.lru_cache(maxsize=16)
-def _transform(digest: bytes, mode: str, profile: _Bytes) -> ImageCms.ImageCmsTransform | None:
+def _transform(digest: bytes, mode: str, icc: _Bytes) -> ImageCms.ImageCmsTransform | None:
     """What turns colours of a profile into sRGB; None where it is sRGB, for another mode of picture, or damaged."""
     try:
-        given = ImageCms.ImageCmsProfile(io.BytesIO(profile.data))
+        given = ImageCms.ImageCmsProfile(io.BytesIO(icc.data))
         if given.profile.xcolor_space.strip() != mode or "srgb" in (given.profile.profile_description or "").lower():
             return None
         flags = ImageCms.Flags.BLACKPOINTCOMPENSATION

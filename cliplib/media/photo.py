@@ -29,7 +29,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from ..errors import MediaError
-from .colour import ADOBE, HLG, PQ, by_profile, from_hdr, from_primaries
+from .colour import ADOBE, HLG, PQ, by_icc, from_hdr, from_primaries
 from .completeness import CUT, damage, without_large_texts
 from .formats import describe_unknown, picture_format
 from .libtiff import heard
@@ -314,12 +314,12 @@ def _as_srgb(image: Image.Image, tags: dict, shortest: int | None) -> Image.Imag
     """A decoded picture as sRGB, reduced where that does no harm."""
     profile, told = image.info.get("icc_profile"), image.info.get("nclx_profile") or {}
     if image.mode == "CMYK":
-        image = by_profile(image, profile)
+        image = by_icc(image, profile)
     image = _as_rgb(image)
     if shortest and (times := min(image.size) // (2 * shortest)) > 1:
         image = image.reduce(times)
     if profile:
-        return by_profile(image, profile)
+        return by_icc(image, profile)
     if (transfer := told.get("transfer_characteristics")) in (PQ, HLG):  # of a camera's HIF
         return from_hdr(np.asarray(image).astype(np.uint16) * 257, transfer, told.get("color_primaries"))
     adobe = tags.get(COLOR_SPACE) == 2 or (tags.get(COLOR_SPACE) == 0xFFFF and tags.get(INTEROPERABILITY) == "R03")

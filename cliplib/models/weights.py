@@ -46,7 +46,7 @@ PREFERRED = (  # of a folder's files
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-ASKED_FOR = (
+SAY_WHICH = (
     'pass architecture= with the model that the file holds or was fine-tuned from, such as architecture="ViT-B/32" '
     "(OpenAI's names) or architecture=\"ViT-H-14/laion2b_s32b_b79k\" (open_clip's); or put its open_clip_config.json, "
     "or config.json with preprocessor_config.json, beside it"
@@ -248,23 +248,23 @@ def _find_config(
         return known.with_activation(activation)
     if "token_embedding.weight" not in state or not any(name.startswith("visual.conv1") for name in state):
         if any(name.startswith(("visual.", "text.", "vision_model.", "image_encoder.")) for name in state):
-            raise ModelError(f"{path} does not say which network its tensors belong to: {ASKED_FOR}")
+            raise ModelError(f"{path} does not say which network its tensors belong to: {SAY_WHICH}")
         sizes_of(state)  # says what is missing
     if told not in ACTIVATIONS:
         raise ModelError(
             f"{path} does not say which activation it was trained with (got {told!r}), how wide its heads are, or how "
-            f"pictures are prepared for it, and a wrong guess would give wrong numbers without a word: {ASKED_FOR}; or "
+            f"pictures are prepared for it, and a wrong guess would give wrong numbers without a word: {SAY_WHICH}; or "
             'pass activation="quickgelu" (OpenAI, MetaCLIP, DFN) or activation="gelu" (most of LAION), if it is else '
             "like openai/CLIP's"
         )
     if checkpoint.archive_class and not checkpoint.archive_class.startswith(("clip.", "multimodal.")):
         raise ModelError(
-            f"{path} is an archive of {checkpoint.archive_class}, not of openai/CLIP's classes: {ASKED_FOR}"
+            f"{path} is an archive of {checkpoint.archive_class}, not of openai/CLIP's classes: {SAY_WHICH}"
         )
     sizes = sizes_of(state)
     published, remark = config_of_published(sizes["vision_width"], sizes["vision_patch_size"], told)
     if published is None:
-        raise ModelError(f"{path} does not tell enough: {remark}. So {ASKED_FOR}")
+        raise ModelError(f"{path} does not tell enough: {remark}. So {SAY_WHICH}")
     if remark and not (checkpoint.archive_class or "activation" in checkpoint.metadata):  # these mean openai/CLIP's
         warnings.warn(f"{path}: {remark}; pass architecture= if that is not so", stacklevel=4)
     return published

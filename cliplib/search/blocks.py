@@ -96,8 +96,8 @@ def search(
         counts, found = zip((0, _picked(rows_.empty(encoder.dim), query[:0])), *map_parts(best, parts), strict=True)
         found = pa.concat_tables(found)
         found = found.take(top_k(found["score"].to_numpy(), many)).combine_chunks()
-        packs = [library.folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
-        found_index = _Found(found, _thumbnails(packs, set(rows_.keys(found))))
+        files = [library.folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
+        found_index = _Found(found, _thumbnails(files, set(rows_.keys(found))))
         engine = SearchEngine(found_index, encoder, library.cutoff, library.root, library.folder / "clips")
         scores = Scores(text, mode, found["score"].to_numpy(), found, cutoff, engine=engine)
         hits = scores.top(k, threshold)
@@ -216,7 +216,7 @@ def _picked(rows: pa.Table, scores: np.ndarray) -> pa.Table:
     return rows.select([*rows_.COLUMNS]).append_column("score", pa.array(scores, pa.float32()))
 
 
-def _thumbnails(packs: list[Path], wanted: set) -> Callable:
-    """What gives a row its JPEG by its key; of the packs' keys, read once, it keeps those `wanted`."""
-    thumbs = cache(lambda: Thumbs(packs, wanted))
+def _thumbnails(files: list[Path], wanted: set) -> Callable:
+    """What gives a row its JPEG by its key; of the files' keys, read once, it keeps those `wanted`."""
+    thumbs = cache(lambda: Thumbs(files, wanted))
     return lambda key: thumbs().get(key)

@@ -14,17 +14,17 @@ from ..search.results import Hits, Scores
 from .layout import row
 
 EVERYWHERE = ("all folders", "")
-FOLD = 0.985  # the cosine from which photos are shots of one scene; from 0.9 on, other cats and people come in
-FOLDS = [("show all", 0), ("one scene", FOLD), ("look-alikes", 0.95)]
+ONE_SCENE = 0.985  # the cosine from which photos are shots of one scene; from 0.9 on, other cats and people come in
+NEAR_DUPLICATES = [("show all", 0), ("one scene", ONE_SCENE), ("look-alikes", 0.95)]
 
 
-def answer(scores: Scores, k: int, threshold: float, fold: float | None = None, **filters) -> Hits:
+def answer(scores: Scores, k: int, threshold: float, near_duplicates: float | None = None, **filters) -> Hits:
     """The hits of these scores that a box shows, found without encoding; of videos one hit a moment, its best frame.
 
-    `k`, `threshold` and `fold` are those of `Scores.top`, `filters` those of `Scores.filter`.
+    `k`, `threshold` and `near_duplicates` are those of `Scores.top`, `filters` those of `Scores.filter`.
     """
     scores = scores.filter(**filters)
-    hits = scores.top(k, threshold, near_duplicates=fold)
+    hits = scores.top(k, threshold, near_duplicates=near_duplicates)
     if scores.mode.target != "video" or not hits:
         return hits
     paths, times_s, peak = scores.rows["path"], scores.rows["time_s"], np.zeros(len(scores), bool)
@@ -47,10 +47,12 @@ class Controls:
         self.folder = ipywidgets.Dropdown(options=options, description="folder", layout=narrow)
         self.since = ipywidgets.DatePicker(description="taken since", layout=narrow)
         self.until = ipywidgets.DatePicker(description="until", layout=narrow)
-        self.fold = ipywidgets.Dropdown(options=FOLDS, value=FOLD, description="fold", layout=narrow)
+        self.near_duplicates = ipywidgets.Dropdown(
+            options=NEAR_DUPLICATES, value=ONE_SCENE, description="fold", layout=narrow
+        )
         self.screenshots = ipywidgets.Checkbox(value=True, description="screenshots too", indent=False, layout=narrow)
         self.more = ipywidgets.ToggleButton(description="Filters", icon="filter", tooltip="Folder, date, look-alikes")
-        of_photos = [self.fold, self.screenshots] if row_kind == "image" else []
+        of_photos = [self.near_duplicates, self.screenshots] if row_kind == "image" else []
         self.filters = row(self.folder, self.since, self.until, *of_photos)
         self.filters.layout.display = "none"
         self.bars = row(self.k, self.threshold, self.more)
@@ -68,7 +70,7 @@ class Controls:
             "folder": self.folder.value,
             "since": self.since.value,
             "until": self.until.value,
-            "fold": self.fold.value or None,
+            "near_duplicates": self.near_duplicates.value or None,
             "screenshots": self.screenshots.value,
         }
 

@@ -71,9 +71,11 @@ class Facts:
         return facts | {"name": name, "folder": folder}
 
 
-def photo_tiles(scores: Scores, facts: Facts, scale: Scale, least: float, fold: float | None) -> list[dict[str, Any]]:
+def photo_tiles(
+    scores: Scores, facts: Facts, scale: Scale, least: float, near_duplicates: float | None
+) -> list[dict[str, Any]]:
     """The photos with a score of `least` or more, best first; those alike under one tile, see `Scores.top`."""
-    return [_tile(facts, hit, scale) for hit in scores.top(MOST, least, near_duplicates=fold)]
+    return [_tile(facts, hit, scale) for hit in scores.top(MOST, least, near_duplicates=near_duplicates)]
 
 
 def video_tiles(scores: Scores, facts: Facts, scale: Scale, least: float) -> list[dict[str, Any]]:

@@ -184,11 +184,11 @@ class Service:
             "keeps": self._name_of(query) is not None,
         }
 
-    def _tiles(self, scores: Scores, scale: Scale, least: float, fold: float | None) -> list[dict]:
+    def _tiles(self, scores: Scores, scale: Scale, least: float, near_duplicates: float | None) -> list[dict]:
         """The tiles of an answer that reach `least`, best first."""
         if scores.mode.target == "video":
             return records.video_tiles(scores, self._of("frame"), scale, least)
-        return records.photo_tiles(scores, self._of("image"), scale, least, fold)
+        return records.photo_tiles(scores, self._of("image"), scale, least, near_duplicates)
 
     def _nothing(self, scores: Scores, cutoff: float, by_match: bool) -> str:
         """Why nothing passes, for a person; the numbers stand beside it in the page."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from cliplib.media.colour import BT2020, HLG, P3, PQ, by_profile, from_hdr, from_primaries
+from cliplib.media.colour import BT2020, HLG, P3, PQ, by_icc, from_hdr, from_primaries
 from cliplib.media.photo import open_photo
 from cliplib.media.video import open_video
 from tests.harness.libraries import picture
@@ -86,7 +86,7 @@ class TestPhotos:
     def test_srgb_and_profiles_that_do_not_fit_change_nothing(self):
         srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         for profile in (srgb, b"", None, b"rubbish" * 99, icc(*ADOBE)[:200], icc(*ADOBE).replace(b"RGB ", b"GRAY")):
-            assert apart(by_profile(muted(), profile), muted()) == 0
+            assert apart(by_icc(muted(), profile), muted()) == 0
 
 
 def pq_code(nits):

@@ -75,7 +75,7 @@ def png(seed, tmp_path):
 
 def all_shown(box):
     """The box, with a threshold that everything reaches, and each photo a tile of its own."""
-    box.controls.fold.value = 0  # random weights find all photos alike
+    box.controls.near_duplicates.value = 0  # random weights find all photos alike
     box.controls.threshold.value = -0.2
     return box
 
