@@ -114,7 +114,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from tests.benchmarks from tests.benchmarks import rows10m
+from tests.benchmarks import rows10m
 folder = Path(sys.argv[2])
 started = time.perf_counter()
 rows10m.ranges(folder)
