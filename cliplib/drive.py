@@ -9,6 +9,7 @@ A session with a read-only mount: `mount`, `check_folder`, `stage` the photos, i
 """
 
 import itertools
+import re
 from pathlib import Path
 
 from .cache import mounts
@@ -29,12 +30,13 @@ ADVICE = {
         "ask its administrator, use a private account, or upload some photos into the session",
     ),
     "credential propagation": (
-        "the window for permission was closed, refused or blocked",
+        "Google did not pass your permission on to this session",
         "run the cell again and allow every access it asks for; allow third-party cookies for Colab",
     ),
     "timeout": (
-        "Drive did not answer in time; folders with thousands of entries at the top of My Drive do that",
-        "run the cell again, it often works then; move loose files of My Drive into folders",
+        "Drive did not answer in time",
+        "run the cell again, it often works then; if it stays, and thousands of files lie at the top of My Drive, move "
+        "them into folders",
     ),
     "must not already contain files": (
         "something was saved in the mount's folder before Drive was mounted",
@@ -45,21 +47,28 @@ ADVICE = {
         "call drive.mount() again; if that does not help, Runtime > Disconnect and delete runtime, then mount",
     ),
     "input/output error": (
-        "Drive is busy, the folder is huge, or a file was read too often today (a quota)",
-        "wait a minute and run the cell again; stage() reads each file once only; a quota ends within a day",
+        "Drive did not deliver what was asked for, and does not say why",
+        "wait a minute and run the cell again; stage() reads each file once only. If one file fails all day, try it "
+        "tomorrow: Drive limits how often a file may be read in a day",
     ),
-    "no space left": ("the session's disk or your Drive is full", "free some space, and empty the bin of Drive"),
-    "read-only file system": ("Drive was mounted read-only, as is the default here", "drive.mount(readonly=False)"),
+    "no space left": ("there is no room for what is written", "free some space; for Drive, empty its bin, too"),
+    "read-only file system": ("nothing can be written there", "mount for writing: drive.mount(readonly=False)"),
 }
 OTHERWISE = (
-    "the permission was not given, or Google Drive has a fault",
-    "run the cell again and allow every access; allow third-party cookies for Colab; or upload some photos instead",
+    "cliplib does not know this message",
+    "run the cell again and allow every access it asks for. If that does not help, search for the message in Colab's "
+    "FAQ, or upload some photos into the session instead",
 )
+QUOTED = re.compile(r"(?<!\w)'[^']*'|\"[^\"]*\"")  # the name of a file in a message says nothing of what went wrong
 
 
 def explain(error: object) -> str:
-    """What a message of google.colab or of the mount means, and what to do; for an exception or its text."""
-    text = str(error).lower()
+    """What a message of google.colab or of the mount means, and what to do; no cause is guessed.
+
+    Args:
+        error: an exception, or its text.
+    """
+    text = QUOTED.sub("", str(error)).lower()
     meaning, remedy = next((advice for said, advice in ADVICE.items() if said in text), OTHERWISE)
     return f"It means: {meaning}. What to do: {remedy}"
 

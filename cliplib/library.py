@@ -24,7 +24,7 @@ from .index.background import Indexing
 from .index.check import Finding, check_caches, indexed_models
 from .index.report import IndexReport
 from .index.update import every_s_of, update
-from .places import expanded
+from .places import drive_link, expanded
 from .search.bank import Background
 from .search.engine import SearchEngine
 from .search.mode import Mode
@@ -485,7 +485,7 @@ class Library:
 
     def drive_link(self, hit: Hit) -> str | None:
         """The address of a hit's file in Google Drive, where the library lies on a mounted Drive; else None."""
-        return originals.drive_link(self.root / hit.path)
+        return drive_link(self.root / hit.path)
 
     # snapshots
 

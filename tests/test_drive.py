@@ -146,6 +146,11 @@ def test_elsewhere_than_in_colab_it_says_so(call):
         call()
 
 
+@pytest.mark.parametrize("error", ["ValueError: mount failed", OSError(13, "Permission denied", "/a/timeout.jpg"), ""])
+def test_of_a_message_that_is_not_known_no_cause_is_guessed(error):
+    assert drive.explain(error).startswith("It means: cliplib does not know this message. What to do: ")
+
+
 def test_the_notebook_explains_every_message_that_the_library_knows(repo):
     shown = (repo / "notebooks" / "01_mount_drive.ipynb").read_text(encoding="utf-8").lower()
     assert [said for said in drive.ADVICE if said not in shown] == []

@@ -19,7 +19,7 @@ from ..errors import CacheError, LibraryError, MediaError
 from ..media import zips
 from ..media.files import Listing, MediaFile, find_media
 from ..media.retry import with_retries
-from ..places import expanded
+from ..places import carry_drive_id, expanded
 from . import manifest, mounts
 from .durable import write_durably
 from .retention import delete_old
@@ -159,6 +159,7 @@ def _copy(folder: Path, to: Path, passing: Path, file: MediaFile) -> list[MediaE
                 left -= len(chunk)
         if left:
             raise MediaError(file.path, "read", "its size changes; is it still being uploaded? Stage again later")
+        carry_drive_id(folder / file.path, passing)
         os.utime(passing, ns=(file.mtime_ns, file.mtime_ns))
 
     try:

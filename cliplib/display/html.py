@@ -5,7 +5,6 @@ that a page can be saved and mailed. How it looks is in `style`.
 """
 
 from base64 import b64encode
-from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
@@ -37,21 +36,16 @@ PAGE_TITLE = "Found photos and moments"
 MOST_CLIP_BYTES = 430_000  # five of them, base64, are under 3 MB
 
 
-def hits_html(hits: Hits, link_of: Callable[[Hit], str | None] = lambda hit: None) -> str:
-    """Draw the hits as a grid; where nothing passed, the nearest greyed, with how far they are from the threshold.
-
-    Args:
-        hits: What was found.
-        link_of: The address of a hit's file in Google Drive, where it has one.
-    """
-    return page_html(hits.warning, _hits_body(hits, link_of))
+def hits_html(hits: Hits) -> str:
+    """Draw the hits as a grid; where nothing passed, the nearest greyed, with how far they are from the threshold."""
+    return page_html(hits.warning, _hits_body(hits))
 
 
 def tags_html(tags: Tags) -> str:
     """Each tag with the number of photos that have it, over the best of them; a tag that no photo has stays a line."""
     warning, body = next((hits.warning for hits in tags.values()), ""), ""
     for tag, count in tags.counts().items():
-        tiles = "".join(tile_html(hit, tags[tag].thumbnail(hit), scale_of(tags[tag])) for hit in tags[tag])
+        tiles = "".join(_tile(hit, tags[tag]) for hit in tags[tag])
         body += f'<div class="head"><b>{escape(tag)}</b> <small>{count:,} photos</small></div>'
         body += f'<div class="grid">{tiles}</div>' if tiles else ""
     return page_html(warning, body)
@@ -62,10 +56,9 @@ def scores_html(scores: Scores) -> str:
     return page_html(scores.warning, plot_html(scores) + _hits_body(scores.top()))
 
 
-def _hits_body(hits: Hits, link_of: Callable[[Hit], str | None] = lambda hit: None) -> str:
+def _hits_body(hits: Hits) -> str:
     empty = empty_html(hits)
-    scale = scale_of(hits)
-    tiles = "".join(tile_html(hit, hits.thumbnail(hit), scale, link_of(hit)) for hit in shown_hits(hits))
+    tiles = "".join(_tile(hit, hits) for hit in shown_hits(hits))
     return f'{head_html(hits)}{empty}<div class="grid{" below" if empty else ""}">{tiles}</div>'
 
 
@@ -101,6 +94,10 @@ def plot_html(scores: Scores) -> str:
     low, high = float(min(values.min(), cutoff)), float(max(values.max(), cutoff))
     words = f"{len(values):,} {name} from {values.min():.2f} to {values.max():.2f}; cutoff {cutoff:.2f}"
     return histogram_svg(values, (low - 0.02, high + 0.02), cutoff, words)
+
+
+def _tile(hit: Hit, hits: Hits) -> str:
+    return tile_html(hit, hits.thumbnail(hit), scale_of(hits), hits.drive_link(hit))
 
 
 def tile_html(hit: Hit, jpeg: bytes | None, scale: Scale | None = None, link: str | None = None) -> str:

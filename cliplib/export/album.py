@@ -27,11 +27,10 @@ from ..display.scale import Scale
 from ..display.style import STYLE
 from ..errors import QueryError, printable
 from ..media.photo import THUMBNAIL_EDGE, thumbnail
-from ..places import output_file
+from ..places import drive_link, output_file
 from ..search.engine import SearchEngine
 from ..search.mode import Mode
 from ..search.results import Hit, Scores
-from .originals import drive_link
 
 SHOWN = ("name", "date", "folder", "drive")  # what an album may say of a picture
 TITLE = "Photos and moments"

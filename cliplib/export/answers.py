@@ -10,7 +10,7 @@ from ..places import output_file
 from ..search.engine import SearchEngine
 from ..search.moments import Moments
 from ..search.results import Hits, PhotosAndVideos, Tags
-from . import album, originals
+from . import album
 
 SEARCHABLE = 8  # hits from which their page can be searched by itself, as an album
 FORMULA = "=+-@＝＋－＠"  # what makes a spreadsheet take a cell for a formula; the last four in East Asian settings
@@ -50,7 +50,7 @@ def _save_hits(hits: Hits, file: Path) -> None:
     if not isinstance(engine, SearchEngine):  # hits of no library
         save_html(hits_html(hits), file)
         return
-    body = hits_html(hits, lambda hit: originals.drive_link(engine.root / hit.path))
+    body = hits_html(hits)
     if len(hits) < SEARCHABLE:
         save_html(body, file)
         return

@@ -1,10 +1,9 @@
-"""The files behind what was found: copies of them in a folder, and where they lie on Google Drive."""
+"""The files behind what was found: copies of them in a folder."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import warnings
 from collections.abc import Iterable
@@ -82,15 +81,6 @@ def save_clips(root: Path, moments: Iterable[Moment], folder: str | Path) -> lis
             continue
         clips.append((clip, moment))
     return clips
-
-
-def drive_link(file: Path) -> str | None:
-    """The address of a file in Google Drive, where it lies on a mounted Drive; else None."""
-    try:
-        name = os.getxattr(file, "user.drive.id").decode("ascii")
-    except (AttributeError, OSError, UnicodeDecodeError):  # AttributeError: not on Linux
-        return None
-    return f"https://drive.google.com/file/d/{name}/view" if re.fullmatch(r"[A-Za-z0-9_-]+", name) else None
 
 
 def new_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:

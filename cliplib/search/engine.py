@@ -19,7 +19,7 @@ from PIL import Image
 from ..cache import rows as rows_
 from ..errors import LibraryError, MediaError, QueryError
 from ..media.photo import fitted, open_photo
-from ..places import output_file
+from ..places import drive_link, output_file
 from . import footage, ranking
 from .background import (
     PAPER_IMAGE,
@@ -309,6 +309,10 @@ class SearchEngine:
     def thumbnail(self, hit: Hit) -> bytes | None:
         """The JPEG of a hit's row, where the index has one."""
         return self._index.thumbnail((hit.digest, hit.time_s))
+
+    def drive_link(self, hit: Hit) -> str | None:
+        """The address of a hit's file in Google Drive, where it has one."""
+        return drive_link(self.root / hit.path)
 
     def poster(self, moment: Moment) -> bytes | None:
         """The JPEG of the moment's best frame, from the index."""

@@ -135,6 +135,18 @@ class TestStage:
         with pytest.raises(LibraryError, match="one lies in the other"):
             stage(source, source / "copy", progress=False)
 
+    def test_a_copy_knows_where_on_drive_its_original_is(self, source, tmp_path, monkeypatch):
+        def getxattr(file, name):
+            if os.path.basename(file) == "p2.jpg":
+                return b"1a-B_c"
+            raise OSError(errno.ENODATA, "No data available")
+
+        given = []
+        monkeypatch.setattr("os.getxattr", getxattr, raising=False)
+        monkeypatch.setattr("os.setxattr", lambda _, *about: given.append(about), raising=False)
+        stage(source, tmp_path / "local", progress=False)
+        assert given == [("user.drive.id", b"1a-B_c")]
+
     def test_small_files_are_read_side_by_side(self, source, tmp_path, monkeypatch):
         copy, all_six = staging._copy, threading.Barrier(6)
 

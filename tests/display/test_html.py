@@ -17,6 +17,7 @@ from cliplib.search.moments import Moment
 from cliplib.search.results import Cutoff, Hit, Hits, Matching, Scores
 
 NASTY = '<img src=x onerror="alert(1)">/<script>alert(2)</script>.jpg'
+ENGINE = SimpleNamespace(warning=NASTY, thumbnail=lambda hit: None, drive_link=lambda hit: None)
 
 
 def scores_of(values, threshold=0.25, paths=None, engine=None):
@@ -45,9 +46,7 @@ class TestNames:
         [
             lambda: hits_html(hits_of(Hit(NASTY, 0.5, duplicates=(NASTY,)))),
             lambda: hits_html(Hits(NASTY, Mode.TEXT_TO_IMAGE, 0.5, (), (Hit(NASTY, 0.1),), searched=1)),
-            lambda: hits_html(
-                scores_of([0.5], engine=SimpleNamespace(warning=NASTY, thumbnail=lambda hit: None)).top()
-            ),
+            lambda: hits_html(scores_of([0.5], engine=ENGINE).top()),
             lambda: scores_html(scores_of([0.5], paths=[NASTY])),
             lambda: player_html(Moment(NASTY, 0, 1, 0, 0.3)),
             lambda: Moment(NASTY, 0, 1, 0, 0.3)._repr_html_(),

@@ -54,12 +54,15 @@ class TestOriginals:
 
     def test_drive_link_is_the_file_of_that_id(self, library, monkeypatch):
         def getxattr(path, name):
-            assert (path, name) == (library.root / "a.jpg", "user.drive.id")
-            return b"1a-B_c"
+            if (path, name) == (library.root / "a.jpg", "user.drive.id"):
+                return b"1a-B_c"
+            raise OSError(61, "No data available")
 
         monkeypatch.setattr("os.getxattr", getxattr, raising=False)
         hit = next(hit for hit in library.search("a dog", threshold=-1) if hit.path == "a.jpg")
         assert library.drive_link(hit) == "https://drive.google.com/file/d/1a-B_c/view"
+        shown = library.search("a dog", k=99, threshold=-1)._repr_html_()
+        assert shown.count("Open in Drive") == 1 and "https://drive.google.com/file/d/1a-B_c/view" in shown
 
     @pytest.mark.parametrize("answer", [OSError(61, "No data available"), b'x"><script>', b"", b"\xff"])
     def test_without_a_sound_id_there_is_no_link(self, library, monkeypatch, answer):

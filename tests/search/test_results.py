@@ -51,7 +51,7 @@ class TestHits:
 
 class TestShown:
     def test_the_models_warning_is_on_every_answer(self, scores):
-        engine = SimpleNamespace(warning="drawn & only", thumbnail=lambda hit: None)
+        engine = SimpleNamespace(warning="drawn & only", thumbnail=lambda hit: None, drive_link=lambda hit: None)
         shown = replace(scores, engine=engine, terms=(Term("image", "a.jpg"),)).top()
         assert "drawn &amp; only" in shown._repr_html_() and "drawn & only" in str(shown)
 
