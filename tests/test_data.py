@@ -18,6 +18,7 @@ from data.evaluation import figures
 from data.sample_library.truth import queries, stretches
 from data.tiny import train
 from data.world import captions, drawing, films, scenes
+from data.world.minimal_pairs import minimal_pairs
 from data.world.scenes import Query, Scene, Thing, is_true
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -282,6 +283,11 @@ def test_cutting_the_text_after_its_end_changes_nothing():
         whole = torch.nn.functional.normalize(model.encode_text(clip.tokenize(texts)), dim=-1)
         cut = train.encode_texts(model, train.Tokens()(texts))
     assert torch.allclose(whole, cut, atol=1e-5)
+
+
+def test_minimal_pairs_differ_in_their_pictures_and_texts():
+    for texts, (one, other) in minimal_pairs("HELLO").values():
+        assert texts[0] != texts[1] and np.any(np.asarray(one) != np.asarray(other))
 
 
 def test_the_loss_by_hand():

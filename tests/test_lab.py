@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -360,6 +361,20 @@ class TestStudy:
         now, then = lab.ten_more_clicks(table)  # eight pictures a query: ten clicks are 1.25 queries
         assert then / now == pytest.approx(np.sqrt(10 / 11.25))
 
+    def test_designs_are_read_beside_all_pictures(self, table):
+        read = lab.by_design(table, designs=[(2, 3)])
+        assert read.index.tolist() == ["every picture", "2 + 3"]
+        row = lab.compare_rules(SimpleNamespace(encoder=SimpleNamespace(thresholds={})), table).set_index("rule")
+        assert read.loc["every picture", "f1"] == pytest.approx(row.loc["best F1", "f1"])
+        with pytest.raises(JudgementError, match="needs every picture judged"):
+            lab.by_design(replace(table, judged=table.judged.clicked(2, 3)))
+
+    def test_the_figure_has_a_bar_for_each_rule_with_figures(self, library, table):
+        rules = lab.compare_rules(library, table)
+        assert len(lab.rules_figure(rules).axes[0].patches) == rules["f1"].notna().sum()
+        facts = lab.about(library, seed=3)
+        assert facts == {"seed": 3, "model_id": library.encoder.model_id, "library": lab.library_hash(library)}
+
     def test_match_without_labels_is_compared_as_a_rule(self, library):
         queries = ("a dog", "a cat", "a car")
         judge_by_rank(library, queries)
@@ -387,6 +402,8 @@ class TestStudy:
         table = lab.table(library, TEXT, noise=1)
         with pytest.warns(DeprecationWarning, match="Table.weights_known is called provenance_known now"):
             assert table.weights_known is True
+        with pytest.warns(DeprecationWarning, match="Judged.is_whole is called all_judged now"):
+            assert table.judged.is_whole is True
         with pytest.warns(DeprecationWarning, match="question is called .*as_query now"):
             assert lab.question(TEXT, "a dog") == ("a dog", "image")
 

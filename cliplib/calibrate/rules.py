@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..deprecation import renamed_attribute
 from ..errors import JudgementError
 from ..search import ranking
 from .relevance import TEMPER, Expectation, RelevanceModel, Unjudged, relevance_features
@@ -99,6 +100,8 @@ class Judged:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    is_whole = renamed_attribute("Judged.is_whole", "all_judged")
 
     @cached_property
     def queries(self) -> np.ndarray:

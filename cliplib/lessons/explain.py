@@ -46,6 +46,20 @@ def patch_pulls(encoder: Encoder, text: str, image: Image.Image, cells: int = 6)
     return occlusion.patch_pulls(encoder, encoder.encode_texts([text])[0], image, cells)
 
 
+def most_alike(embeddings: np.ndarray, k: int = 4) -> list[tuple[int, int, float]]:
+    """The `k` pairs of rows that are most alike, of unit rows (n, d): [(row, other row, cosine)], the best first."""
+    one, other = np.triu_indices(len(embeddings), 1)
+    cosines = (embeddings @ embeddings.T)[one, other]
+    best = np.argsort(-cosines, kind="stable")[:k]
+    return [(int(one[at]), int(other[at]), float(cosines[at])) for at in best]
+
+
+def fooled_by(encoder: Encoder, texts: Sequence[str], images: Sequence[Image.Image]) -> list[str]:
+    """The texts that prefer another picture to their own, which stands at the same place; [] where all are right."""
+    scores = similarity_matrix(encoder, texts, images)
+    return [text for text, row, own in zip(texts, scores, scores.diagonal(), strict=True) if row.max() > own]
+
+
 def map_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
     """Places in the plane, float32 (n, 2), for unit rows (n, d), n of at least 4: near where the cosine is high.
 

@@ -40,6 +40,20 @@ def test_similarity_matrix_has_a_row_a_text_and_a_column_an_image():
     assert matrix == pytest.approx(np.array([[1, 0], [0, 1], [0.5**0.5, 0.5**0.5]]), abs=1e-6)
 
 
+def test_the_most_alike_pairs_are_named_once_also_where_all_cosines_are_negative():
+    rows = Worked.unit(np.array([[1.0, 0], [0.8, 0.6], [0, 1], [-1, 0.1]]))
+    best = explain.most_alike(rows, k=2)
+    assert [(one, other) for one, other, _ in best] == [(0, 1), (1, 2)]
+    assert [cosine for *_, cosine in best] == pytest.approx([0.8, 0.6], abs=1e-6)
+    apart = Worked.unit(np.array([[1.0, 0], [-0.5, 0.8], [-0.5, -0.8]]))
+    assert explain.most_alike(apart, k=1)[0][2] < 0
+
+
+def test_a_text_is_fooled_that_prefers_another_picture_than_its_own():
+    assert explain.fooled_by(Worked(), ["red", "green"], [RED, GREEN]) == []
+    assert explain.fooled_by(Worked(), ["red", "red"], [RED, GREEN]) == ["red"]
+
+
 def test_a_word_pulls_what_the_score_loses_without_it():
     pulls = dict(explain.word_pulls(Worked(), "red big green", RED))
     assert pulls == pytest.approx({"red": 0.5**0.5, "big": 0, "green": 0.5**0.5 - 1}, abs=1e-6)
