@@ -5,6 +5,8 @@ from functools import partial
 import pytest
 
 import cliplib
+from cliplib.search.mode import Mode
+from cliplib.search.results import Hit, Hits
 from data import demo
 from data.sample_library.truth import queries
 from tests.harness import axe, servers
@@ -149,6 +151,16 @@ def test_anybody_can_use_it_on_a_desk_and_on_a_phone(world, scheme):
         assert axe.serious(page, "dialog[open]") == [] and axe.lowest_contrast(page, "dialog[open]")[0] >= 4.5
         assert axe.small_targets(page, "dialog[open]") == []
         page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_answer_that_was_saved_is_readable(chromium, tmp_path, scheme):
+    picture = Hits("a dog", Mode.TEXT_TO_IMAGE, 0.25, (Hit("sea.jpg", 0.5),), searched=9)
+    page = chromium.new_page()
+    page.emulate_media(color_scheme=scheme)
+    page.goto(picture.save(tmp_path / "found.html").as_uri())
+    assert axe.serious(page) == [] and axe.lowest_contrast(page, "body")[0] >= 4.5
+    page.close()
 
 
 def test_the_demo_shows_three_ways_one_error_and_how_to_go_on(chromium, repo, tmp_path, monkeypatch):

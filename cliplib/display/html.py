@@ -108,10 +108,9 @@ def tile_html(hit: Hit, jpeg: bytes | None, scale: Scale | None = None, link: st
     others = escape("\n".join(hit.duplicates[:20]))
     alike = f' <span class="alike" title="{others}">+{len(hit.duplicates)} alike</span>' if hit.duplicates else ""
     odds = f"<br><small>{escape(hit.odds)}</small>" if hit.odds else ""
-    opened = f' <a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a>' if link else ""
     return (
         f'<figure title="{escape(hit.path)}">{picture}<figcaption>{escape(name)}{when}{alike}'
-        f"{_bar(hit, scale)} <small>{escape(folder)}</small>{odds}{opened}</figcaption></figure>"
+        f"{_bar(hit, scale)} <small>{escape(folder)}</small>{odds}{_link_html(link)}</figcaption></figure>"
     )
 
 
@@ -179,7 +178,8 @@ def save_html(body: str, file: str | Path) -> None:
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
             '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
             f"<title>{PAGE_TITLE}</title></head>"
-            '<body style="font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1100px">'
+            '<body class="clip-app" style="font-family:system-ui,sans-serif;color:var(--ink);margin:2em auto;'
+            'padding:0 1em;max-width:1100px">'
             f"<main><h1>{PAGE_TITLE}</h1>{body}</main></body></html>"
         )
 
@@ -200,7 +200,7 @@ def player_html(moment: Moment, from_s: float | None = None) -> str:
     times, note = f"{clock(moment.start_s)} to {clock(moment.end_s)}, best at {clock(moment.peak_s)}", ""
     jpeg = moment.engine.poster(moment) if moment.engine else None
     poster = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}" if jpeg else ""
-    shown = picture_html(jpeg, name)
+    shown, link = picture_html(jpeg, name), _link_html(moment.engine.drive_link(moment.path) if moment.engine else None)
     try:
         clip = moment.engine.preview(moment) if moment.engine else b""
     except (MediaError, OSError) as error:
@@ -220,8 +220,12 @@ def player_html(moment: Moment, from_s: float | None = None) -> str:
             note = f"the player shows {clock(start_s)} to {clock(end_s)}"
     return (
         f'<figure title="{escape(moment.path)}">{shown}<figcaption>{escape(name)} <small>{escape(folder)}</small><br>'
-        f"{times} <small>{escape(note)}</small><div>cosine {moment.score:.3f}</div></figcaption></figure>"
+        f"{times} <small>{escape(note)}</small><div>cosine {moment.score:.3f}</div>{link}</figcaption></figure>"
     )
+
+
+def _link_html(link: str | None) -> str:
+    return f'<div><a href="{escape(link)}" target="_blank" rel="noopener">Open in Drive</a></div>' if link else ""
 
 
 def scale_of(hits: Hits) -> Scale | None:

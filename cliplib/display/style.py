@@ -53,9 +53,10 @@ background:var(--hollow)}}
 .cliplib .score i{{display:block;height:100%;border-radius:3px;background:var(--bar)}}
 .cliplib .score u{{position:absolute;left:33.3%;top:-3px;bottom:-3px;width:2px;background:var(--mark)}}
 .cliplib .alike{{background:var(--hollow);border-radius:9px;padding:0 .6em;font-size:.9em;white-space:nowrap}}
-.cliplib a{{color:var(--link)}}
+.cliplib a{{color:var(--link)}}.cliplib figcaption a{{display:inline-block;padding:4px 0}}
 .cliplib .players{{grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr))}}
-.cliplib video,.cliplib-videos figure img{{display:block;width:100%;height:auto;aspect-ratio:16/10;background:#000}}
+.cliplib video,.cliplib-videos figure img{{display:block;width:100%;height:auto;aspect-ratio:16/10;
+background:var(--hollow)}}
 :is(.cliplib.below,.cliplib .below) :is(figure img,.score i){{filter:grayscale(.85)}}
 :is(.cliplib.below,.cliplib .below) figure{{border-style:dashed;border-color:var(--line)}}
 .cliplib svg{{display:block;width:100%;max-width:560px;height:auto;margin:.3em 0 .6em}}

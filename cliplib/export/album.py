@@ -188,7 +188,7 @@ class _Album:
     def covers(self) -> list[int]:
         """The pictures that stand for everything, the newest first: each photo, and of each video one frame."""
         first = np.unique(self.groups, return_index=True)[1].tolist()
-        return sorted(first, key=lambda row: self.rows[row]["taken_at"] or "", reverse=True)
+        return sorted(first, key=lambda row: _day(self.rows[row]) and self.rows[row]["taken_at"], reverse=True)
 
     @property
     def suggested(self) -> list[int]:

@@ -45,13 +45,9 @@ def save(answer: Hits | Moments | PhotosAndVideos | Tags, file: str | Path) -> P
 
 
 def _save_hits(hits: Hits, file: Path) -> None:
-    """Write hits as a page, with links to Google Drive where they lie there; many can be searched in it."""
-    engine = hits.scores.engine if hits.scores else None
-    if not isinstance(engine, SearchEngine):  # hits of no library
-        save_html(hits_html(hits), file)
-        return
-    body = hits_html(hits)
-    if len(hits) < SEARCHABLE:
+    """Write hits as a page; many can be searched in it."""
+    engine, body = hits.scores.engine if hits.scores else None, hits_html(hits)
+    if len(hits) < SEARCHABLE or not isinstance(engine, SearchEngine):  # without an engine: hits of no library
         save_html(body, file)
         return
     ranking = "cosine" if hits.scale == "cosine" else "match"

@@ -310,9 +310,9 @@ class SearchEngine:
         """The JPEG of a hit's row, where the index has one."""
         return self._index.thumbnail((hit.digest, hit.time_s))
 
-    def drive_link(self, hit: Hit) -> str | None:
-        """The address of a hit's file in Google Drive, where it has one."""
-        return drive_link(self.root / hit.path)
+    def drive_link(self, path: str) -> str | None:
+        """The address of a file in Google Drive, where it has one."""
+        return drive_link(self.root / path)
 
     def poster(self, moment: Moment) -> bytes | None:
         """The JPEG of the moment's best frame, from the index."""

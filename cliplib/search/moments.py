@@ -44,6 +44,9 @@ class Videos(Protocol):
     def save_clip(self, moment: Moment, file: str | Path) -> None:
         """Write the moment to an MP4 file, at the source's size and quality."""
 
+    def drive_link(self, path: str) -> str | None:
+        """The address of a file in Google Drive, where it has one."""
+
 
 @dataclass(frozen=True)
 class Moment:

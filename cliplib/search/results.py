@@ -44,9 +44,6 @@ class Engine(Videos, Protocol):
     def thumbnail(self, hit: Hit) -> bytes | None:
         """The JPEG of a hit's row, where the index has one."""
 
-    def drive_link(self, hit: Hit) -> str | None:
-        """The address of a hit's file in Google Drive, where it has one."""
-
     def noise_floor(self, row_kind: str) -> float:
         """What texts that mean nothing reach on the rows of a kind."""
 
@@ -383,7 +380,7 @@ class Hits(Sequence):
 
     def drive_link(self, hit: Hit) -> str | None:
         """The address of a hit's file in Google Drive; None where it has none."""
-        return self.scores.engine.drive_link(hit) if self.scores and self.scores.engine else None
+        return self.scores.engine.drive_link(hit.path) if self.scores and self.scores.engine else None
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -111,6 +111,12 @@ class TestSavedHits:
         assert sorted(data["names"]) == sorted(hit.path.rpartition("/")[2] for hit in hits)
         assert all(link.startswith("https://drive.google.com/") for link in data["links"])
 
+    def test_a_moment_leads_to_its_video(self, library, tmp_path, monkeypatch):
+        monkeypatch.setattr("os.getxattr", lambda file, _: file.stem.encode(), raising=False)
+        moments = library.score(OWN, kind="frame").moments(threshold=-1)
+        page = moments.save(tmp_path / "found.html").read_text(encoding="utf-8")
+        assert page.count('href="https://drive.google.com/file/d/v/view"') == len(moments) > 0
+
     def test_few_stay_a_page_without_a_script(self, library, tmp_path):
         page = library.search(OWN, threshold=-1).save(tmp_path / "found.html").read_text(encoding="utf-8")
         assert "<script" not in page and page.count("<figure") == 5
@@ -129,6 +135,7 @@ class TestPrivacy:
     def test_a_day_is_told_where_it_was_taken_not_where_it_was_copied(self, data):
         days = dict(zip(data["names"], data["dates"], strict=True))
         assert days["there.jpg"] == "2024-05-06" and days["b.png"] == ""
+        assert data["names"][data["covers"][0]] == "there.jpg"  # whose day is known comes first
 
     def test_what_is_told_is_chosen(self, library, tmp_path):
         told = read(library.save_page(tmp_path / "a.html", show=()).read_text(encoding="utf-8"))
