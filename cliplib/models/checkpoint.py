@@ -138,6 +138,10 @@ def _checkpoint_of(tree: Any, metadata: dict[str, str], read: Callable[[Any], Te
     for name, value in state.items():
         if value.layout is not torch.strided or value.nbytes > value.untyped_storage().nbytes():
             raise ModelError(f"tensor {name!r} claims more numbers than the file holds")
+        if name.endswith(".weight") and not value.is_floating_point():
+            raise ModelError(
+                f"tensor {name!r} is of {value.dtype}: a quantised model; give the one that it was made from"
+            )
     return Checkpoint(to_openai_names(state), metadata, notes=notes)
 
 

@@ -15,6 +15,8 @@ from ..errors import ModelError
 IMAGE_TOWER_NAMES = {"visual", "vision_model", "image_encoder"}
 TEXT_TOWER_NAMES = {"token_embedding", "text", "text_model", "text_encoder"}
 BUFFERS = {"input_resolution", "context_length", "vocab_size", "attn_mask", "position_ids"}  # not learnt
+WRAPPERS = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # PyTorch's own
+ADAPTER = re.compile(r"(^|[._])(lora|hada|oft)_", re.IGNORECASE)  # what LoRA and its like train beside the weights
 AVERAGED = re.compile(r"(^|[._])(ema|averaged?|swa|teacher|momentum)([._]|$)", re.IGNORECASE)
 LAYER = re.compile(r"(text|vision)_model\.encoder\.layers\.(\d+)\.(.+)")
 BLOCK_LAYERS = {  # of a block: transformers' name, openai/CLIP's
@@ -24,6 +26,7 @@ BLOCK_LAYERS = {  # of a block: transformers' name, openai/CLIP's
     "mlp.fc1": "mlp.c_fc",
     "mlp.fc2": "mlp.c_proj",
 }
+PROJECTIONS = {"self_attn.q_proj": "q", "self_attn.k_proj": "k", "self_attn.v_proj": "v"}
 TENSORS = {  # transformers' name, openai/CLIP's, and whether it is turned (out, in) to (in, out)
     "logit_scale": ("logit_scale", False),
     "text_model.embeddings.token_embedding.weight": ("token_embedding.weight", False),
@@ -51,7 +54,16 @@ def find_clip(dicts: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Any], 
     Returns:
         Of several CLIPs the one that is no running average, else the first; all tensors of the first dict where none
         of them holds a CLIP.
+
+    Raises:
+        ModelError: What was trained lies in an adapter beside the weights.
     """
+    dicts = [(trail, {WRAPPERS.sub("", name): value for name, value in tensors.items()}) for trail, tensors in dicts]
+    if adapter := next((name for _, tensors in dicts for name in tensors if ADAPTER.search(name)), None):
+        raise ModelError(
+            f"it holds an adapter such as LoRA's ({adapter}) that is not merged into the weights: where it was "
+            "trained, save model.merge_and_unload() instead"
+        )
     found = [(trail, prefix, tensors) for trail, tensors in dicts for prefix in _prefixes(tensors)]
     if not found:
         return (dict(dicts[0][1]) if dicts else {}), ()
@@ -80,12 +92,15 @@ def to_openai_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors by openai/CLIP's names where they have transformers'; scalars that a cosine does not need go.
 
     Raises:
-        ModelError: A tensor of transformers' CLIP is missing.
+        ModelError: A tensor of transformers' CLIP is missing, or its towers have one that it does not know.
     """
     if "text_model.embeddings.token_embedding.weight" in state and "visual_projection.weight" in state:
         return _from_transformers(state)
-    plain = "token_embedding.weight" in state
-    return {name: value for name, value in state.items() if not (plain and name == "logit_bias")}
+    if "token_embedding.weight" not in state:
+        return state
+    # Some trainers keep the scale as an array of one number.
+    shaped = {name: value.reshape(()) if name == "logit_scale" else value for name, value in state.items()}
+    return {name: value for name, value in shaped.items() if name != "logit_bias"}
 
 
 def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -95,14 +110,18 @@ def _from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
     projections: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, value in state.items():
         if not (match := LAYER.fullmatch(name)):
+            if name not in TENSORS and name.startswith(("text_model.", "vision_model.")):
+                raise ModelError(f"a CLIP of transformers has no {name}")  # a head elsewhere changes no embedding
             continue
         tower, layer, rest = match.groups()
         block = f"{'visual.' if tower == 'vision' else ''}transformer.resblocks.{layer}"
         part, _, kind = rest.rpartition(".")
         if part in BLOCK_LAYERS:
             found[f"{block}.{BLOCK_LAYERS[part]}.{kind}"] = value
-        elif part.startswith("self_attn."):
-            projections[f"{block}.attn.in_proj_{kind}"][part[-6]] = value  # q, k or v of q_proj, k_proj, v_proj
+        elif part in PROJECTIONS:
+            projections[f"{block}.attn.in_proj_{kind}"][PROJECTIONS[part]] = value
+        else:
+            raise ModelError(f"a CLIP of transformers has no {name}")
     for name, parts in projections.items():
         if missing := {"q", "k", "v"} - {*parts}:
             raise ModelError(f"the {', '.join(sorted(missing))} of {name} are missing")

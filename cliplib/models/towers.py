@@ -109,7 +109,8 @@ def build(weights: Weights) -> Any:
         if weights.sizes["vocab_size"] != clip_vocabulary:
             raise RuntimeError(f"\nvocabulary of {weights.sizes['vocab_size']}, CLIP's tokenizer has {clip_vocabulary}")
     except RuntimeError as error:
-        details = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
+        lines = str(error).splitlines()
+        details = "; ".join(line.strip() for line in lines[1:4] or lines)
         raise ModelError(f"{weights.source} does not fit openai/CLIP's classes: {details[:500]}") from error
     model.eval().requires_grad_(False)
     for block in (part for part in model.modules() if isinstance(part, _classes.ResidualAttentionBlock)):

@@ -101,6 +101,51 @@ def test_wrappers_and_what_trainers_save_beside_are_passed_over(state, identity,
         assert load_weights(tmp_path / "epoch_3.pt", "quickgelu").model_id == identity
 
 
+@pytest.mark.parametrize("wrapper", ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"])
+def test_wrappers_inside_of_the_model_are_passed_over(state, identity, tmp_path, wrapper):
+    """As `torch.compile` of one tower, FSDP and activation checkpoints leave them."""
+    inside = {name.replace("visual.", f"visual.{wrapper}."): value for name, value in state.items()}
+    inside = {name.replace("resblocks.0.", f"resblocks.0.{wrapper}."): value for name, value in inside.items()}
+    assert inside.keys() != state.keys()
+    save_file(prefixed(inside, f"{wrapper}."), tmp_path / "a.safetensors", MODEL)
+    assert load_weights(tmp_path / "a.safetensors").model_id == identity
+
+
+def test_a_scale_in_an_array_of_one_number_is_the_same_scale(state, identity, tmp_path):
+    save_file(state | {"logit_scale": state["logit_scale"].reshape(1)}, tmp_path / "a.safetensors", MODEL)
+    assert load_weights(tmp_path / "a.safetensors").model_id == identity
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("base_model.model.visual.proj.lora_A.default.weight", "base_model.model.visual.proj.base_layer.weight"),
+        ("visual.transformer.resblocks.0.mlp.c_fc.lora_A",),
+        ("lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight",),
+    ],
+)
+def test_an_adapter_that_is_not_merged_is_refused_with_the_remedy(state, tmp_path, names):
+    save_file(state | {name: torch.zeros(2, 2) for name in names}, tmp_path / "a.safetensors", MODEL)
+    with pytest.raises(ModelError, match=r"an adapter such as LoRA's \(.*lora.*merge_and_unload"):
+        load_weights(tmp_path / "a.safetensors")
+
+
+def test_weights_of_whole_numbers_are_refused(state, tmp_path):
+    """As a quantised model has them, whose scales lie elsewhere."""
+    whole = {name: value.to(torch.int8) if name.endswith("c_fc.weight") else value for name, value in state.items()}
+    save_file(whole, tmp_path / "a.safetensors", MODEL)
+    with pytest.raises(ModelError, match=r"c_fc.weight' is of torch.int8: a quantised model"):
+        models.load(tmp_path / "a.safetensors", device="cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_any_precision_of_the_same_numbers_is_the_same_model(state, tmp_path, dtype):
+    rounded = {name: value.to(torch.bfloat16) for name, value in state.items()}
+    save_file(rounded, tmp_path / "a.safetensors", MODEL)
+    save_file({name: value.to(dtype) for name, value in rounded.items()}, tmp_path / "b.safetensors", MODEL)
+    assert load_weights(tmp_path / "a.safetensors").model_id == load_weights(tmp_path / "b.safetensors").model_id
+
+
 def test_of_an_average_and_the_model_itself_the_model_is_taken_and_it_is_said(state, identity, tmp_path):
     other = {name: value + 1 for name, value in state.items()}
     torch.save({"state_dict_ema": other, "state_dict": prefixed(state, "module.")}, tmp_path / "a.pt")
@@ -223,6 +268,20 @@ class TestTransformers:
         assert np.abs(encoder.encode_images(pictures) - made.image_embeds.numpy()).max() < 1e-5
         assert np.abs(encoder.encode_texts(self.TEXTS) - made.text_embeds.numpy()).max() < 1e-5
         assert (encoder.activation, encoder.resolution, encoder.dim) == ("gelu", 64, 48)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "vision_model.encoder.layers.0.self_attn.q_norm.weight",
+            "text_model.encoder.layers.0.layer_scale1.weight",
+            "vision_model.head.weight",
+        ],
+    )
+    def test_a_tensor_that_clip_does_not_know_is_refused(self, theirs, tmp_path, name):
+        """To leave it out in silence would give other numbers."""
+        torch.save(theirs.state_dict() | {name: torch.ones(8)}, tmp_path / "a.bin")
+        with pytest.raises(ModelError, match=f"a CLIP of transformers has no {name}"):
+            read_checkpoint(tmp_path / "a.bin")
 
     def test_without_what_says_how_pictures_are_prepared_it_is_asked_for(self, folder, tmp_path):
         for file in folder.iterdir():
