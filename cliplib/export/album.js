@@ -5,7 +5,8 @@
 const PAGE = 60;       // tiles drawn at once
 const SUGGESTED = 12;  // chips shown at once
 const PASSES = 85;     // strengths run from 0 to 255; a third of that is the cutoff, see display/scale.py
-const WORDS = [[191, "strong"], [128, "good"], [PASSES, "fair"], [0, "weak"]];
+const GOOD = 128;
+const WORDS = [[191, "strong"], [GOOD, "good"], [PASSES, "fair"], [0, "weak"]];
 const NO_WORD = new Set("a an the some of in on at with and or to by for from my is are".split(" "));
 
 const $ = id => document.getElementById(id);
@@ -33,9 +34,9 @@ function unpack({counts, items, strengths}) {
 const found = unpack(data.found), alike = unpack(data.alike);
 const passing = found.map(list => list.filter(([, strength]) => strength >= PASSES).length);
 const wordsOf = data.queries.map(stems);
-const shows = data.ratios.map(() => []); // of each picture the queries that find it
+const shows = data.ratios.map(() => []); // of each picture the queries that it is a good match of
 found.forEach((list, query) => list.forEach(([item, strength]) => {
-  if (strength >= PASSES) shows[item].push([query, strength]);
+  if (strength >= GOOD) shows[item].push([query, strength]);
 }));
 for (const list of shows) list.sort((a, b) => b[1] - a[1]);
 
