@@ -25,7 +25,7 @@ from importlib import import_module
 
 from .version import __version__ as __version__
 
-_HOME = {
+_NAMES = {
     "library": ("Library",),
     "search.query": ("Query", "text", "image"),
     "search.results": ("Hit", "Hits", "PhotosAndVideos", "Scores", "Tags"),
@@ -37,7 +37,7 @@ _HOME = {
         *("QueryError", "JudgementError"),
     ),
 }
-_HOME = {name: module for module, names in _HOME.items() for name in names}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = list(_HOME)
 
 

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from ..errors import CacheError, LibraryError, MediaError
-from ..media.photo import open_photo
+from ..media.photo import open_image
 from ..media.reading import RetryingFile, read_bytes
 from ..media.zips import OWN_MARK
 from . import format
@@ -161,7 +161,7 @@ def _add_pictures(archive: zipfile.ZipFile, root: Path, rows: pa.Table, original
 
 def _preview(source: Path) -> bytes:
     """A JPEG of at most `PREVIEW_EDGE` pixels, upright, with nothing in it but the picture."""
-    image = open_photo(read_bytes(source), PREVIEW_EDGE // 2).image
+    image = open_image(read_bytes(source), PREVIEW_EDGE // 2)
     assert image is not None  # which it is only where no decoding was asked for
     image.thumbnail((PREVIEW_EDGE, PREVIEW_EDGE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

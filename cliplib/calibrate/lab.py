@@ -52,17 +52,31 @@ class Encoder(Protocol):
 class Index(Protocol):
     """What the lab needs of an index."""
 
-    rows: pa.Table
     model: dict
+
+    @property
+    def rows(self) -> pa.Table:
+        """All rows."""
 
 
 class JudgedLibrary(Protocol):
     """What the lab needs of a `Library`."""
 
-    judgements: Judgements
-    profiles: Profiles
-    encoder: Encoder
-    store: Index
+    @property
+    def judgements(self) -> Judgements:
+        """What people said of which result."""
+
+    @property
+    def profiles(self) -> Profiles:
+        """The cutoffs that were chosen."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model."""
+
+    @property
+    def store(self) -> Index:
+        """The index."""
 
     def score(self, query: Any, kind: str = "image", ranking: str | None = None) -> Scores:
         """Every row's score with one query."""

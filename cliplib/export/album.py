@@ -196,9 +196,7 @@ class _Album:
 
     @property
     def suggested(self) -> list[int]:
-        """Queries to begin with: somebody's own, then those that between them show most of the album, each the one that
-        adds most.
-        """
+        """Queries to begin with: somebody's own, then at each step the one that shows most that is not shown yet."""
         left, chosen = np.ones(len(self.rows)), []
         worth = np.array([1.0 if len(text.split()) <= 3 else 0.4 for text in self.queries])
         worth[: len(self._own)] = 1000

@@ -20,7 +20,7 @@ from PIL import Image
 from ..cache import rows as rows_
 from ..errors import CacheError, LibraryError, MediaError, ModelError
 from ..media.files import find_media
-from ..media.photo import open_photo
+from ..media.photo import open_image
 from ..models.checkpoint import read_plain_pickle
 from .pipeline import Finished, Reader, Sample
 from .report import IndexReport
@@ -201,7 +201,7 @@ def _try(root: Path, encoder: Encoder, by_path: dict[str, np.ndarray]) -> None:
     paths, tried = sorted(by_path), {}
     for path in paths[:: max(1, len(paths) // TRIED)]:
         try:
-            image = open_photo(root / path, encoder.resolution).image
+            image = open_image(root / path, encoder.resolution)
         except MediaError:  # a damaged file is reported as it is indexed
             continue
         assert image is not None  # which it is only where no decoding was asked for

@@ -95,6 +95,13 @@ class Photo:
     facts: dict
 
 
+def open_image(source: Source, shortest: int | None = None) -> Image.Image:
+    """The picture alone, without its facts; arguments and errors are those of `open_photo`."""
+    image = open_photo(source, shortest).image
+    assert image is not None  # which it is only where no decoding was asked for
+    return image
+
+
 def open_photo(source: Source, shortest: int | None = None, decode: bool = True) -> Photo:
     """A picture upright, as sRGB, with what is written in it.
 

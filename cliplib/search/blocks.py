@@ -78,13 +78,12 @@ def search(
     threshold: float | None = None,
     map_parts: Callable = map,
 ) -> Hits:
-    """`library.search(text, ranking="cosine")`, or with kind="frame" `search_videos`, without opening the index: what a
-    match needs of each row is not at hand there.
+    """`library.search(text, ranking="cosine")`, or with kind="frame" `search_videos`, without opening the index.
 
-    Memory holds one block and what was found, whatever the index holds. `map_parts` maps a function over parts: `map`
-    here, `cluster` has one over machines. CacheError for a damaged part. A path that two writers indexed at once may
-    appear twice, until `Library.index` has joined their parts; an edited twin is one hit with its original only where
-    both are among the best.
+    There is no match, for what that needs of each row is not at hand. Memory holds one block and what was found,
+    whatever the index holds. `map_parts` maps a function over parts: `map` here, `cluster` has one over machines.
+    CacheError for a damaged part. A path that two writers indexed at once may appear twice, until `Library.index`
+    has joined their parts; an edited twin is one hit with its original only where both are among the best.
     """
     mode, encoder = Mode.of("text", kind), library.encoder
     cutoff = Cutoff(library.cutoff(mode).cosine)  # a score is read against all others, which are not in memory
@@ -173,7 +172,7 @@ def _best_of_flat(part: flat.Flat, dead: list[str], query: np.ndarray, k: int, k
             alive = ~pc.is_in(facts["path"], gone).to_numpy(zero_copy_only=False)
         places, scores = best.among(tensors[at], alive)
         part.release(numbers[at])
-        count = len(numbers[at]) if alive is None else np.count_nonzero(alive)
+        count = len(numbers[at]) if alive is None else int(np.count_nonzero(alive))
         return count, _picked(pa.Table.from_batches([facts.take(pa.array(places))]), scores)
 
     with ThreadPoolExecutor(threads, "cliplib-search", torch.set_num_threads, (1,)) as pool:

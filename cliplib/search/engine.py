@@ -18,7 +18,7 @@ from PIL import Image
 
 from ..cache import rows as rows_
 from ..errors import LibraryError, MediaError, QueryError
-from ..media.photo import fitted, open_photo
+from ..media.photo import fitted, open_image
 from ..places import drive_link, output_file
 from . import footage, ranking
 from .background import (
@@ -299,10 +299,10 @@ class SearchEngine:
                 f"no image {str(picture)!r}: it is neither in the library {self.root} nor a file elsewhere"
             )
         try:
-            photo = open_photo(source, self.encoder.resolution)
+            image = open_image(source, self.encoder.resolution)
         except MediaError as error:
             raise QueryError(f"cannot use {error.path} as a query: {error.reason}") from error
-        return self.encoder.encode_images([photo.image])[0], picture, None
+        return self.encoder.encode_images([image])[0], picture, None
 
     # what an answer shows of itself
 

@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets
 
 from ..errors import MediaError, QueryError
-from ..media.photo import open_photo, thumbnail
+from ..media.photo import open_image, thumbnail
 from ..search.query import Query, image, text
 from .layout import row
 
@@ -71,7 +71,7 @@ def uploaded(value: Any) -> Question:
     """The last picture in `FileUpload.value`."""
     name, data = files_of(value)[-1]
     try:
-        picture = open_photo(data).image
+        picture = open_image(data)
     except MediaError as error:
         raise QueryError(f"cannot use {name} as a query: {error.reason}") from error
     return Question(picture, name, thumbnail(picture))

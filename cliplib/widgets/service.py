@@ -26,7 +26,7 @@ from PIL import Image
 from ..display.scale import Scale
 from ..errors import CliplibError, MediaError, QueryError
 from ..library import Library
-from ..media.photo import open_photo, thumbnail
+from ..media.photo import open_image, thumbnail
 from ..media.reading import read_bytes
 from ..search.mode import Mode
 from ..search.moments import Moment, clock
@@ -294,10 +294,11 @@ class Service:
             query, _ = self._query(request["terms"])
             scores = self._scored(query, request["kind"], request)
             if time_s is None:
-                picture = open_photo(self.library.root / path, self.library.encoder.resolution).image
+                picture = open_image(self.library.root / path, self.library.encoder.resolution)
             else:
                 jpeg = self._thumb((self._facts_of(path)["digest"], time_s))
                 picture = Image.open(io.BytesIO(jpeg or b"")).convert("RGB")
+            assert scores.embedding is not None  # of a query that has just been compared
             pulls = patch_pulls(self.library.encoder, scores.embedding, picture, CELLS)
         return {"pulls": np.round(pulls / max(float(np.abs(pulls).max()), 1e-9), 3).tolist()}, []
 
@@ -310,7 +311,7 @@ class Service:
         """Take a picture from the person's own computer to ask by: its id."""
         name, data = str(request.get("name", "my photo")), bytes(buffers[0])
         try:
-            picture = open_photo(data, 512).image
+            picture = open_image(data, 512)
         except MediaError as error:
             raise QueryError(f"cannot use {name} as a query: {error.reason}") from error
         number = hashlib.sha256(data).hexdigest()[:16]
@@ -424,7 +425,7 @@ class Service:
 
 def large_picture(file) -> bytes:
     """A JPEG of the picture in `file`, upright, within `LARGE_EDGE` pixels. Raises MediaError."""
-    return thumbnail(open_photo(file, LARGE_EDGE).image, LARGE_EDGE)
+    return thumbnail(open_image(file, LARGE_EDGE), LARGE_EDGE)
 
 
 def _has_no_cutoff(query: Query, request: dict) -> bool:
