@@ -257,6 +257,14 @@ class TestOpening:
         assert library.index(progress=False).indexed == 1
         assert (tmp_path / "home" / ".cache" / "cliplib").is_dir() and not (tmp_path / "photos" / ".cliplib").exists()
 
+    @pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")])
+    def test_where_the_cache_cannot_be_a_folder_it_lies_elsewhere(self, tmp_path, weights, monkeypatch, make):
+        draw_picture(tmp_path / "photos" / "a.jpg", 1)
+        make(tmp_path / "photos" / ".cliplib")
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        report = cliplib.Library(tmp_path / "photos", model=weights).index(progress=False)
+        assert (report.indexed, report.skipped) == (1, []) and str(tmp_path / "home") in report.cache
+
     def test_a_folder_that_goes_away_for_a_moment_costs_an_open_library_nothing(self, tmp_path, weights):
         library = five_photos_and_a_video(tmp_path / "photos", weights)
         before = library.search("a dog", k=9, threshold=-1, ranking="cosine")

@@ -6,6 +6,7 @@ float16, half as large, and no cosine changes by more than 0.001. A file may lac
 have more than `COLUMNS`, see `format`: these come after the embedding, and stay.
 """
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -46,9 +47,10 @@ FILLED = ("path", "kind", "size", "mtime_ns", "digest", "embedding")  # these ar
 ROW_KINDS = ("image", "frame")
 PRECISIONS = ("float32", "float16")  # of embeddings in a file, a new index's first; in memory they are float32
 UNIT_TOLERANCE = 1e-3  # how far a stored row's norm may be from 1
-# A path that is empty, absolute or of another drive, or has "." or ".." among its parts, or a NUL; Arrow looks at a
-# million of them at once.
-UNSAFE = r"(?s)^$|^[/\\]|^.:|\x00|(^|[/\\])\.\.?([/\\]|$)"
+# A path that is empty or absolute, or has "." or ".." among its parts, or a NUL; Arrow looks at a million of them at
+# once. Where drives have letters, "c:a.jpg" lies on one; elsewhere that is a name like "9:41.png".
+DRIVE = "^.:" if os.name == "nt" else r"^[A-Za-z]:[/\\]"
+UNSAFE = rf"(?s)^$|^[/\\]|{DRIVE}|\x00|(^|[/\\])\.\.?([/\\]|$)"
 BOMB_RATIO = 50  # embeddings hardly compress: more than this, and over 256 MB, is no index
 
 

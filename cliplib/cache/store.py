@@ -11,6 +11,7 @@ generation before. Files may arrive in any order, or never, where the cache lies
                      thumbs-<id>.parquet        see `thumbs`
 """
 
+import errno
 import hashlib
 import os
 import uuid
@@ -56,6 +57,7 @@ class Store:
         found, merger = set(manifest.files(self.folder)), Merger(self.folder, self.model)
         self._state = merger.state()  # where that raises, what was read before stays, and is still to be read again
         self._manifests, self.problems = found, merger.problems
+        self._beneath = next(folder for folder in (self.folder, *self.folder.parents) if os.path.isdir(folder))
         self._rows: pa.Table | None = None
         self._thumbs: Thumbs | None = None
 
@@ -205,18 +207,20 @@ class Store:
 
     def _write(self, name: str, write: Callable) -> dict:
         """Let `write` fill a new file of the cache; its name, size in bytes and sha256."""
-        if self._manifests and not os.path.isdir(self.folder):
+        beneath = self.folder if self._manifests else self._beneath
+        if not os.path.isdir(beneath):  # to make it anew could mean to write where a mount was, on another disk
             raise CacheError(
-                f"the cache {self.folder} is not there any more. If it lies on a mount, mount it anew; if it was "
-                "deleted, run index() again"
+                f"the cache {self.folder} cannot be written: {beneath} is not there any more. If it lies on a mount, "
+                "mount it anew; if it was deleted, run index() again"
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             size, sha256 = with_retries(lambda: write_durably(self.folder / name, write))
         except OSError as error:
+            room = "Free some space, or give" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Give"
             raise CacheError(
                 f"could not save {name} in {self.folder}: {error.strerror or error}. What was saved before is intact. "
-                "Free some space, or give another folder with Library(..., cache=...), and run index() again."
+                f"{room} another folder with Library(..., cache=...), and run index() again."
             ) from error
         return {"name": name, "size": size, "sha256": sha256}
 
@@ -235,7 +239,7 @@ def folder_name(model: str, model_id: str) -> str:
 def cache_of(root: Path) -> Path:
     """Where a library's caches are written: `root/.cliplib`, or in the home folder where that cannot be written."""
     beside = root / ".cliplib"
-    can_write = os.access(beside, os.W_OK) if beside.is_dir() else writable(root)
+    can_write = os.access(beside, os.W_OK) if beside.is_dir() else not os.path.lexists(beside) and writable(root)
     return beside if can_write else cache_elsewhere(root)
 
 

@@ -33,6 +33,8 @@ class ActiveWriters:
         return list(self._seen.values())
 
     def __enter__(self):
+        with contextlib.suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
         self.refresh()
         return self
 
@@ -44,7 +46,7 @@ class ActiveWriters:
         """Say "still here", and look for others; a warning for each that was not seen before."""
         about = {"id": self.id, "host": socket.gethostname(), "pid": os.getpid(), "since": self.since}
         with contextlib.suppress(OSError):
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            # A folder that is not there any more stays so: where its mount is away, this would be another disk.
             self.file.write_text(json.dumps(about | {"at": time.time()}))
         with contextlib.suppress(OSError):
             for file in self.file.parent.glob("writer-*.json"):

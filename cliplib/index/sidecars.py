@@ -8,7 +8,7 @@ where the clip is at most `LONGEST_CLIP_S` long.
 from __future__ import annotations
 
 import os
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ..media.video import open_video
 LONGEST_CLIP_S = 4.0
 DATED, PLACED = ("taken_at", "taken_from"), ("latitude", "longitude", "place_from")
 CORRECTED_HOURS = 15  # so far from the camera's date a sidecar's is no matter of time zones: its owner corrected it
+UNSET_S = 38 * 3600  # from 1970-01-01 in UTC: a day, and 14 hours for time zones
 FIRST_YEAR, LAST_YEAR = 1826, 2199  # of a file time that may be a date; SMB, NTFS and cloud tools write 1601 or 30828
 
 
@@ -170,14 +171,16 @@ def with_told(facts: dict, told: dict) -> dict:
 def date_of(mtime_ns: int) -> str | None:
     """A file's time of change as "YYYY-MM-DDTHH:MM:SS", local time, where that can be when it was taken; else None.
 
-    The first day of 1970 is what a clock that was never set writes. No photo is older than photography.
+    The first day of 1970, in whatever time zone, is what a clock that was never set writes. The ends of 32 bits are
+    what programs write for a time that these cannot hold. No photo is older than photography.
     """
     try:
-        taken = datetime.fromtimestamp(mtime_ns / 1e9)
+        seconds = mtime_ns / 1e9
+        taken = datetime.fromtimestamp(seconds)
     except (ValueError, OverflowError, OSError):
         return None
-    believed = FIRST_YEAR <= taken.year <= LAST_YEAR and taken.date() != date(1970, 1, 1)
-    return taken.isoformat(timespec="seconds") if believed else None
+    unset = abs(seconds) < UNSET_S or int(seconds) in (-(2**31), 2**31 - 1)
+    return taken.isoformat(timespec="seconds") if FIRST_YEAR <= taken.year <= LAST_YEAR and not unset else None
 
 
 def _stem(path: str) -> str:

@@ -361,4 +361,6 @@ def rows_of(done: Finished, samples: list[tuple[Sample, np.ndarray]], dim: int) 
     common = about(done) | {"kind": "image" if done.file.file_kind == "photo" else "frame", "digest": done.digest or ""}
     vectors = np.array([vector for _, vector in samples] or [np.zeros(dim)], np.float32)
     rows = rows_.table([common | sample.facts for sample, _ in samples] or [common], vectors)
+    if rows_.unsafe_paths(rows["path"]):  # no session would believe it
+        raise ValueError("on another system its path would lead outside of the library; rename it")
     return rows.slice(0, len(samples))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -340,6 +341,28 @@ class TestOddFacts:
         nanoseconds = (year - 1970) * 31_556_952 * 10**9
         assert -(2**63) <= within_int64(nanoseconds) < 2**63 and date_of(within_int64(nanoseconds)) is None
 
+    @pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])
+    @pytest.mark.parametrize("seconds", [0, -1, 3600, -(2**31), 2**31 - 1])
+    def test_the_time_of_a_clock_that_was_never_set_is_no_date_anywhere(self, monkeypatch, zone, seconds):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        try:
+            assert date_of(seconds * 10**9) is None and date_of(10**9 * 10**9).startswith("2001-09-0")
+        finally:
+            monkeypatch.undo()
+            time.tzset()
+
+    def test_a_name_is_indexed_for_good_or_reported(self, root, encoder):
+        draw_picture(root / "9:41.png", 9)
+        shutil.copy(root / "9:41.png", root / "a\\..\\b.png")  # one name here, and a way out on Windows
+        report, _, table = run(root, encoder)
+        assert [(s.path, s.stage) for s in report.skipped] == [("a\\..\\b.png", "decode")] and "rename it" in str(
+            report
+        )
+        assert "9:41.png" in table["path"].to_pylist()
+        report, encoded, _ = run(root, encoder)
+        assert (report.indexed, report.unchanged, report.problems, encoded) == (0, 8, [], 0)
+
     def test_facts_that_fit_no_row_cost_that_file_alone(self, root, encoder):
         listing = find_media(root)
         odd = {"a.jpg": 10**30, "sub/v.mp4": -(10**30)}
@@ -446,6 +469,26 @@ class TestInterruption:
         assert 0 < calls[0] - 1 <= saved <= calls[0]
         report, _, _ = run(root, encoder)
         assert report.unchanged == saved and report.indexed == 67 - saved
+
+    @pytest.mark.parametrize("known", [False, True])
+    def test_a_folder_that_goes_away_in_mid_run_is_not_made_anew(self, root, encoder, monkeypatch, known):
+        if known:
+            run(root, encoder)
+            draw_picture(root / "new.jpg", 9)
+        whole = encoder.encode_images
+
+        def gone(images):
+            if root.exists():
+                root.rename(root.with_name("away"))
+            return whole(images)
+
+        monkeypatch.setattr(encoder, "encode_images", gone)
+        with pytest.raises(CacheError, match="is not there any more. If it lies on a mount, mount it anew"):
+            run(root, encoder)
+        assert not root.exists()
+        monkeypatch.undo()
+        root.with_name("away").rename(root)
+        assert run(root, encoder)[0].skipped == []
 
     def test_a_slow_model_takes_few_at_once_and_what_it_has_made_is_saved_soon(self, root, encoder, monkeypatch):
         for i in range(40):
