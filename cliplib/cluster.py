@@ -9,7 +9,7 @@ uses the cores of this machine.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,7 +137,14 @@ def batch_size(files: int, workers: int) -> int:
     return max(1, min(BATCH_FILES, -(-files // workers)))
 
 
-def search(library: Library, text: str, k: int = 5, kind: str = "image", threshold: float | None = None) -> Hits:
+def search(
+    library: Library,
+    text: str,
+    k: int = 5,
+    kind: str = "image",
+    threshold: float | str | None = None,
+    ranking: str | None = None,
+) -> Hits:
     """`library.search(text)`, or with kind="frame" `search_videos`, over parts that no single memory need hold.
 
     Each worker reads one part and keeps its best; the best of these are the answer.
@@ -148,14 +155,18 @@ def search(library: Library, text: str, k: int = 5, kind: str = "image", thresho
         k: The same.
         kind: The same.
         threshold: The same.
+        ranking: The same.
 
     Returns:
         What `search.blocks.search` answers.
     """
     best: Any = ray.remote(lambda work, part: work(part))
-    return blocks.search(
-        library, text, k, kind, threshold, lambda work, parts: ray.get([best.remote(work, p) for p in parts])
-    )
+
+    def map_parts(work: Callable, parts: list) -> list:
+        shared = ray.put(work)  # which holds a bank of texts: sent once to a machine, not once a part
+        return ray.get([best.remote(shared, part) for part in parts])
+
+    return blocks.search(library, text, k, kind, threshold, map_parts, ranking)
 
 
 def list_uris(uris: str | Iterable[str]) -> Listing:

@@ -86,7 +86,7 @@ class Library:
                 "mount it first"
             )
         self.model = model_location(model)
-        self._ranking, self._bank = checked_ranking(ranking), bank
+        self.ranking, self._bank = checked_ranking(ranking), bank
         self._ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
         self._encoder_options = {
             "device": device,
@@ -187,9 +187,14 @@ class Library:
         """What answers the searches, from the index as it is now; a new one after every change of the index."""
         if self._engine is None:
             cutoffs = Cutoffs(self.profiles, self.encoder.thresholds)
-            clips, background = self.cache / "clips", Background(self.encoder, self.folder, self._bank)
-            self._engine = SearchEngine(self.store, self.encoder, cutoffs, self.root, clips, background)
+            clips = self.cache / "clips"
+            self._engine = SearchEngine(self.store, self.encoder, cutoffs, self.root, clips, self.background)
         return self._engine
+
+    @property
+    def background(self) -> Background:
+        """The bank of texts that matches are made with, as it is kept beside the index; a new one each time."""
+        return Background(self.encoder, self.folder, self._bank)
 
     def __len__(self) -> int:
         """Photos and frames in the index."""
@@ -391,7 +396,7 @@ class Library:
             LibraryError: The index is empty.
         """
         self._ready_to_search()
-        engine, ranking = self.engine, checked_ranking(ranking or self._ranking)
+        engine, ranking = self.engine, checked_ranking(ranking or self.ranking)
         photos, frames = engine.scores_of_kinds(query, ("image", "frame"), ranking)
         return PhotosAndVideos(photos.top(k, threshold), frames.moments(k, threshold))
 
@@ -423,7 +428,7 @@ class Library:
         self._ready_to_search()
         if isinstance(queries, QueryLike):
             queries = [queries]
-        return self.engine.scores(list(queries), kind, checked_ranking(ranking or self._ranking))
+        return self.engine.scores(list(queries), kind, checked_ranking(ranking or self.ranking))
 
     def _ready_to_search(self) -> None:
         """Take in what a run in the background has saved; LibraryError where there is nothing to search."""
@@ -522,7 +527,7 @@ class Library:
         """
         refuse_unknown_options(options.keys() - set(album.OPTIONS), "save_page", album.OPTIONS)
         self._refuse_empty()
-        return album.save(self.engine, file, ranking=self._ranking, **options)
+        return album.save(self.engine, file, ranking=self.ranking, **options)
 
     @classmethod
     def open_pack(cls, file: str | Path, **options: Any) -> "Library":

@@ -95,7 +95,8 @@ def test_the_best_of_all_parts_are_the_best_of_the_index(root, weights, workers,
     for i in range(6):
         draw_picture(tmp_path / "more" / f"{i}.png", 100 + i)
     draw_video(tmp_path / "more" / "film.mp4", 9)
-    library = Library(tmp_path / "more", weights, cache=tmp_path / "cache", device="cpu", precision="fp32")
+    bank = ["a dog", "a cat", "a red car", "snow", "a blue square"]
+    library = Library(tmp_path / "more", weights, cache=tmp_path / "cache", device="cpu", precision="fp32", bank=bank)
     library.index(progress=False)
     for i in range(6, 9):  # a second part, and dead rows in the first
         draw_picture(tmp_path / "more" / f"{i}.png", 100 + i)
@@ -108,6 +109,9 @@ def test_the_best_of_all_parts_are_the_best_of_the_index(root, weights, workers,
             (hit.path, hit.time_s, hit.digest) for hit in expected
         ]
         np.testing.assert_allclose([hit.score for hit in found], [hit.score for hit in expected], rtol=0, atol=1e-6)
+    ours, theirs = cluster.search(library, "a red circle", 3), library.search("a red circle", 3)
+    assert ours.scale == theirs.scale == "match" and ours.threshold == pytest.approx(theirs.threshold, abs=1e-5)
+    assert [hit.path for hit in ours or ours.nearest] == [hit.path for hit in theirs or theirs.nearest]
     with pytest.raises(QueryError, match="k is 0"):
         cluster.search(library, "a red circle", 0)
     part = next((tmp_path / "cache").rglob("part-*.parquet"))

@@ -188,16 +188,21 @@ def within(query: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return inside / np.linalg.norm(inside)
 
 
-def text_cutoff(matches: np.ndarray, statistics: RowStatistics) -> float:
-    """Where to cut the matches, float (n,), of a query in words; NaN does not count.
+def text_cutoff(matches: np.ndarray, usual: float) -> float:
+    """Where to cut the matches, float (n,), of a query in words; NaN does not count. `usual`: their `usual_match`.
 
     Three things are asked of an answer. It fits better, by a margin, than four of five texts of the bank usually do in
     this library: so what is not there finds nothing. It is at least 0.4 as strong as the best. And it lies within 0.045
     of the best: a sentence reaches further than a noun, and what it is about stands alone.
     """
-    floor = MARGIN + _mean(statistics.usual)
+    floor = MARGIN + usual
     best = _highest(matches)
     return max(floor, SHARE * best, best - WINDOW) if np.isfinite(best) else floor
+
+
+def usual_match(statistics: RowStatistics) -> float:
+    """The match that four of five texts of the bank stay under, on the mean over the rows; 0 of no rows."""
+    return _mean(statistics.usual)
 
 
 def image_cutoff(matches: np.ndarray, alike: float = ALIKE, nearness: float = NEARNESS) -> float:
@@ -232,17 +237,31 @@ def text_matches(
         bank: float32 (b, d), unit rows.
         statistics: of the gallery under the bank.
     """
-    found = cosines - statistics.level
+    found = np.empty_like(cosines)
     for number, likeness in enumerate(queries @ bank.T):
-        same = likeness >= SAME_MEANING
-        if same.all():  # nothing is left to compare with, and nothing at all in an empty bank
-            found[number] = cosines[number]
-        elif same.any():
-            own = likeness >= SAME_TEXT  # its cosines are at hand: a product over all rows takes as long as a search
-            known, others = cosines[number], bank[same & ~own]
-            left_out = [known[:, None]] * int(own.sum()) + [gallery @ others.T] * bool(len(others))
-            found[number] = known - level_without(statistics.level, np.concatenate(left_out, axis=1), len(bank))
+        same, own = likeness >= SAME_MEANING, likeness >= SAME_TEXT
+        known, others = cosines[number], bank[same & ~own]  # what is at hand: a product over all rows is a search
+        left_out = [known[:, None]] * int(own.sum()) + [gallery @ others.T] * bool(len(others))
+        together = np.concatenate(left_out, axis=1) if left_out else known[:, None][:, :0]
+        found[number] = text_match(known, statistics.level, together, len(bank))
     return found
+
+
+def text_match(cosines: np.ndarray, level: np.ndarray, same: np.ndarray, size: int) -> np.ndarray:
+    """The matches of rows with one query in words.
+
+    Args:
+        cosines: float32 (n,), of the rows with the query.
+        level: float32 (n,), see `RowStatistics`.
+        same: float32 (n, k), of the rows with the texts of the bank that say the same as the query.
+        size: How many texts the bank has.
+
+    Returns:
+        float32 (n,); the cosines where the bank has no other texts.
+    """
+    if same.shape[1] == size:
+        return cosines.copy()
+    return cosines - (level_without(level, same, size) if same.shape[1] else level)
 
 
 def image_matches(queries: np.ndarray, gallery: np.ndarray, axes: np.ndarray, statistics: RowStatistics) -> np.ndarray:
@@ -268,7 +287,8 @@ def _matches(
     if len(words):
         alone = same_meaning(queries[words], bank).all(axis=1)
         matches[words] = text_matches(matches[words], queries[words], gallery, bank, statistics)
-        cutoffs[words] = [text_cutoff(row, statistics) for row in matches[words]]
+        usual = usual_match(statistics)
+        cutoffs[words] = [text_cutoff(row, usual) for row in matches[words]]
         cutoffs[words[alone]] = PAPER_TEXT
     if len(pictures):
         matches[pictures], cutoffs[pictures] = _of_pictures(queries[pictures], gallery, bank, axes, statistics)

@@ -28,6 +28,7 @@ from .background import (
     mixed_cutoff,
     text_cutoff,
     text_matches,
+    usual_match,
 )
 from .bank import Background
 from .mode import Mode
@@ -256,7 +257,7 @@ class SearchEngine:
             return Matching(values, image_cutoff if len(bank.axes) else lambda matches: PAPER_IMAGE)
         if query.plain and query.plain.kind == "text":
             values = text_matches(cosines[None], query.direction[None], gallery, bank.vectors, statistics)[0]
-            return Matching(values, partial(text_cutoff, statistics=statistics))
+            return Matching(values, partial(text_cutoff, usual=usual_match(statistics)))
         return Matching(cosines - np.float32(query.level_factor) * statistics.level, mixed_cutoff)
 
     def _embedded(self, queries: Sequence[Query]) -> list[EmbeddedQuery]:

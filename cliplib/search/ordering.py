@@ -110,13 +110,22 @@ def order(
     Raises:
         QueryError: `threshold` is none, or `ranking` is neither.
     """
-    auto = isinstance(threshold, str) and threshold == "auto"
+    scale, auto = scale_of(cutoff, threshold, ranking), _is_auto(threshold)
     if threshold is not None and not auto:
-        return Ordering("cosine", cosines, checked_cosine(threshold))
-    by_cosine = checked_ranking(ranking) == "cosine" or (cutoff.calibrated == "cosine" and not auto)
-    if matching is None or by_cosine:
+        return Ordering(scale, cosines, checked_cosine(threshold))
+    if matching is None or scale == "cosine":
         return Ordering("cosine", cosines, cutoff.cosine)
-    return Ordering("match", matching.values, matching.cutoff if auto or cutoff.match is None else cutoff.match)
+    return Ordering(scale, matching.values, matching.cutoff if auto or cutoff.match is None else cutoff.match)
+
+
+def scale_of(cutoff: Cutoff, threshold: float | str | None, ranking: str) -> str:
+    """What orders, where there are matches: "match" or "cosine"; see `order`."""
+    by_match = threshold is None and cutoff.calibrated != "cosine"
+    return checked_ranking(ranking) if by_match or _is_auto(threshold) else "cosine"
+
+
+def _is_auto(threshold: float | str | None) -> bool:
+    return isinstance(threshold, str) and threshold == "auto"
 
 
 def checked_ranking(ranking: str) -> str:

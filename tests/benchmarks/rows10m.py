@@ -67,7 +67,8 @@ def library(folder: Path):
     """What `blocks.search` needs, with a model that gives each text a direction."""
     encoder = SimpleNamespace(model_id=MODEL["model_id"], dim=MODEL["dim"])
     encoder.encode_texts = lambda text: unit_rows(1, MODEL["dim"], seed=len(text))
-    return SimpleNamespace(root=folder, folder=folder, encoder=encoder, cutoff=lambda mode: Cutoff(-1.0))
+    plain = {"cutoff": lambda mode: Cutoff(-1.0), "ranking": "cosine", "background": None}
+    return SimpleNamespace(root=folder, folder=folder, encoder=encoder, **plain)
 
 
 def ranges(folder: Path) -> list[tuple[Path, int, int]]:

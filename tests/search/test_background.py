@@ -105,7 +105,9 @@ class TestCutoff:
         ],
     )
     def test_text(self, matches, want):
-        assert background.text_cutoff(np.array(matches), self.statistics) == pytest.approx(want, abs=1e-6)
+        assert background.text_cutoff(np.array(matches), background.usual_match(self.statistics)) == pytest.approx(
+            want, abs=1e-6
+        )
 
     @pytest.mark.parametrize(
         ("matches", "want"),

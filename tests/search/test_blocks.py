@@ -14,6 +14,7 @@ from cliplib.cache.store import Store
 from cliplib.cache.thumbs import Thumbs
 from cliplib.errors import CacheError, QueryError
 from cliplib.search import blocks
+from cliplib.search.bank import Background
 
 DIM = 32  # numbers in a row of the random CLIP
 
@@ -59,6 +60,71 @@ def library(weights, tmp_path, monkeypatch):
     opened = Library(tmp_path, weights, cache=tmp_path / "cache", device="cpu", precision="fp32")
     opened.encoder = library.encoder
     return opened
+
+
+@pytest.fixture
+def bank(monkeypatch):
+    """130 texts of a bank: a few that say the same as "a dog", one word for word, and others."""
+    rng, dog = np.random.default_rng(5), np.eye(DIM)[0]
+    vectors = near(dog, [1.0, 0.97, 0.96, *rng.uniform(-0.1, 0.8, 127)], rng)
+    monkeypatch.setattr(Background, "texts", tuple(f"text {i}" for i in range(len(vectors))))
+    monkeypatch.setattr(Background, "vectors", vectors)
+    return vectors
+
+
+def same_hits(found, expected):
+    for ours, theirs in ((found, expected), (found.nearest, expected.nearest)):
+        assert [(hit.path, hit.time_s) for hit in ours] == [(hit.path, hit.time_s) for hit in theirs]
+        scores, matches = (
+            [[getattr(hit, what) for hit in hits] for hits in (ours, theirs)] for what in ("score", "match")
+        )
+        np.testing.assert_allclose(*scores, rtol=0, atol=1e-6)
+        if found.scale == "match":  # where one text makes up all of a background, what is left of it is a difference
+            np.testing.assert_allclose(*matches, rtol=0, atol=1e-4)
+    assert [hit.duplicates for hit in found] == [hit.duplicates for hit in expected]
+    assert (found.searched, found.scale) == (expected.searched, expected.scale)
+    assert found.threshold == pytest.approx(expected.threshold, abs=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_match_is_that_of_the_library_in_parts_of_parquet_and_flat_ones(library, bank, monkeypatch, precision):
+    library.store.embeddings = precision
+    if precision == "float16":
+        library.store.compact()
+    monkeypatch.setattr(flat, "BATCH", 97)
+    small = rows.iter_blocks
+    monkeypatch.setattr(rows, "iter_blocks", lambda file: small(file, 97))
+    whole = Library(library.root, library.model, cache=library.cache, device="cpu", precision="fp32")
+    whole.encoder = library.encoder
+    asked = [(kind, k) for kind in ("image", "frame") for k in (1, 5, 60, 9999)]
+    expected = [whole.score("a dog", kind).top(k) for kind, k in asked]
+    assert {hits.scale for hits in expected} == {"match"} and min(map(len, expected)) > 0
+    for lay in (lambda: None, lambda: blocks.lay_flat(library)):
+        lay()
+        for (kind, k), theirs in zip(asked, expected, strict=True):
+            same_hits(blocks.search(library, "a dog", k, kind), theirs)
+    same_hits(blocks.search(library, "a dog", ranking="cosine"), whole.search("a dog", ranking="cosine"))
+    same_hits(blocks.search(library, "a dog", 5, threshold=0.3), whole.search("a dog", 5, 0.3))
+
+
+def test_where_nothing_matches_the_nearest_are_those_of_the_library(library, bank, monkeypatch):
+    monkeypatch.setattr("cliplib.search.background.MARGIN", 0.95)
+    other = -np.eye(DIM, dtype=np.float32)[:1]
+    monkeypatch.setattr(library.encoder, "encode_texts", lambda texts: other)
+    found, expected = blocks.search(library, "a lemma"), library.search("a lemma")
+    same_hits(found, expected)
+    assert not found and expected.empty_message().startswith(found.empty_message()[:-1])
+
+
+def test_what_a_match_needs_of_a_part_is_computed_once_and_goes_with_the_part(library, bank, monkeypatch):
+    expected = blocks.search(library, "a dog", 9)
+    with monkeypatch.context() as patched:
+        patched.setattr(blocks, "row_statistics", lambda *_: pytest.fail("computed again"))
+        same_hits(blocks.search(library, "a dog", 9), expected)
+    kept = {file.name for file in library.folder.glob("side-match_image_part_*")}
+    (library.folder / "side-match_image_part_gone-0.parquet").write_bytes(b"of a part that is gone")
+    blocks.search(library, "a dog", 9)
+    assert len(kept) > 1 and {file.name for file in library.folder.glob("side-match_*")} == kept
 
 
 @pytest.mark.parametrize("kind", ["image", "frame"])
@@ -111,7 +177,7 @@ def test_a_flat_file_that_is_cut_or_of_another_part_is_passed_over(library):
 def test_the_index_is_not_opened_for_the_threshold(library, weights, monkeypatch):
     again = Library(library.root, weights, cache=library.cache, device="cpu", precision="fp32")
     monkeypatch.setattr(Store, "__init__", lambda *_: pytest.fail("opened"))
-    assert blocks.search(again, "a dog", 3).threshold == again.threshold("text->image") == 0.25
+    assert blocks.search(again, "a dog", 3, ranking="cosine").threshold == again.threshold("text->image") == 0.25
 
 
 def test_thumbnails_are_looked_up_once_when_shown_and_only_those_of_what_was_found(library, monkeypatch):
@@ -129,7 +195,7 @@ def test_thumbnails_are_looked_up_once_when_shown_and_only_those_of_what_was_fou
             made.append(self)
 
     monkeypatch.setattr(blocks, "Thumbs", Counted)
-    hits = blocks.search(library, "a dog", 5)
+    hits = blocks.search(library, "a dog", 5, ranking="cosine")
     assert not made, "no pack is opened before a picture is shown"
     shown = [hits.thumbnail(hit) for hit in hits]
     assert shown == [b"best/0000.jpg", b"best/0001.jpg", b"best/0002.jpg", None, None]
@@ -170,7 +236,7 @@ def test_memory_holds_a_block_and_not_the_part(tmp_path):
         cosines(np.eye({dim}, dtype=np.float32), np.ones({dim}))
         query, before = np.array({vectors[7].tolist()}, np.float32), peak()
         part = ({{"name": "part.parquet"}}, [])
-        count, best = blocks.best_of_part(pathlib.Path({str(tmp_path)!r}), part, query, 5, "image")
+        count, best, _ = blocks.best_of_part(pathlib.Path({str(tmp_path)!r}), part, query, 5, "image")
         print(count, *best["path"].to_pylist(), (peak() - before) // 1024)
     """
     said = subprocess.check_output([sys.executable, "-c", "if True:" + code], text=True).split()
