@@ -178,5 +178,6 @@ def test_the_demo_shows_three_ways_one_error_and_how_to_go_on(chromium, repo, tm
     expect(world.page.get_by_text("make app FOLDER=")).to_be_visible()
     world.ask(demo.TEXT)
     expect(world.heading).to_have_text(demo.TEXT)
+    expect(world.heading).to_be_in_viewport()  # which lay far below
     assert axe.serious(world.page) == [] and world.noise == []
     world.page.close()

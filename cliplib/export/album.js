@@ -91,10 +91,11 @@ function ofQuery(query) {
   return {heading: data.queries[query], said: "Nothing here fits well enough. These come nearest:", list, near: [], query, below: true};
 }
 
-function ofPicture(item) {
+/** What is like a picture, in words, and the list. */
+function likenesses(item) {
   const list = alike[item].filter(([, strength]) => strength >= PASSES);
-  const said = list.length ? `${things(list)} like it` : "Nothing here is much like it. These come nearest:";
-  return {heading: `Like ${label(item)}`, said, list: list.length ? list : alike[item], near: [], below: !list.length};
+  if (list.length) return {said: `${things(list)} like it`, list};
+  return {said: "Nothing here is much like it. These come nearest:", list: alike[item]};
 }
 
 function ofWords(text) {
@@ -198,8 +199,6 @@ function show(next) {
   offer(next.near.length ? [] : data.start);
 }
 
-const asked = () => new URLSearchParams(location.hash.slice(1));
-
 /** Ask in the address, so that Back goes back; the same question again is asked again. */
 function ask(words) {
   const hash = words ? `#${new URLSearchParams({q: words})}` : "#";
@@ -208,12 +207,13 @@ function ask(words) {
 }
 
 function answerAddress() {
-  const {q, like} = Object.fromEntries(asked());
+  const words = new URLSearchParams(location.hash.slice(1)).get("q") ?? "";
   if ($("box").open) $("box").close();
-  $("line").value = q ?? "";
-  $("back").hidden = !(q || like);
-  const item = Number(like);
-  show(q ? ofWords(q) : like && item in data.ratios ? ofPicture(item) : everything());
+  $("line").value = words;
+  $("back").hidden = !words;
+  show(words ? ofWords(words) : everything());
+  const {top} = $("heading").getBoundingClientRect();
+  if (words && (top < 0 || top > innerHeight / 2)) $("ask").scrollIntoView();
 }
 
 // one picture, large
@@ -231,7 +231,7 @@ function open(item, list) {
   if (link) $("facts").append(" ", make("a", {href: link, target: "_blank", rel: "noopener", textContent: "Open in Drive"}));
   $("words").replaceChildren(...shows[item].slice(0, 6).map(([query]) => chip(query)));
   $("shows").hidden = !shows[item].length;
-  const {list: similar, said} = ofPicture(item), items = similar.map(([one]) => one);
+  const {list: similar, said} = likenesses(item), items = similar.map(([one]) => one);
   $("alike").textContent = said;
   $("like").replaceChildren(...similar.map(([one]) => make("li", {}, shot(one, items))));
   for (const [id, step] of [["previous", -1], ["next", 1]]) $(id).disabled = neighbour(step) === undefined;
