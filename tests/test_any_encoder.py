@@ -1,20 +1,23 @@
 """A library with models of other shapes: index, search, moments, snapshot and pack, from end to end."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cliplib import Library, ModelError
+from cliplib import Library, ModelError, models
 from cliplib.__main__ import main
 from cliplib.errors import CacheError, LibraryError
+from cliplib.search.bank import BANKS
 from tests.harness.libraries import draw_picture, draw_video, save_random_clip
 
 pytest.importorskip("open_clip")
 pytest.importorskip("transformers")
 families = pytest.importorskip("tests.harness.families")
 
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 BANK = ("a dog", "a cat", "the sea", "a street at night")  # towers of real widths would encode 1,486 for a minute
 
 
@@ -72,6 +75,48 @@ def test_snapshot_and_pack_open_and_answer_alike(library, tmp_path):
     library.save_pack(tmp_path / "class.zip")
     opened = Library.open_pack(tmp_path / "class.zip", model=library.model, bank=BANK)
     assert same(opened.search("a dog", k=9, threshold=-1), before)
+
+
+class ScoresLikeSiglip:
+    """The tiny model with the scores of a SigLIP: no published cutoffs, and right ones at 0.1 where CLIP's are at 0.3.
+
+    SigLIP multiplies cosines by 117 where CLIP does by 100, and takes 13 away: a few more dimensions do both.
+    """
+
+    SCALE = 100 / 117
+
+    def __init__(self, encoder):
+        self.wrapped, self.dim, self.model_id = encoder, encoder.dim + 1, "5" * 64
+        self.thresholds, self.about = {}, encoder.about | {"model_id": self.model_id, "dim": self.dim}
+
+    def __getattr__(self, name):
+        return getattr(self.wrapped, name)
+
+    def _moved(self, rows, side):
+        last = np.full((len(rows), 1), side * (1 - self.SCALE) ** 0.5)
+        return np.hstack([rows * self.SCALE**0.5, last]).astype(np.float32)
+
+    def encode_images(self, images, batch_size=None):
+        return self._moved(self.wrapped.encode_images(images, batch_size), 1)
+
+    def encode_texts(self, texts):
+        return self._moved(self.wrapped.encode_texts(texts), -1)
+
+
+def test_without_published_cutoffs_the_match_finds_them_whatever_the_scale_of_scores(tmp_path, monkeypatch):
+    options, load = {"precision": "fp32", "ignore": ["videos"]}, models.load
+    tiny = Library(SAMPLE, "tiny", cache=tmp_path / "tiny", **options)
+    tiny.index(progress=False)
+    monkeypatch.setattr(models, "load", lambda *names, **options: ScoresLikeSiglip(load(*names, **options)))
+    other = Library(SAMPLE, "tiny", cache=tmp_path / "other", bank=BANKS / "drawn.txt", **options)
+    other.index(progress=False)
+    for text in ("a red car", "a dog on the beach", "snow"):
+        expected, found = ({hit.path: hit.score for hit in library.search(text, k=50)} for library in (tiny, other))
+        shared = [*(expected.keys() & found.keys())]
+        assert len(shared) >= 0.8 * max(len(expected), len(found)) > 0, "all but a few at the edge"
+        scaled = [expected[path] * 100 / 117 - 17 / 117 for path in shared]
+        np.testing.assert_allclose([found[path] for path in shared], scaled, atol=1e-4)
+        assert not other.search(text, k=9, ranking="cosine"), "the paper's 0.25 is too much for it"
 
 
 class TestFilesOfTheirOwn:
