@@ -26,7 +26,7 @@ test: lint  ## check the style and run every test
 test-colab:  ## run the widget, media and store tests and two notebooks on the versions that Colab ships
 	@$(PYTHON) .ci/setup.py test
 	@$(PYTHON) .ci/pinned.py colab
-	.venv-colab/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/widgets/test_widgets.py \
+	.venv-colab/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/widgets/test_plain.py \
 		tests/media/test_photo.py tests/cache/test_store.py tests/test_notebooks.py \
 		-k "not runs_from_top or 03_text_to_image or 05_text_to_video"
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_browser_elsewhere.py -k 7

@@ -12,11 +12,20 @@ A guided tour:
     library.search_all("a dog")                             # photos and moments of videos in one answer
     library.search(2 * cliplib.text("a dog") + cliplib.image("pool.jpg") - cliplib.text("a person"))    # composed
 
-Behind `library` lie rooms, each with a tour of its own. Every file goes one way: `media` reads it, `models` turns it
-into a unit vector, `cache` keeps the vector in a row, and `index` conducts. Every query goes the other way: `search`
-makes a vector of it, compares it with the rows by cosine and answers with hits, and `display` shows them. Beside this
-road lie `calibrate` and `lab` (where should the threshold be?), `widgets` (search boxes), `drive`, `lessons` and
-`cluster`.
+Behind `library` lie rooms, each with a tour of its own in its `__init__`. The main road takes twenty minutes to read:
+
+1. `library.Library.index` hands a folder to `index.update`, which conducts: `index.plan` compares the folder with what
+   is known, `index.pipeline` reads each new file once, in threads.
+2. There `media.photo.open_photo` makes a picture of a file, upright and sRGB; `media.video` gives frames with times.
+3. `models.encoder.Encoder` is all that is asked of a model: `encode_images` and `encode_texts` give unit vectors.
+4. `cache.rows` is the row that a vector is kept in, `cache.store` adds rows to the index on disk.
+5. `library.Library.search` hands a query to `search.engine.SearchEngine.scores`: the cosine of every row, and by
+   `search.background` how much better than other texts it fits.
+6. `search.results.Scores.top` takes the best of them: `Hits`, which `display` draws and `export` writes.
+
+Beside this road lie `calibrate` and `lab` (where should the threshold be?), `widgets` (search boxes), `drive`,
+`lessons` and `cluster`. Under all of it lie `errors`, `places` (folders as people name them), `version` and
+`deprecation` (old names).
 
 Importing cliplib loads neither torch nor OpenCV; they come with the first model and the first video.
 """

@@ -43,6 +43,38 @@ MAY_IMPORT_LATE = {"index": {"display"}, "search": {"display", "export"}}
 DOORS = {"__init__", "__main__"}
 
 
+# Each module has its tests in the file of its name, `cache/rows` in tests/cache/test_rows.py; these are tested through
+# the module that they serve, in the file of that.
+TESTED_IN = {
+    "cache/durable": "cache/test_mounts.py",
+    "cache/flat": "search/test_blocks.py",
+    "cache/merging": "cache/test_store.py",
+    "calibrate/cutoffs": "calibrate/test_profiles.py",
+    "calibrate/judgements_csv": "calibrate/test_judgements.py",
+    "display/style": "display/test_themes.py",
+    "index/known_content": "index/test_update.py",
+    "index/plan": "index/test_update.py",
+    "lab": "calibrate/test_lab.py",
+    "media/completeness": "media/test_photo.py",
+    "media/container": "media/test_video.py",
+    "media/libtiff": "index/test_update.py",
+    "media/versions": "index/test_update.py",
+    "models/config": "models/test_openclip.py",
+    "models/fetch": "models/test_weights.py",
+    "models/skip_init": "models/test_towers.py",
+    "search/duplicates": "search/test_scores.py",
+    "search/filters": "search/test_scores.py",
+    "search/footage": "media/test_clip.py",
+    "search/occlusion": "lessons/test_explain.py",
+    "search/ordering": "search/test_scores.py",
+    **{f"widgets/{name}": "widgets/test_plain.py" for name in ("box", "controls", "grid", "inputs", "layout")},
+    "widgets/explorer": "widgets/test_labelling.py",
+    "widgets/export_panel": "widgets/test_plain.py",
+    "widgets/invitations": "widgets/test_server.py",
+    "version": "test_main.py",
+}
+
+
 class ImportsOfCliplib(ast.NodeVisitor):
     """Collects the cliplib modules that the module `home`, such as "cache/rows", imports: `early` as it is imported
     itself or for its types alone, `late` in functions. Each is a path like `home`."""
@@ -140,6 +172,25 @@ def test_importing_cliplib_loads_nothing_heavy():
     code = f"import sys, cliplib; print(*[name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not module.endswith("__init__")])
+def test_each_module_has_its_test_file(module):
+    folder, _, name = module.rpartition("/")
+    own = f"{folder}/test_{name.strip('_')}.py".lstrip("/")
+    tests = PACKAGE.parent / "tests"
+    assert (module in TESTED_IN) != (tests / own).is_file(), (
+        f"test cliplib/{module}.py in tests/{own} or say in TESTED_IN"
+    )
+    assert (tests / TESTED_IN.get(module, own)).is_file()
+
+
+@pytest.mark.parametrize("tour", [PACKAGE / "__init__.py", *sorted(PACKAGE.glob("*/__init__.py"))], ids=str)
+def test_the_tour_of_a_room_names_all_that_is_in_it(tour):
+    text = ast.get_docstring(ast.parse(tour.read_text(encoding="utf-8")))
+    named = {word.split(".")[0] for word in re.findall(r"`([a-z_]+)(?:\.[\w.]+)?`", text)}
+    here = {path.stem for path in tour.parent.glob("*.py")} | {path.parent.name for path in tour.parent.glob("*/*.py")}
+    assert here - {"__init__", "__main__"} <= named
 
 
 def imported_at(root):

@@ -1,9 +1,12 @@
 """Search boxes for notebooks: ask by words, by a picture, or by both with weights; see, play, judge and keep.
 
 The search page is one ES module, `page.js`, with its style in `page.css`. All that it asks, `service` answers in plain
-data, with tiles made by `records`; `notebook` shows it in a notebook through anywidget, `server` as an app of its own.
-`labelling`, to judge one picture after another, and `explorer`, a cutoff over judged scores, stand in the same module.
-`plain` has the boxes that need nothing but ipywidgets: what Colab gets, and whoever's page cannot load the module.
+data, with tiles made by `records`; `notebook` shows it in a notebook through anywidget, `server` as an app of its own,
+with `invitations` for phones. `labelling`, to judge one picture after another, and `explorer`, a cutoff over judged
+scores, stand in the same module.
+
+`plain` has the boxes that need nothing but ipywidgets: what Colab gets, and whoever's page cannot load the module. Each
+is a `box` of `inputs`, `controls`, a `grid` of results and an `export_panel`, in a common `layout`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""Takeout's names and JSON: which sidecar is whose, what it tells, what is one photo, what is a screenshot."""
+"""Takeout's names and JSON: which sidecar is whose, what it tells, and what is one photo."""
 
 import json
 import math
 
 import pytest
 
-from cliplib.media.screenshot import is_screenshot
 from cliplib.media.takeout import match_sidecars, one_photo, original_of, plain_path, sidecar_facts
 
 LONG = "a_name_of_sixty_letters_as_a_messenger_or_a_museum_makes_them_"
@@ -150,20 +149,3 @@ class TestOnePhoto:
 
     def test_an_edited_photo_without_its_original_stands_alone(self):
         assert one_photo([("I-edited.jpg", "E"), ("J.jpg", "J")], {}) == [[0], [1]]
-
-
-class TestScreenshot:
-    @pytest.mark.parametrize(
-        ("path", "size", "camera", "is_one"),
-        [
-            ("a/Screenshot_20200101-120000.jpg", (90, 160), None, True),
-            ("a/Bildschirmfoto 2020.png", (800, 600), None, True),
-            ("a/IMG_0001.PNG", (1334, 750), None, True),  # a telephone's screen, lying
-            ("a/IMG_0001.PNG", (1333, 750), None, False),
-            ("a/IMG_0001.jpg", (750, 1334), None, False),  # photos are JPEG; messengers send them without camera data
-            ("a/IMG_0001.PNG", (750, 1334), "Apple iPhone 7", False),
-            ("Screenshots/IMG_1.jpg", (750, 1334), None, False),  # the file's own name counts
-        ],
-    )
-    def test_by_name_size_and_camera(self, path, size, camera, is_one):
-        assert is_screenshot(path, *size, camera) is is_one
