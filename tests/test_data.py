@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from cliplib.models.weights import TINY
 from data.evaluation import figures
 from data.sample_library.truth import queries, stretches
-from data.tiny import train
+from data.tiny import batches, train
 from data.world import captions, drawing, films, scenes
 from data.world.minimal_pairs import minimal_pairs
 from data.world.scenes import Query, Scene, Thing, is_true
@@ -283,6 +283,22 @@ def test_cutting_the_text_after_its_end_changes_nothing():
         whole = torch.nn.functional.normalize(model.encode_text(clip.tokenize(texts)), dim=-1)
         cut = train.encode_texts(model, train.Tokens()(texts))
     assert torch.allclose(whole, cut, atol=1e-5)
+
+
+def test_texts_in_groups_of_like_length_are_the_same_rows():
+    texts = ["a red car", "a black cat on a red car at the beach in the snow", "snow", "a dog at the lake"]
+    with torch.no_grad():
+        model, tokens = train.build_model(train.Config()).eval(), train.Tokens()(texts)
+        assert torch.allclose(train.encode_texts_by_length(model, tokens), train.encode_texts(model, tokens), atol=1e-5)
+
+
+def test_batches_of_short_texts_say_one_thing_each():
+    rng = np.random.default_rng(5)
+    shown = [scenes.random_scene(rng) for _ in range(32)]
+    _, claims = batches.batch_texts(shown, rng, captions.Nonsense(["spaghetti", "parliament"]), only_short=True)
+    said = [claim for claim in claims if claim is not None]
+    assert set(scenes.SHORT_QUERIES) <= set(said) and len(said) < len(claims)
+    assert all(len(claim.things) + bool(claim.place) + bool(claim.weather) == 1 for claim in said)
 
 
 def test_minimal_pairs_differ_in_their_pictures_and_texts():

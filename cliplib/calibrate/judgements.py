@@ -47,6 +47,7 @@ YES = ("1", "true", "yes", "y", "ja", "oui", "si", "sí", "wahr", "vrai", "verda
 NO = ("0", "false", "no", "n", "nein", "non", "falsch", "faux", "falso")
 ANSWERS = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False), UNSURE: UNSURE}
 BY_CONTENT = "digest:"  # how an export names a picture without its path
+LEAST_PROBABILITY = 1e-12  # of being chosen: of less no picture could stand for one over it
 MAX_ROWS_PER_FILE = 500  # a full file is left alone, so that one more judgement never rewrites a large one
 
 
@@ -307,11 +308,13 @@ def check_mode(mode: object) -> str:
 
 
 def _read(row: list) -> tuple:
-    """A stored row in the order of `COLUMNS`; an older one has no provenance. ValueError for another length."""
+    """A stored row in the order of `COLUMNS`; an older one has no provenance. ValueError for what is no such row."""
     if len(row) == len(ANSWER_COLUMNS):
         row = [*row, "", None, "", "", ""]
     mode, query, path, time_s, relevant, judge, date, origin, probability, *source = row
     ranking, model_id, library = source
+    if not all(isinstance(cell, str) for cell in (mode, query, path, judge, date, origin, *source)):
+        raise ValueError("a text is none")
     said = relevant if relevant in (None, UNSURE) else bool(relevant)
     seconds, chance = (math.nan if value is None else float(value) for value in (time_s, probability))
     return mode, query, path, seconds, said, judge, date, origin, chance, ranking, model_id, library
@@ -327,7 +330,7 @@ def _provenance(record: dict) -> list:
     if origin not in ("top", "sampled"):
         return [origin, None, *source]
     probability = _number(record.get("probability"))
-    if probability is None or not 0 < probability <= 1:
+    if probability is None or not LEAST_PROBABILITY <= probability <= 1:
         given = record.get("probability")
         raise JudgementError(f"probability is {given!r}: how likely a {origin} picture was chosen is over 0, at most 1")
     return [origin, probability, *source]

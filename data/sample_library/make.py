@@ -9,7 +9,7 @@ the same pictures; the bytes may differ where another version of an encoder wrot
 
 import csv
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +25,7 @@ from data.world.scenes import (
     PLACES,
     WEATHERS,
     Query,
+    Scene,
     Thing,
     changed,
     describe,
@@ -118,9 +119,23 @@ def save_photo(picture, path, taken_at, orientation):
         picture.save(path, quality=82, exif=exif)
 
 
-def make_photos(rng):
-    """Write all photos. Returns [(path relative to data/sample, scene, group)]."""
-    made, taken_at, first_of_group = [], datetime(2023, 5, 1, 9, 0), {}
+@dataclass(frozen=True)
+class PhotoPlan:
+    """One photo before it is drawn: its path relative to data/sample, its scene, and how it is drawn and saved."""
+
+    path: str
+    scene: Scene
+    number: int
+    group: int
+    size: tuple[int, int]
+    look: int
+    taken_at: datetime | None
+    orientation: int
+
+
+def photo_plans(rng):
+    """The plans of all photos, in their order."""
+    plans, taken_at, first_of_group = [], datetime(2023, 5, 1, 9, 0), {}
     scenes = sample_scenes(rng)
     for number, index in enumerate(rng.permutation(len(scenes)), start=1):
         scene, group = scenes[index]
@@ -130,16 +145,25 @@ def make_photos(rng):
         if group >= 0 and group in first_of_group and rng.random() < 0.5:
             size, look = first_of_group[group]  # the same shot saved twice
         first_of_group.setdefault(group, (size, look))
-        picture = draw(scene, size, seed=look)
-        if group >= 0:
-            picture = near_duplicate(picture, number)
         album = next(album for album, places in ALBUMS.items() if scene.place in places)
-        path = SAMPLE_DIR / album / photo_name(number, rng)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = f"{album}/{photo_name(number, rng)}"
         orientation = int(rng.choice([1, 6, 8, 3, 2], p=[0.7, 0.12, 0.08, 0.06, 0.04]))
-        save_photo(picture, path, taken_at if rng.random() < 0.88 else None, orientation)
-        made.append((path.relative_to(SAMPLE_DIR).as_posix(), scene, group))
-    return made
+        dated = taken_at if rng.random() < 0.88 else None
+        plans.append(PhotoPlan(path, scene, number, group, size, look, dated, orientation))
+    return plans
+
+
+def make_photos(rng):
+    """Write all photos. Returns [(path relative to data/sample, scene, group)]."""
+    plans = photo_plans(rng)
+    for plan in plans:
+        picture = draw(plan.scene, plan.size, seed=plan.look)
+        if plan.group >= 0:
+            picture = near_duplicate(picture, plan.number)
+        path = SAMPLE_DIR / plan.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_photo(picture, path, plan.taken_at, plan.orientation)
+    return [(plan.path, plan.scene, plan.group) for plan in plans]
 
 
 def make_videos(rng):

@@ -2,10 +2,12 @@
 
 import csv
 
+import numpy as np
 import pandas as pd
 
 from cliplib.search.mode import Mode
-from data.sample_library.make import QUERIES_FILE
+from data.sample_library.make import QUERIES_FILE, SEED, photo_plans
+from data.world.scenes import truth_matrix
 
 JUDGE = "the renderer"
 
@@ -14,6 +16,13 @@ def queries(mode):
     """The rows of queries.csv of one mode: [(query, relevant)]; `relevant` holds paths, or stretches, joined by "|"."""
     with open(QUERIES_FILE, newline="", encoding="utf-8") as file:
         return [(row["query"], row["relevant"]) for row in csv.DictReader(file) if row["mode"] == mode]
+
+
+def photos_showing(query):
+    """The paths of the sample's photos of which a `Query` is true, also where queries.csv does not ask it."""
+    plans = photo_plans(np.random.default_rng(SEED))
+    true = truth_matrix([query], [plan.scene for plan in plans])[0]
+    return [plan.path for plan, shows in zip(plans, true, strict=True) if shows]
 
 
 def stretches(relevant):

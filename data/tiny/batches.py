@@ -17,6 +17,7 @@ from data.world.scenes import SHORT_QUERIES, changed, held_out, random_scene
 DRAWN_PX = 256
 NEAR_MISS_FIELDS = ("kind", "kind", "colour", "place", "weather", "size")
 NONSENSE = 48  # texts in each batch
+SHORT_NONSENSE = 16  # in each batch of short texts alone
 
 
 @lru_cache(maxsize=100_000)
@@ -52,18 +53,19 @@ def _render(job):
     return np.asarray(picture.resize((px, px), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
 
 
-def batch_texts(scenes, rng, nonsense):
+def batch_texts(scenes, rng, nonsense, only_short=False):
     """The texts of one batch and what they claim: (list of str, list of Query or None for nonsense), each text once.
 
-    Among them are all `SHORT_QUERIES` in some wording, whether the pictures show them or not.
+    Among them are all `SHORT_QUERIES` in some wording, whether the pictures show them or not; with only_short no text
+    is longer than those.
     """
     writer = Writer(rng)
-    pairs = [writer.whole(scene) for scene in scenes] + [writer.partial(scene) for scene in scenes]
+    pairs = [] if only_short else [writer.whole(scene) for scene in scenes] + [writer.partial(s) for s in scenes]
     pairs += [writer.short(scene) for scene in scenes[::2]]
-    near_misses = [changed(scene, rng, NEAR_MISS_FIELDS) for scene in scenes[::2]]
+    near_misses = [] if only_short else [changed(scene, rng, NEAR_MISS_FIELDS) for scene in scenes[::2]]
     pairs += [writer.whole(scene) for scene in near_misses if not held_out(scene)]
     pairs += [(writer.text(query), query) for query in SHORT_QUERIES]
     texts = dict(pairs)
-    for _ in range(NONSENSE):
+    for _ in range(SHORT_NONSENSE if only_short else NONSENSE):
         texts.setdefault(nonsense.text(rng), None)
     return list(texts), list(texts.values())

@@ -26,7 +26,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from data.evaluation import figures
 from data.tiny.batches import batch_texts, rendered_pictures, scene_of
-from data.tiny.model import Config, Tokens, augment, build_model, encode_images, encode_texts
+from data.tiny.model import (
+    Config,
+    Tokens,
+    augment,
+    build_model,
+    encode_images,
+    encode_texts,
+    encode_texts_by_length,
+)
 from data.world.captions import Nonsense
 from data.world.scenes import SHORT_QUERIES, truth_matrix
 
@@ -71,7 +79,7 @@ def training_step(model, optimizer, schedule, config, step, pictures, tokens, no
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     chosen = rng.choice(len(pictures), config.batch, replace=False)
     scenes = [scene_of(config.seed, index) for index in chosen]
-    texts, queries = batch_texts(scenes, rng, nonsense)
+    texts, queries = batch_texts(scenes, rng, nonsense, only_short=step < config.short_first * config.steps)
     truth = np.zeros((len(texts), len(scenes)), bool)
     claims = [row for row, query in enumerate(queries) if query is not None]
     truth[claims] = truth_matrix([queries[row] for row in claims], scenes)
@@ -80,7 +88,7 @@ def training_step(model, optimizer, schedule, config, step, pictures, tokens, no
     pixels = augment(torch.from_numpy(pictures[chosen]), generator)
     with sdpa_kernel(SDPBackend.MATH):  # on a CPU the fused kernel's backward is slower at these small shapes
         with torch.autocast("cpu", torch.bfloat16):
-            image_rows, text_rows = encode_images(model, pixels), encode_texts(model, tokens(texts))
+            image_rows, text_rows = encode_images(model, pixels), encode_texts_by_length(model, tokens(texts))
         true = torch.from_numpy(truth)
         loss = contrastive_loss(text_rows, image_rows, true, scale)
         loss = loss + config.choice_weight * choice_loss(text_rows, image_rows, true, queries, scale)
@@ -97,7 +105,7 @@ def make_optimizer(model, config):
     decayed = [p for name, p in model.named_parameters() if p.ndim >= 2 and "embedding" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim < 2 or "embedding" in name]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
 def load_checkpoint(path, parts):

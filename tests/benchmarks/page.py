@@ -11,6 +11,8 @@ min_contrast: the lowest of any text, there. min_target_px: the smallest side of
 album_page_mb, album_answers_ms: the file that library.save_page writes of 200 photographs with the everyday bank, and
     the median over its prepared queries from Enter until the first picture of the answer is there, without a network.
 outside_requests: of all these pages, to another computer.
+lesson_red_car_top5, lesson_dog_top5, lesson_boat_top5: how many of five are right after notebook 11's training; by
+    python -m data.tiny.lesson alone.
 """
 
 import contextlib
@@ -24,6 +26,7 @@ from urllib.parse import urlsplit
 
 import cliplib
 from cliplib.search.bank import EVERYDAY
+from data.tiny import lesson
 from tests.benchmarks import material
 from tests.benchmarks.boxes import PLACES, THINGS, large_library
 from tests.harness import axe, servers
@@ -205,7 +208,7 @@ def serving_library(home: Path, library: cliplib.Library):
 
 def main() -> None:
     """Measure, print, write."""
-    figures = measure()
+    figures = measure() | lesson.measure()
     for name, value in figures.items():
         print(f"{name:24s}{value:12,.1f}")
     out = servers.REPO / "build" / "page.json"

@@ -116,7 +116,17 @@ class TestWriters:
         assert [row[2] for row in said(judgements)] == ["p1.jpg", "p3.jpg"]
 
     @pytest.mark.parametrize(
-        "damage", ['[["text->image", "a d', '[["text->image", "a dog", "p1.jpg"]]', '["letters"]', "[7]", "7"]
+        "damage",
+        [
+            '[["text->image", "a d',
+            '[["text->image", "a dog", "p1.jpg"]]',
+            '["letters"]',
+            "[7]",
+            "7",
+            "[[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]]",
+            '[["text->image", ["a dog"], "p1.jpg", null, true, "", "2026"]]',
+            '[["text->image", "a dog", {"p1.jpg": 1}, null, true, "", "2026"]]',
+        ],
     )
     def test_a_damaged_file_is_named_and_the_others_count(self, judgements, damage):
         judgements.add(TEXT, "a dog", "p1.jpg", True)
@@ -290,7 +300,7 @@ class TestProvenance:
         judgements.add(TEXT, "a dog", "p1.jpg", True)
         assert judgements.frame()["origin"].tolist() == ["free"] and judgements.frame()["probability"].isna().all()
 
-    @pytest.mark.parametrize("probability", [None, 0, 1.5])
+    @pytest.mark.parametrize("probability", [None, 0, 1.5, 1e-320])
     def test_what_was_sampled_has_a_probability(self, judgements, probability):
         with pytest.raises(JudgementError, match="how likely a sampled picture was chosen is over 0, at most 1"):
             judgements.add(TEXT, "a dog", "p1.jpg", True, origin="sampled", probability=probability)
