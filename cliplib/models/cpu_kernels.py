@@ -1,4 +1,9 @@
-"""The fastest matrix products of this CPU, chosen by measuring: their precision, and how weights lie in memory."""
+"""The fastest matrix products of this CPU, chosen by measuring: their precision, and how weights lie in memory.
+
+Whole numbers of 8 bits are not among them. With AVX512-VNNI, PyTorch's dynamic quantisation of ViT-B/32's image tower
+takes 0.76 of the time of bf16 and 0.41 of fp32's, but turns embeddings too far: the least cosine of eight pictures to
+fp32 is 0.9988, where bf16 keeps 0.9999 (random weights, 2026-11-30).
+"""
 
 import time
 from functools import cache
