@@ -16,6 +16,7 @@ import math
 import os
 import re
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -33,11 +34,14 @@ from .reading import RetryingFile
 
 LONGEST_FRAME_S = 0.1  # where the frame rate varies, "half a frame" is half of this at most
 FEW_FROM_S = 0.3  # frames so far apart are had without decoding all
+NEAR = 0.05  # of the time between samples: so far from a wanted time may a key frame lie that is taken for it
+DENSE = 1.5  # of the time between samples: so far apart are key frames at most that are taken thus
 DROPS = ("h264", "hevc")  # decoders that know which frames nobody refers to
 RESUMES = (*DROPS, "mpeg2video", "vp9", "av1", "libdav1d", "mjpeg", "prores", "dnxhd")  # and go on at a key frame
 FEW_LEFT = 4  # packets: fewer are decoded in less time than the decoder needs to begin anew
 MOST_PACKETS, MOST_PACKET_BYTES = 300, 2**24  # of a piece between two key frames, in memory
 CLOCK_STARTS_ANYWHERE = ("mpeg", "mpegts")
+TELL_NO_TIMES = (*CLOCK_STARTS_ANYWHERE, "avi")  # before decoding
 JUMP_S = 10.0  # so far on, or any way back, the clock of such a stream belongs to another recording that follows
 BUFFER_BYTES = 2**18
 ENCRYPTED, ENCRYPTED_TAGS = "it is encrypted (copy protection)", ("encv", "drmi")
@@ -112,6 +116,14 @@ class DecodedFrame(NamedTuple):
     frame: Any
 
 
+class _Packet(NamedTuple):
+    """A PyAV packet of the pictures, with the time at which its frame is shown in seconds; None where it tells none."""
+
+    time_s: float | None
+    told_s: float
+    packet: Any
+
+
 @dataclass
 class _Seen:
     """What one pass over a video has seen so far.
@@ -123,8 +135,6 @@ class _Seen:
         pictures_s: when the last packet of pictures ended.
         jumped_s: how far the clock jumped between recordings that follow one another.
         damaged_at_s: where packets could not be decoded.
-        lengths_s: how long frames stand, by their pts.
-        cell: the last interval of a sampling that has a frame.
     """
 
     tick_s: float
@@ -133,13 +143,92 @@ class _Seen:
     pictures_s: float = 0.0
     jumped_s: float = 0.0
     damaged_at_s: list[float] = field(default_factory=list)
-    lengths_s: dict[int, float] = field(default_factory=dict)
-    cell: int = -1
 
     def end_s(self, packet: Any) -> float:
         """When the content of a packet ends; 0 where it does not say."""
         begin = packet.pts if packet.pts is not None else packet.dts or 0
         return (begin + (packet.duration or 0)) * float(packet.time_base or 0)
+
+
+@dataclass
+class _Sampling:
+    """Which frames are taken: the first that begins at each wanted time, or a key frame near it.
+
+    A key frame costs nothing but itself, where another costs all frames that it refers to. Where key frames are about
+    as dense as the wanted times, as telephones write them, one no further than `NEAR` from such a time is taken for it.
+
+    Attributes:
+        every_s: seconds between the wanted times.
+        next_s: the next wanted time.
+        dense_s: when the coming key frame is shown, where it follows the one before so closely; else None.
+        due: pts and length in seconds of the frames that were chosen and are not decoded yet.
+        chosen: whether `choose` knew the times, so that only what is due is taken.
+    """
+
+    every_s: float
+    next_s: float
+    dense_s: float | None = 0.0
+    due: deque[tuple[int, float]] = field(default_factory=deque)
+    chosen: bool = False
+
+    def takes(self, time_s: float, told_s: float) -> bool:
+        """Whether a frame begins at the wanted time, or at most half a frame before it. If so, the next is wanted."""
+        half_s = min(told_s, LONGEST_FRAME_S) / 2
+        if time_s < max(0.0, self.next_s - half_s):
+            return False
+        self._go_on(time_s + half_s)
+        return True
+
+    def choose(self, piece: list[_Packet], key_s: float | None, ahead_s: float | None, until_s: float) -> set[int]:
+        """The positions of the packets whose frames are taken.
+
+        Args:
+            piece: packets of which the first may be a key frame.
+            key_s: when that key frame is shown; None where it is none, or decoding does not begin at one.
+            ahead_s: when the key frame behind the piece is shown, likewise.
+            until_s: when the last frame of the piece ends.
+        """
+        times = sorted((packet.time_s, at) for at, packet in enumerate(piece) if packet.time_s is not None)
+        self.chosen = len(times) == len(piece)
+        if not self.chosen:  # such packets tell when they are decoded, not when their frames are shown
+            return set(range(len(piece)))
+        wanted = set()
+        reaches = until_s >= self.next_s + piece[0].told_s / 2  # for the end of a video there is no wanted time
+        preferred = key_s is not None and key_s >= 0 and reaches and self._prefers(self.dense_s, ahead_s)
+        dense = key_s is not None and ahead_s is not None and ahead_s - key_s <= DENSE * self.every_s
+        self.dense_s = ahead_s if dense else None
+        for (time_s, at), (end_s, _) in zip(times, [*times[1:], (until_s, 0)], strict=True):
+            told_s = piece[at].told_s
+            if at == 0 and preferred:
+                self._go_on(time_s + NEAR * self.every_s)
+                preferred = False
+            elif preferred or self._is_near(self.dense_s) or not self.takes(time_s, told_s):
+                continue
+            wanted.add(at)
+            self.due.append((piece[at].packet.pts, end_s - time_s if end_s > time_s else told_s))
+        return wanted
+
+    def taken(self, decoded: DecodedFrame) -> DecodedFrame | None:
+        """A decoded frame if it is taken: it was chosen, or one chosen before it could not be decoded."""
+        if not self.chosen and not self.due:
+            return decoded if self.takes(decoded.time_s, decoded.told_s) else None
+        begin, length_s = decoded.frame.pts, None
+        while self.due and begin is not None and self.due[0][0] <= begin:
+            length_s = self.due.popleft()[1]
+        return None if length_s is None else decoded._replace(length_s=length_s)
+
+    def _go_on(self, time_s: float) -> None:
+        """Let the next wanted time be the first after a time."""
+        self.next_s += self.every_s * (math.floor((time_s - self.next_s) / self.every_s) + 1)
+
+    def _is_near(self, key_s: float | None) -> bool:
+        return key_s is not None and abs(key_s - self.next_s) <= NEAR * self.every_s
+
+    def _prefers(self, key_s: float | None, ahead_s: float | None) -> bool:
+        """Whether a key frame is near the wanted time, and the one ahead no nearer."""
+        if key_s is None or not self._is_near(key_s):
+            return False
+        return ahead_s is None or abs(key_s - self.next_s) <= abs(ahead_s - self.next_s)
 
 
 def no_video(path: Any, why: str) -> MediaError:
@@ -194,17 +283,18 @@ class Video:
         except ImportError:
             raise MediaError(name, "read", "videos need PyAV: pip install av, then index again") from None
         self._av, self.file, self.name = av, file, name
-        self._waiting: Iterator[DecodedFrame] | None = None  # the first pass, its first frame decoded
+        self._read: list[Any] = []  # the packets of the first frame: a first pass in `_decode_few` begins with them
         file.seek(0)
         head = file.read(HEAD_BYTES)
         self.demuxer = video_demuxer(head)
         if self.demuxer is None:
             raise no_video(name, describe_unknown(head, "video"))
         self.lost_bytes = missing_bytes(file, self.demuxer)
-        self._rewind()
+        self._rewind(deblock=False)
         self.zero_s = (self.container.start_time or 0) / 1e6 if self.demuxer in CLOCK_STARTS_ANYWHERE else 0.0
         self.pixel_aspect = self.stream.sample_aspect_ratio
         self.reformatter = av.video.reformatter.VideoReformatter()  # one for all frames, for it is slow to set up
+        self.codec = self.stream.codec_context.name
         self.duration_s = self._duration_s()
         self.turn, self.size = self._look()
 
@@ -235,16 +325,18 @@ class Video:
     ) -> Iterator[Frame]:
         """Frames at equal distances, in one forward pass.
 
-        For each time `start_s + k * every_s` it is the first frame that begins at it, or at most half a frame earlier.
-        No frame is given twice, so times increase; where frames are rarer than `every_s`, there are fewer.
+        For each wanted time it is the first frame that begins at it, or at most half a frame earlier. No frame is given
+        twice, so times increase; where frames are rarer than `every_s`, there are fewer.
+
+        From the start, with `every_s` of at least `FEW_FROM_S`, only what is needed is decoded, and nothing is
+        deblocked. Where key frames are about as dense, one within 5 % of `every_s` of a wanted time is taken for it.
 
         Args:
-            every_s: seconds between frames. From the start and from `FEW_FROM_S` on, the same frames are had for half
-                the work, not deblocked.
-            start_s: where to begin, in seconds.
+            every_s: seconds between wanted times.
+            start_s: the first of them, in seconds.
             end_s: where to stop, in seconds; None: at the end.
             shortest: see `upright`.
-            exact: decode every frame, for the very pixels.
+            exact: decode and deblock every frame, and take none but the first of each wanted time.
 
         Yields:
             The frames, in order.
@@ -255,28 +347,20 @@ class Video:
         """
         if not (0 < every_s < math.inf and 0 <= start_s < math.inf):
             raise ValueError(f"every_s must be above 0 and start_s 0 or more, in seconds; got {every_s} and {start_s}")
-        next_s = start_s
-        few = not exact and start_s == 0 and every_s >= FEW_FROM_S and self.demuxer not in CLOCK_STARTS_ANYWHERE
-        for each in self.frames(start_s, every_s if few else None):
-            if end_s is not None and each.time_s > end_s:
+        sampling = _Sampling(every_s, start_s)
+        few = not exact and start_s == 0 and every_s >= FEW_FROM_S and self.demuxer not in TELL_NO_TIMES
+        for decoded in self._decode_few(sampling) if few else self.frames(start_s):
+            if end_s is not None and decoded.time_s > end_s:
                 return
-            half_s = min(each.told_s, LONGEST_FRAME_S) / 2
-            if each.time_s < max(0.0, next_s - half_s):
-                continue
-            next_s = start_s + every_s * (math.floor((each.time_s + half_s - start_s) / every_s) + 1)
-            yield Frame(each.time_s, self.upright(each.frame, shortest), each.length_s)
+            if each := sampling.taken(decoded):
+                yield Frame(each.time_s, self.upright(each.frame, shortest), each.length_s)
 
-    def frames(self, start_s: float = 0.0, every_s: float | None = None) -> Iterator[DecodedFrame]:
-        """Frames from the key frame before `start_s` on, not made to images: all, or with `every_s` some.
-
-        With `every_s` and from the start, they are at least those that `sample` gives. Raises MediaError as `sample`.
-        """
-        frames, self._waiting = self._waiting, None  # of the first pass the first frame is decoded already
-        if start_s > 0:
-            frames = self._decode_from(start_s)
-        if frames is None or every_s:
+    def frames(self, start_s: float = 0.0) -> Iterator[DecodedFrame]:
+        """All frames from the key frame before `start_s` on, not made to images. Raises MediaError as `sample`."""
+        frames = self._decode_from(start_s) if start_s > 0 else None
+        if frames is None:
             self._rewind()
-            frames = self._decode_few(every_s) if every_s else self._decode()
+            frames = self._decode()
         held = None  # the last frame, until it is known when the next begins
         while True:
             try:
@@ -287,15 +371,14 @@ class Video:
                 raise
             if held:
                 until_s = following.time_s if following else self.duration_s
-                stands = until_s > held.time_s and (following is None or not every_s)
-                yield held._replace(length_s=until_s - held.time_s) if stands else held
+                yield held._replace(length_s=until_s - held.time_s) if until_s > held.time_s else held
             if following is None:
                 return
             held = following
 
     def close(self) -> None:
         """Let the file go."""
-        self._waiting = None
+        self._read = []
         self.container.close()
         self.file.close()
 
@@ -305,8 +388,9 @@ class Video:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _rewind(self) -> None:
+    def _rewind(self, deblock: bool = True) -> None:
         """Open the file at its beginning; to seek there misses some first key frames, and fails in damaged files."""
+        self._read = []
         self.file.seek(0)
         try:
             self.container = self._av.open(
@@ -318,13 +402,22 @@ class Video:
             raise no_video(self.name, why) from error
         self.stream = self._video_stream()
         self.stream.thread_type = "AUTO"
+        if not deblock:
+            self.stream.codec_context.options = {"skip_loop_filter": "all"}
+        self._demuxed = self._demux()
+
+    def _demux(self) -> Iterator[Any]:
+        return self.container.demux([self.stream, *self.container.streams.audio])
 
     def _decode_from(self, start_s: float) -> Iterator[DecodedFrame] | None:
         """`_decode` from the key frame before `start_s`; None where that is not found."""
+        self._rewind()
+        next(self._decode(), None)  # parameter sets that all frames need may stand in the first packet alone
         try:
             self.container.seek(int((start_s + self.zero_s) / self.stream.time_base), stream=self.stream)
         except self._av.error.FFmpegError:
             return None
+        self._demuxed = self._demux()
         frames = self._decode()
         first = next(frames, None)
         return itertools.chain([first], frames) if first and first.time_s <= start_s else None
@@ -343,12 +436,12 @@ class Video:
         raise no_video(self.name, ENCRYPTED if known else "its codec has no decoder here")
 
     def _look(self) -> tuple[Image.Transpose | None, tuple[int, int]]:
-        """Decode the first frame, which then waits in `_waiting`; its turn, and its size as it is shown."""
-        frames = self._decode()
-        first = next(frames, None)
+        """Decode the first frame, and keep the packets that it took; its turn, and its size as it is shown."""
+        packets: list[Any] = []
+        first = next(self._decode(packets), None)
         if first is None:
             raise no_video(self.name, NO_FRAME)
-        self._waiting = itertools.chain([first], frames)
+        self._read = packets
         turn = _turn(first.frame)  # of one frame only: to be asked for it keeps a frame from being freed
         width, height = _square(first.frame, self.pixel_aspect)
         return turn, (height, width) if turn in SIDEWAYS else (width, height)
@@ -366,33 +459,35 @@ class Video:
         with contextlib.suppress(self._av.error.FFmpegError):  # recorded live, or a header that lies
             for packet in container.demux(stream):
                 end_s = max(end_s, seen.end_s(packet))
-        self._rewind()
+        self._rewind(deblock=False)
         return end_s - self.zero_s
 
     def upright(self, frame: Any, shortest: int | None = None) -> Image.Image:
         """The sRGB image that a player shows for a PyAV frame: pixels made square, turned upright, HDR as SDR.
 
-        An HDR frame that will be resized to `shortest` pixels is reduced before, to twice that.
+        A frame that will be resized to `shortest` pixels is reduced to twice that as it is converted.
         """
         width, height = _square(frame, self.pixel_aspect)
+        times = max(1.0, min(width, height) / (2 * shortest)) if shortest else 1.0
+        width, height = round(width / times), round(height / times)
         if frame.color_trc in (HLG, PQ):
-            times = max(1.0, min(width, height) / (2 * shortest)) if shortest else 1.0
-            width, height = round(width / times), round(height / times)
             deep = self.reformatter.reformat(frame, width=width, height=height, format="rgb48le", interpolation="AREA")
             image = from_hdr(
                 _rows(deep.planes[0], np.dtype("<u2"), width, height), frame.color_trc, frame.color_primaries
             )
         else:
-            rgb = self.reformatter.reformat(frame, width=width, height=height, format="rgb24")
+            rgb = self.reformatter.reformat(frame, width=width, height=height, format="rgb24", interpolation="AREA")
             plane = rgb.planes[0]  # as frame.to_image() does it, without its two further copies: 2 to 5 times faster
             image = Image.frombytes("RGB", (width, height), memoryview(plane), "raw", "RGB", plane.line_size)
             image = from_primaries(image, frame.color_primaries)
         return image if self.turn is None else image.transpose(self.turn)
 
-    def _decode(self) -> Iterator[DecodedFrame]:
-        """Every frame from here on. MediaError at the end where some are missing."""
+    def _decode(self, read: list[Any] | None = None) -> Iterator[DecodedFrame]:
+        """Every frame from here on, its packets noted in `read`. MediaError at the end where some are missing."""
         seen = _Seen(float(self.stream.time_base or 0))
         for packet in self._packets():
+            if read is not None:
+                read.append(packet)
             seen.reached_s = max(seen.reached_s, seen.end_s(packet) - self.zero_s)
             if packet.stream is self.stream:
                 yield from self._decoded(packet, seen)
@@ -400,24 +495,27 @@ class Video:
             self.duration_s = seen.shown_s
         self._complain(seen)
 
-    def _decode_few(self, every_s: float) -> Iterator[DecodedFrame]:
-        """As `_decode`, but not all frames: those that no frame of `sample(every_s)` is made from are left out.
+    def _decode_few(self, sampling: _Sampling) -> Iterator[DecodedFrame]:
+        """As `_decode`, but of all frames only those that the frames of a sampling are made from.
 
         A piece of the stream from one key frame to the next is decoded as far as the last frame that is wanted of it,
         in H.264 and HEVC without what nobody refers to (FFmpeg's "nonref"). Nothing is deblocked: the model sees
         pixels of four or more.
         """
+        if not self._read:
+            self._rewind(deblock=False)
         seen = _Seen(float(self.stream.time_base or 0))
         context = self.stream.codec_context
-        context.options = {"skip_loop_filter": "all"}
+        if self._read:
+            context.flush_buffers()
         left: list = []  # of the last piece, behind the last frame that was wanted of it
         stopped = False  # what was decoded last is not what comes before the next packets
         for piece, following in self._pieces(seen):
-            wanted = self._wanted(piece, following, every_s, seen)
-            if piece[0].is_keyframe and context.name in RESUMES:
-                leading = any(
-                    (piece[at].pts or 0) < (piece[0].pts or 0) for at in wanted
-                )  # they refer to frames before
+            key_s, ahead_s = self._key_s(piece), self._key_s(following)
+            until_s = min((each.time_s for each in following if each.time_s is not None), default=self.duration_s)
+            wanted = sampling.choose(piece, key_s, ahead_s, until_s)
+            if piece[0].packet.is_keyframe and context.name in RESUMES:
+                leading = any((piece[at].time_s or 0) < (piece[0].time_s or 0) for at in wanted)  # need frames before
                 needed, last = leading or (len(left) < FEW_LEFT and not stopped), max(wanted, default=-1)
             else:
                 needed, last = True, len(piece) - 1
@@ -432,25 +530,30 @@ class Video:
             left = piece[last + 1 :]
         yield from self._decoded(None, seen)
         if seen.shown_s:
-            seen.shown_s = max(seen.shown_s, min(seen.pictures_s, seen.shown_s + every_s))
+            seen.shown_s = max(seen.shown_s, min(seen.pictures_s, seen.shown_s + (1 + NEAR) * sampling.every_s))
         self._complain(seen)
 
-    def _feed(self, packets: list, wanted: set[int], seen: _Seen) -> Iterator[DecodedFrame]:
+    def _key_s(self, piece: list[_Packet]) -> float | None:
+        """When the key frame is shown that a piece begins with; None where it is none that decoding can begin at."""
+        first = piece[0] if piece else None
+        return first.time_s if first and first.packet.is_keyframe and self.codec in RESUMES else None
+
+    def _feed(self, packets: list[_Packet], wanted: set[int], seen: _Seen) -> Iterator[DecodedFrame]:
         """The frames of packets; those that are not `wanted` (positions) are decoded where others refer to them."""
         context = self.stream.codec_context
-        for at, packet in enumerate(packets):
+        for at, each in enumerate(packets):
             if context.name in DROPS:
                 context.skip_frame = "DEFAULT" if at in wanted else "NONREF"
-            yield from self._decoded(packet, seen)
+            yield from self._decoded(each.packet, seen)
 
-    def _pieces(self, seen: _Seen) -> Iterator[tuple[list, int | None]]:
-        """The packets of the video in pieces, each with the pts at which the next begins (None: there is none).
+    def _pieces(self, seen: _Seen) -> Iterator[tuple[list[_Packet], list[_Packet]]]:
+        """The packets of the video in pieces, each with the piece that follows it.
 
         A piece begins with a key frame, or where the one before grew too large for memory.
         """
-        piece: list[Any] = []
-        held: list[Any] = []
-        size = 0
+        piece: list[_Packet] = []
+        held: list[_Packet] = []
+        size, tick_s = 0, seen.tick_s
         for packet in self._packets():
             end_s = seen.end_s(packet) - self.zero_s
             seen.reached_s = max(seen.reached_s, end_s)
@@ -459,32 +562,15 @@ class Video:
             seen.pictures_s = max(seen.pictures_s, end_s)
             if piece and (packet.is_keyframe or len(piece) >= MOST_PACKETS or size >= MOST_PACKET_BYTES):
                 if held:
-                    yield held, min((p.pts for p in piece if p.pts is not None), default=None)
+                    yield held, piece
                 held, piece, size = piece, [], 0
-            piece.append(packet)
+            time_s = None if packet.pts is None else packet.pts * tick_s - self.zero_s
+            piece.append(_Packet(time_s, (packet.duration or 0) * tick_s or USUAL_FRAME_S, packet))
             size += packet.size
         if held:
-            yield held, min((p.pts for p in piece if p.pts is not None), default=None)
+            yield held, piece
         if piece:
-            yield piece, None
-
-    def _wanted(self, piece: list, following: int | None, every_s: float, seen: _Seen) -> set[int]:
-        """The positions of the packets whose frames `sample(every_s)` gives. Notes how long each frame stands."""
-        times = sorted((packet.pts, at) for at, packet in enumerate(piece) if packet.pts is not None)
-        if len(times) < len(piece):  # AVI tells when packets are decoded, not when frames are shown
-            return set(range(len(piece)))
-        wanted, tick_s = set(), seen.tick_s
-        ends = [pts for pts, _ in times[1:]] + [following]
-        for (pts, at), until in zip(times, ends, strict=True):
-            if until is not None and until > pts:
-                seen.lengths_s[pts] = (until - pts) * tick_s
-            time_s = pts * tick_s - self.zero_s
-            half_s = min((piece[at].duration or 0) * tick_s or USUAL_FRAME_S, LONGEST_FRAME_S) / 2
-            cell = math.floor((time_s + half_s) / every_s)
-            if time_s >= 0 and cell > seen.cell:
-                seen.cell = cell
-                wanted.add(at)
-        return wanted
+            yield piece, []
 
     def _decoded(self, packet: Any, seen: _Seen) -> Iterator[DecodedFrame]:
         """The frames that come out of the decoder when a packet goes in; for None, all that it still holds."""
@@ -503,16 +589,18 @@ class Video:
                 seen.jumped_s += time_s - seen.shown_s
                 time_s = seen.shown_s
             told_s = (frame.duration or 0) * tick_s or USUAL_FRAME_S
-            length_s = seen.lengths_s.pop(begin, told_s)
             seen.shown_s = time_s + told_s
             if time_s > self.duration_s:
                 self.duration_s = seen.shown_s
-            yield DecodedFrame(time_s, told_s, length_s, frame)
+            yield DecodedFrame(time_s, told_s, told_s, frame)
 
     def _packets(self) -> Iterator[Any]:
         """The packets of the video and of the sound: a file that was cut ends early in both, a short video in one."""
+        read, self._read = self._read, []
+        yield from read
         try:
-            yield from self.container.demux([self.stream, *self.container.streams.audio])
+            for packet in self._demuxed:  # noqa: UP028 - `yield from` would close it, and the next pass goes on with it
+                yield packet
         except (self._av.error.FFmpegError, IndexError):  # of a damaged file that names a stream it has not
             flush = self._av.Packet()  # for what the decoder still holds; the times will tell that something is missing
             flush.stream = self.stream
