@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 FIRST_YEAR = 1826  # of the oldest photograph that is left
 SEPARATED = re.compile(
     r"\s*(?P<year>\d{4})[-:/. ](?P<month>\d{1,2})[-:/. ](?P<day>\d{1,2})"
-    r"(?:[T/, ]+\s*(?P<hour>\d{1,2})[:.-](?P<minute>\d{1,2})(?:[:.-](?P<second>\d{1,2}))?)?(?!\d)"
+    r"(?:[T/, ]+\s*(?P<hour>\d{1,2})[:.-](?P<minute>\d{1,2})(?:[:.-](?P<second>\d{1,2}))?"
+    r"(?:\s?(?P<half>[AaPp])\.?[Mm])?)?(?!\d)"
 )
 COMPACT = re.compile(
-    r"\s*(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)(?:[T ]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?)?(?!\d)"
+    r"\s*(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)(?:[T _]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?)?(?!\d)"
 )
+PARTS = ("year", "month", "day", "hour", "minute", "second")
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 WORDS = (  # C's asctime, as cameras write it into AVI, and RFC 5322, as PNG asks for
     re.compile(r"\s*[a-z]{3,9},?\s+(?P<name>[a-z]{3})[a-z]*\s+(?P<day>\d{1,2}),?\s+(?P<time>[\d:]+)\s+(?P<year>\d{4})"),
@@ -54,7 +56,8 @@ def parsed(text: object) -> str | None:
         return None
     text = text[:64]
     if numbers := SEPARATED.match(text) or COMPACT.match(text):
-        return _date([numbers[name] for name in ("year", "month", "day", "hour", "minute", "second")])
+        year, month, day, hour, minute, second = (numbers[part] for part in PARTS)
+        return _date([year, month, day, _of_24(hour, numbers.groupdict().get("half")), minute, second])
     for pattern in WORDS:
         if (words := pattern.match(text.lower())) and words["name"] in MONTHS:
             time = [*(words["time"] or "").split(":"), "", "", ""][:3]
@@ -70,9 +73,7 @@ def from_name(path: str) -> str | None:
     """
     name = path.rpartition("/")[2].rpartition(".")[0].replace("\u202f", " ")
     for found in IN_NAME.finditer(name):
-        hour, half = found["hour"], (found["half"] or "").lower()
-        if half and hour and 1 <= int(hour) <= 12:
-            hour = int(hour) % 12 + (12 if half == "p" else 0)
+        hour = _of_24(found["hour"], found["half"])
         if date := _date([found["year"], found["month"], found["day"], hour, found["minute"], found["second"]]):
             return date
     since = MILLISECONDS.match(name)
@@ -93,6 +94,13 @@ EPOCH_DAY = datetime(1970, 1, 1).toordinal()
 def hours_apart(one: str, other: str) -> float:
     """How many hours lie between two dates."""
     return abs((datetime.fromisoformat(one) - datetime.fromisoformat(other)).total_seconds()) / 3600
+
+
+def _of_24(hour: str | None, half: str | None) -> str | int | None:
+    """The hour of the day of one that is followed by AM or PM; else itself."""
+    if not half or not hour or not 1 <= int(hour) <= 12:
+        return hour
+    return int(hour) % 12 + (12 if half in "Pp" else 0)
 
 
 def _date(parts: list[str | int | None]) -> str | None:
