@@ -31,6 +31,7 @@ Importing cliplib loads neither torch nor OpenCV; they come with the first model
 """
 
 from importlib import import_module
+from typing import Any
 
 from .version import __version__ as __version__
 
@@ -50,7 +51,7 @@ _HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
     raise AttributeError(f"module 'cliplib' has no attribute {name!r}")

@@ -11,6 +11,7 @@ A session with a read-only mount: `mount`, `check_folder`, `stage` the photos, i
 import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 from .cache import mounts
 from .cache.durable import writable
@@ -99,7 +100,7 @@ def _mount(mount_point: str, force: bool, readonly: bool) -> None:
         raise LibraryError(f"Google Drive could not be mounted at {mount_point}: {error}. {explain(error)}") from error
 
 
-def _colab_drive():
+def _colab_drive() -> Any:
     if on_colab():
         from google.colab import drive
 

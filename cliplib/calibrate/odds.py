@@ -40,7 +40,7 @@ class OddsModel:
     high: float
     queries: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "theta", tuple(map(float, self.theta)))
         object.__setattr__(self, "covariance", tuple(tuple(map(float, row)) for row in self.covariance))
         if {len(self.theta), *map(len, self.covariance), len(self.covariance)} != {SIZE}:

@@ -53,7 +53,7 @@ class Judged:
     borrowed: bool = False
     model: RelevanceModel | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.weight is None or not len(self.weight):
             object.__setattr__(self, "weight", np.ones(len(self.scores)))
         for name, kind in {**COLUMNS, "noise": float}.items():

@@ -5,6 +5,7 @@ that a page can be saved and mailed. How it looks is in `style`.
 """
 
 from base64 import b64encode
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def moment_html(moment: Moment) -> str:
     return page_html(moment.engine.warning if moment.engine else "", _players([moment]))
 
 
-def _players(moments) -> str:
+def _players(moments: Iterable[Moment]) -> str:
     return f'<div class="grid players">{"".join(player_html(moment) for moment in moments)}</div>'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..display.html import PAGE_TITLE, hits_html, save_html
 from ..errors import printable
@@ -55,7 +56,7 @@ def _save_hits(hits: Hits, file: Path) -> None:
     album.save(engine, file, paths, show=album.SHOWN, title=PAGE_TITLE, ranking=ranking, intro=intro)
 
 
-def _harmless(cell):
+def _harmless(cell: Any) -> Any:
     """A cell of a table that no spreadsheet takes for a formula, without control characters; no text as it is."""
     if not isinstance(cell, str):
         return cell

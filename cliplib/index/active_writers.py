@@ -32,13 +32,13 @@ class ActiveWriters:
         """A sentence for each other session that was seen at work."""
         return list(self._seen.values())
 
-    def __enter__(self):
+    def __enter__(self) -> "ActiveWriters":
         with contextlib.suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
         self.refresh()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             self.file.unlink()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 from ..cache.store import Store
-from .pipeline import Reader
+from .pipeline import Finished, Reader, Sample
 from .report import IndexReport
 
 
@@ -25,7 +26,7 @@ class Indexing:
         run: `update` but for its `read`, and the `options` that are given to it.
     """
 
-    def __init__(self, store: Store, run: Callable[..., IndexReport], **options):
+    def __init__(self, store: Store, run: Callable[..., IndexReport], **options: Any) -> None:
         self.report: IndexReport | None = None
         self.error: Exception | None = None
         self._store, self._index, self._stop = store, run, threading.Event()
@@ -49,7 +50,7 @@ class Indexing:
         self._stop.set()
         self._thread.join()
 
-    def _run(self, **options):
+    def _run(self, **options: Any) -> None:
         try:
             self.report = self._index(read=self._read, **options)
         except KeyboardInterrupt:
@@ -57,7 +58,7 @@ class Indexing:
         except Exception as error:  # `wait` raises it; from a thread nobody would hear of it
             self.error = error
 
-    def _read(self, reader: Reader, files: list):
+    def _read(self, reader: Reader, files: list) -> Iterator[Sample | Finished]:
         with closing(reader.read(files)) as events:
             for event in events:
                 yield event

@@ -7,7 +7,7 @@ is the score with everything less the score with one part left out: positive whe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -131,7 +131,7 @@ def draw_map(points: np.ndarray, images: Sequence[Image.Image]) -> Figure:
     return figure
 
 
-def _axes(width: float, height: float, columns: int = 1):
+def _axes(width: float, height: float, columns: int = 1) -> Any:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, columns, figsize=(width, height), layout="constrained")
@@ -139,7 +139,9 @@ def _axes(width: float, height: float, columns: int = 1):
     return figure, axes
 
 
-def _picture(axes, image: Image.Image, at: tuple, zoom: float, coordinates="data", offset=(0, 0)) -> None:
+def _picture(
+    axes: Any, image: Image.Image, at: tuple, zoom: float, coordinates: Any = "data", offset: tuple[int, int] = (0, 0)
+) -> None:
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     small = image.convert("RGB")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from html import escape
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import ipywidgets
 
@@ -28,7 +29,7 @@ class Upload(ipywidgets.VBox):
     `options` are those of `Library`.
     """
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="cliplib-upload-", ignore_cleanup_errors=True)
         root, cache = (Path(self._folder.name, name) for name in ("photos", "cache"))
         root.mkdir()
@@ -40,7 +41,7 @@ class Upload(ipywidgets.VBox):
         self._button.observe(lambda change: self.take(change["new"]), "value")
         self._forget.on_click(lambda _: self.forget())
 
-    def take(self, value) -> None:
+    def take(self, value: Any) -> None:
         """Add the files of a `FileUpload.value` and index them; what is wrong is said below the button."""
         try:
             for name, data in files_of(value):

@@ -29,7 +29,7 @@ def heard() -> Iterator[list[str]]:
 
 
 @functools.cache
-def _listen():
+def _listen() -> object:
     """Set libtiff's handlers for this process; gives what must live as long as that."""
     try:
         library = ctypes.CDLL(Image.core.__file__)  # its symbols, and those of the libraries that it brings
@@ -42,7 +42,7 @@ def _listen():
     return handler
 
 
-def _note(module, form, _):
+def _note(module: bytes | None, form: bytes | None, _: object) -> None:
     errors = getattr(_said, "errors", None)
     if errors is not None and len(errors) < 10:
         errors.append(re.sub(r"%[-#\d.]*(?:hh|h|ll|l|z|j|t)?[a-zA-Z]", "?", (form or b"").decode("latin-1")))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..library import Library
 from . import plain
@@ -90,7 +90,7 @@ def _terms(factors: Mapping[str, float]) -> list[dict]:
     return [{"kind": "text", "value": words, "weight": factor} for words, factor in factors.items() if words]
 
 
-def _page(library: Library, boxes: Callable[[], ipywidgets.Widget], **options) -> ipywidgets.Widget:
+def _page(library: Library, boxes: Callable[[], ipywidgets.Widget], **options: Any) -> ipywidgets.Widget:
     """The search page with the plain box behind it; that alone where the page is known not to load."""
     if not page_can_load():
         return boxes()

@@ -18,7 +18,7 @@ ONE_SCENE = 0.985  # the cosine from which photos are shots of one scene; from 0
 NEAR_DUPLICATES = [("show all", 0), ("one scene", ONE_SCENE), ("look-alikes", 0.95)]
 
 
-def answer(scores: Scores, k: int, threshold: float, near_duplicates: float | None = None, **filters) -> Hits:
+def answer(scores: Scores, k: int, threshold: float, near_duplicates: float | None = None, **filters: Any) -> Hits:
     """The hits of these scores that a box shows, found without encoding; of videos one hit a moment, its best frame.
 
     `k`, `threshold` and `near_duplicates` are those of `Scores.top`, `filters` those of `Scores.filter`.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import secrets
 import socket
+from typing import Any
 
 from ..errors import LibraryError
 
@@ -86,7 +87,7 @@ def qr_svg(url: str) -> str:
     return code.svg_inline(scale=6, border=4, light="#fff") if (code := _qr(url)) else ""
 
 
-def _qr(url: str):
+def _qr(url: str) -> Any:
     """The QR code of an address; None without `segno`, which is all that the extra `phone` installs."""
     try:
         import segno

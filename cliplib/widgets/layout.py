@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from typing import Any
 
 import ipywidgets
 import pyarrow.compute as pc
@@ -13,7 +14,7 @@ from ..errors import CliplibError
 from ..library import Library
 
 
-def row(*children: ipywidgets.Widget, **options) -> ipywidgets.HBox:
+def row(*children: ipywidgets.Widget, **options: Any) -> ipywidgets.HBox:
     """Widgets side by side, on a narrow screen below one another. `options` are those of `HBox`."""
     box = ipywidgets.HBox(children, **options)
     box.add_class("cliplib-row")

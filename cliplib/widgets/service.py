@@ -423,7 +423,7 @@ class Service:
             return self._facts[kind]
 
 
-def large_picture(file) -> bytes:
+def large_picture(file: Path) -> bytes:
     """A JPEG of the picture in `file`, upright, within `LARGE_EDGE` pixels. Raises MediaError."""
     return thumbnail(open_image(file, LARGE_EDGE), LARGE_EDGE)
 
