@@ -146,13 +146,14 @@ def end_to_end(model: Path, root: Path) -> bool:
     for n in range(4):
         draw_picture(root / f"{n}.jpg", n, size=(500, 300))
     draw_video(root / "v.mp4", 1)
-    library = Library(root, model, precision="fp32")
+    options = {"precision": "fp32", "bank": TEXTS}  # a short bank: some 1,500 texts would take minutes
+    library = Library(root, model, **options)
     report = library.index(progress=False)
     hits = library.search(TEXTS[3], k=9, threshold=-1)
     moments = library.score(TEXTS[0], "frame").moments(threshold=-1)
     library.save_pack(root.parent / "class.zip")
-    packed = Library.open_pack(root.parent / "class.zip", model=model).search(TEXTS[3], k=9, threshold=-1)
-    spread = Library(root, model, cache=root.parent / "spread", precision="fp32")
+    packed = Library.open_pack(root.parent / "class.zip", model=model, bank=TEXTS).search(TEXTS[3], k=9, threshold=-1)
+    spread = Library(root, model, cache=root.parent / "spread", **options)
     with local_ray():
         cluster.index(spread, workers=1, progress=False)
     clustered = spread.search(TEXTS[3], k=9, threshold=-1)
