@@ -395,10 +395,16 @@ class Library:
             QueryError: As for `search`.
             LibraryError: The index is empty.
         """
-        self._ready_to_search()
-        engine, ranking = self.engine, checked_ranking(ranking or self.ranking)
-        photos, frames = engine.scores_of_kinds(query, ("image", "frame"), ranking)
+        photos, frames = self.score_all(query, ranking)
         return PhotosAndVideos(photos.top(k, threshold), frames.moments(k, threshold))
+
+    def score_all(self, query: QueryLike, ranking: str | None = None) -> tuple[Scores, Scores]:
+        """The `score` of every photo, and that of every frame of a video; the query is encoded once for both."""
+        self._ready_to_search()
+        photos, frames = self.engine.scores_of_kinds(
+            query, ("image", "frame"), checked_ranking(ranking or self.ranking)
+        )
+        return photos, frames
 
     def score(self, query: QueryLike, kind: str = "image", ranking: str | None = None) -> Scores:
         """The cosine and the match of every row of one kind with a query; `.top()` takes hits without encoding again.

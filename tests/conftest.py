@@ -49,6 +49,14 @@ def weights(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def page_library(tmp_path_factory) -> Path:
+    """A small library for the tests that drive the search page; they leave it as it is."""
+    from tests.harness.pages import small_library
+
+    return small_library(tmp_path_factory.mktemp("library"))
+
+
+@pytest.fixture(scope="session")
 def suite(tmp_path_factory, repo) -> Path:
     """A copy of what a student has: the notebooks, the package and the data."""
     copy = tmp_path_factory.mktemp("suite") / "cliplib"

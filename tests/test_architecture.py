@@ -65,7 +65,6 @@ TESTED_IN = {
     "search/duplicates": "search/test_scores.py",
     "search/filters": "search/test_scores.py",
     "search/footage": "media/test_clip.py",
-    "search/occlusion": "lessons/test_explain.py",
     "search/ordering": "search/test_scores.py",
     **{f"widgets/{name}": "widgets/test_plain.py" for name in ("box", "controls", "grid", "inputs", "layout")},
     "widgets/explorer": "widgets/test_labelling.py",

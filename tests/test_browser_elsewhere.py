@@ -8,23 +8,15 @@ import re
 import pytest
 
 from tests.harness import servers
-from tests.harness.pages import WIDE, World, expect, loaded, serving, small_library
+from tests.harness.pages import WIDE, World, expect, loaded, serving
 
-pytest.importorskip("anywidget")
-pytest.importorskip("jupyterlab")
-pytest.importorskip("voila")
 pytestmark = servers.IN_CHROMIUM
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return small_library(tmp_path_factory.mktemp("library"))
-
-
 @pytest.mark.parametrize("where", ["voila", "voila7", "lab7"])
-def test_the_same_page_elsewhere(where, tmp_path, folder):
+def test_the_same_page_elsewhere(where, tmp_path, page_library):
     """Under Voilà, and with the ipywidgets that Colab has: tiles, a filter, the large picture, a video, the address."""
-    with serving(where, tmp_path, folder) as url, servers.chromium(viewport=WIDE) as browser:
+    with serving(where, tmp_path, page_library) as url, servers.chromium(viewport=WIDE) as browser:
         world = World(browser.new_page(), url, tmp_path, where)
         world.ask("a boat", "Videos")
         world.tiles.first.locator(".shot").hover()
@@ -37,8 +29,8 @@ def test_the_same_page_elsewhere(where, tmp_path, folder):
         assert {host for host in world.hosts if host} == {"localhost"} and world.errors == []
 
 
-def test_where_the_module_cannot_load_the_plain_box_is_a_click_away(tmp_path, folder):
-    with serving("lab", tmp_path, folder) as url, servers.chromium(viewport=WIDE) as browser:
+def test_where_the_module_cannot_load_the_plain_box_is_a_click_away(tmp_path, page_library):
+    with serving("lab", tmp_path, page_library) as url, servers.chromium(viewport=WIDE) as browser:
         page = browser.new_page()
         page.route("**/anywidget/**", lambda route: route.abort())
         servers.run_notebook(page, f"{url}app.ipynb")

@@ -11,27 +11,19 @@ import pytest
 import cliplib
 from tests.harness import axe, servers
 from tests.harness.libraries import draw_picture
-from tests.harness.pages import HOSTILE, PHONE, WIDE, World, expect, loaded, originals, serving, small_library
+from tests.harness.pages import HOSTILE, PHONE, WIDE, World, expect, loaded, originals, serving
 
-pytest.importorskip("anywidget")
-pytest.importorskip("jupyterlab")
-pytest.importorskip("voila")
 pytestmark = servers.IN_CHROMIUM
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return small_library(tmp_path_factory.mktemp("library"))
-
-
 @pytest.fixture(scope="module", params=["app", "lab"])
-def world(request, tmp_path_factory, folder):
+def world(request, tmp_path_factory, page_library):
     """The page, open in a browser."""
     home = tmp_path_factory.mktemp(request.param)
-    with serving(request.param, home, folder) as url, servers.chromium(viewport=WIDE) as browser:
+    with serving(request.param, home, page_library) as url, servers.chromium(viewport=WIDE) as browser:
         browser.grant_permissions(["clipboard-read", "clipboard-write"])
         world = World(browser.new_page(), url, home, request.param)
-        world.before = originals(folder)
+        world.before = originals(page_library)
         yield world
 
 
@@ -156,13 +148,131 @@ def test_an_error_takes_the_place_of_the_old_results(world):
     for label, day in (("From", "2024-02-01"), ("To", "2024-01-01")):
         world.root.get_by_label(label, exact=True).fill(day)
         world.root.get_by_label(label, exact=True).dispatch_event("change")
+        world.settled()
     expect(world.root.get_by_role("alert")).to_contain_text("must not come after")
     expect(world.tiles).to_have_count(0)
-    world.root.get_by_role("button", name="Take off: since").click()
-    world.root.get_by_role("button", name="Take off: until").click()
+    world.root.get_by_role("button", name="Take off: 2024-02-01 to 2024-01-01").click()
     world.root.get_by_role("button", name="Filters").click()
     expect(world.tiles.first).to_be_visible()
     expect(line).to_have_value("a dog")
+
+
+class TestOneLine:
+    """Words, a picture, a photo by a part of its name, and chips that add to them or lead away."""
+
+    def test_photos_and_videos_come_in_one_answer_and_tabs_narrow_it(self, world):
+        world.ask("a boat", "All")
+        kinds = {bool(tile.locator(".curve").count()) for tile in world.tiles.all()}
+        assert kinds == {True, False}
+        photos, moments = map(int, re.match(r"(\d+) photos? and (\d+) moments?", world.heading.inner_text()).groups())
+        for name, number in (("All", photos + moments), ("Photos", photos), ("Videos", moments)):
+            expect(world.tab(name)).to_have_text(f"{name} {number}")
+        world.tab("Videos").click()
+        expect(world.heading).to_contain_text(f"{moments} moment")
+        expect(world.root.locator(".tile:not(:has(.curve))")).to_have_count(0)
+        world.tab("All").click()
+        expect(world.heading).to_contain_text(f"{photos} photo")
+
+    def test_a_photo_by_a_part_of_its_name_with_the_keyboard(self, world):
+        world.ask("a tree")
+        line = world.root.get_by_label("Words to search for")
+        line.fill("ienn")
+        expect(world.root.get_by_role("listbox").get_by_role("option")).to_have_text(["like vienna.jpg"])
+        line.press("ArrowDown")
+        line.press("Enter")
+        expect(world.heading).to_contain_text("vienna.jpg")
+        assert loaded(world.root.locator(".term img"))
+
+    def test_what_was_asked_before_is_offered_again(self, world):
+        world.ask("a tent")
+        line = world.root.get_by_label("Words to search for")
+        line.fill("")
+        world.root.get_by_role("option", name="a tent", exact=True).click()
+        expect(world.heading).to_contain_text("a tent")
+
+    def test_a_photo_is_added_to_words_or_led_away_from(self, world):
+        world.ask("a house")
+        for sign, name in (("also", "sydney"), ("less of", "vienna")):
+            world.root.get_by_role("button", name=sign).click()
+            world.root.get_by_label("Words to search for").fill(name)
+            world.root.get_by_role("listbox").get_by_role("option").first.click()
+            world.settled()
+        expect(world.heading).to_contain_text("a house + sydney.jpg − vienna.jpg")
+        world.root.get_by_label("Words to search for").press("Backspace")  # takes the last term out
+        expect(world.heading).to_contain_text("a house + sydney.jpg")
+        expect(world.root.locator(".term")).to_have_count(2)
+
+    def test_a_dropped_and_a_pasted_picture_ask(self, world, page_library):
+        world.ask("a tree")
+        for event, holder in (("drop", "dataTransfer"), ("paste", "clipboardData")):
+            data = list((page_library / "vienna.jpg").read_bytes())
+            world.root.evaluate(
+                """(root, [event, holder, data]) => {
+                    const given = new DataTransfer();
+                    given.items.add(new File([new Uint8Array(data)], `${event}.jpg`, {type: 'image/jpeg'}));
+                    const kind = event === 'drop' ? DragEvent : ClipboardEvent;
+                    root.dispatchEvent(new kind(event, {[holder]: given, bubbles: true, cancelable: true}));
+                }""",
+                [event, holder, data],
+            )
+            expect(world.heading).to_contain_text(f"{event}.jpg")
+            assert "vienna.jpg" in [world.path(i) for i in range(world.tiles.count())]
+
+
+def test_suggestions_are_there_before_anything_is_asked_and_find_photos(world):
+    world.ask("")
+    chip = world.root.get_by_role("group", name="What this library shows").get_by_role("button").first
+    words = chip.inner_text()
+    chip.click()
+    expect(world.heading).to_contain_text(re.compile(rf"^\d+ photos? of {words}"))
+    expect(world.root.get_by_role("group", name="What this library shows")).to_be_hidden()
+
+
+class TestFilters:
+    """Of photos by the year, camera and place, each a chip that can be taken off; none encodes anything."""
+
+    @pytest.fixture(autouse=True)
+    def unfolded(self, world):
+        world.ask("")
+        world.root.get_by_role("button", name="Filters").click()
+        before = world.encodings()
+        yield
+        assert world.encodings() == before
+        while (chips := world.root.locator(".chips button")).count():
+            chips.first.click()
+            world.settled()
+        world.root.get_by_role("button", name="Filters").click()
+
+    def only(self, world, path, chip):
+        expect(world.tiles).to_have_count(1)
+        assert world.path() == path
+        expect(world.root.get_by_role("button", name=f"Take off: {chip}")).to_be_visible()
+
+    def test_a_year_of_the_strip(self, world):
+        world.root.get_by_role("group", name="When: years").get_by_role("button", name="2019").click()
+        self.only(world, "vienna.jpg", "2019")
+
+    def test_months_are_brushed(self, world):
+        months = world.root.locator(".months")
+        box = months.bounding_box()
+        share = (2021 - 2019 + 4 / 12) / months.locator("i").count() * 12
+        world.page.mouse.move(box["x"] + (share - 0.06) * box["width"], box["y"] + 20)
+        world.page.mouse.down()
+        world.page.mouse.move(box["x"] + (share + 0.03) * box["width"], box["y"] + 20, steps=4)
+        world.page.mouse.up()
+        expect(world.root.get_by_role("button", name=re.compile("Take off: .* 20.. to .*2021"))).to_be_visible()
+        assert "sydney.jpg" in [world.path(i) for i in range(world.tiles.count())]
+
+    def test_a_camera(self, world):
+        world.root.get_by_label("Camera").select_option("Pixel 8")
+        self.only(world, "sydney.jpg", "Pixel 8")
+
+    def test_a_place_on_the_map(self, world):
+        world.root.get_by_role("button", name="1 file near 48° N").click()
+        self.only(world, "vienna.jpg", "within")
+        expect(world.root.locator(".map [role=button]")).to_have_count(1)  # the map of what lies within
+        world.root.get_by_role("button", name="The whole map").click()
+        expect(world.root.locator(".map [role=button]")).to_have_count(2)
 
 
 class TestLightbox:
@@ -184,7 +294,7 @@ class TestLightbox:
         expect(world.box).to_have_count(0)
         expect(world.tiles.nth(2).locator(".open")).to_be_focused()
 
-    def test_says_what_is_known_and_copies_and_downloads(self, world, folder):
+    def test_says_what_is_known_and_copies_and_downloads(self, world, page_library):
         world.ask("a tree")
         world.open()
         path = world.path()
@@ -196,7 +306,7 @@ class TestLightbox:
         with world.page.expect_download() as download:
             world.box.get_by_role("button", name="Download").click()
         with open(download.value.path(), "rb") as got:
-            assert got.read() == (folder / path).read_bytes()
+            assert got.read() == (page_library / path).read_bytes()
 
     def test_why_colours_the_patches_with_a_caution(self, world):
         world.ask("a tree")
@@ -204,12 +314,12 @@ class TestLightbox:
         assert loaded(world.box.locator(".stage img:not(.small)"))
         world.box.get_by_role("button", name="Why this?").click()
         expect(world.box.locator(".why i")).to_have_count(36)
-        expect(world.box.get_by_text("may lie on another thing")).to_be_visible()
+        expect(world.box.get_by_text("Red: without this patch")).to_be_visible()
 
     def test_a_stack_opens(self, world):
         world.ask("mountains")
         world.everything()
-        stacked = world.root.locator(".badge.alike").first
+        stacked = world.root.locator(".badge.stacked").first
         expect(stacked).to_be_visible()
         stacked.click()
         expect(world.box.locator(".stack h3")).to_contain_text("more like this")
@@ -221,7 +331,7 @@ class TestLightbox:
 
 
 class TestThumbs:
-    def test_are_kept_shown_again_and_taken_back(self, world, folder):
+    def test_are_kept_shown_again_and_taken_back(self, world, page_library):
         world.ask("a cloud")
         world.everything()
         path = world.path()
@@ -237,8 +347,8 @@ class TestThumbs:
         tile.get_by_role("button", name="This is what I asked for").click()
         expect(tile).not_to_have_class(re.compile("liked"))
         expect(world.root.get_by_text("Thumb taken back")).to_be_attached()
-        assert cliplib.Library(folder, model="tiny").judgements.frame().empty
-        assert originals(folder) == world.before
+        assert cliplib.Library(page_library, model="tiny").judgements.frame().empty
+        assert originals(page_library) == world.before
 
     def test_refine_the_query(self, world):
         world.ask("a cloud")
@@ -342,11 +452,37 @@ class TestAddress:
         expect(world.heading).to_contain_text("a tent")
         expect(world.root.get_by_label("Words to search for")).to_have_value("a tent")
 
-    def test_the_browsers_back_goes_back(self, world):
+    def test_the_browsers_back_goes_back_and_so_does_the_pages(self, world):
         world.ask("a tent")
         world.ask("a kite")
+        world.ask("a dog")
         world.page.go_back()
+        expect(world.heading).to_contain_text("a kite")
+        world.root.get_by_role("button", name="Back").click()
         expect(world.heading).to_contain_text("a tent")
+        world.page.go_forward()
+        expect(world.heading).to_contain_text("a kite")
+
+    def test_back_leads_to_where_one_was(self, world):
+        world.ask("a tree")
+        world.everything()
+        last = world.tiles.last
+        last.scroll_into_view_if_needed()
+        world.settled()
+        before = world.page.evaluate("() => window.scrollY")
+        world.tiles.last.hover()
+        world.tiles.last.get_by_role("button", name="Find similar").click()
+        expect(world.root.locator(".term img")).to_be_visible()
+        world.page.go_back()
+        expect(world.root.locator(".term")).to_have_count(0)
+        assert before > 100
+        world.page.evaluate(
+            """before => new Promise(done => {
+                const look = () => Math.abs(window.scrollY - before) < 200 ? done() : requestAnimationFrame(look);
+                look();
+            })""",
+            before,
+        )
 
 
 class TestPhone:
@@ -387,12 +523,15 @@ def test_nothing_serious_for_who_cannot_see_well(world, scheme):
         "videos": lambda: world.ask("a boat", "Videos"),
         "video box": lambda: world.open(),
         "keep": lambda: (world.ask("a dog"), world.root.get_by_role("button", name="Keep").click()),
+        "filters": lambda: (world.ask(""), world.root.get_by_role("button", name="Filters").click()),
+        "offered": lambda: world.root.get_by_label("Words to search for").fill("vienn"),
     }
     for state, reach in states.items():
         reach()
         assert axe.serious(world.page) == [], state
         contrast, text = axe.lowest_contrast(world.page, "dialog[open]" if "box" in state else "body")
         assert contrast >= 4.5, f"{state}: {text!r} has {contrast:.2f}"
+    world.root.get_by_role("button", name="Filters").click()
     world.page.keyboard.press("Escape")
     world.page.emulate_media(color_scheme="light")
 

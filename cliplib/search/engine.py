@@ -25,6 +25,7 @@ from .background import (
     PAPER_IMAGE,
     image_cutoff,
     image_matches,
+    match,
     mixed_cutoff,
     text_cutoff,
     text_matches,
@@ -217,6 +218,15 @@ class SearchEngine:
             return None
         row = self.gallery(row_kind)[1][position]
         return self._background.texts[int(np.argmax(self._background.vectors @ row))]
+
+    def would_find(self, scores: Scores, embedding: np.ndarray) -> bool:
+        """Whether the query of `scores`, one text, would find a picture that is in no index, float (d,), unit."""
+        assert scores.embedding is not None  # of a query that was compared
+        scale, _, cutoff = scores.ordering()
+        bank = self._background.vectors if scale == "match" and self._background else None
+        if bank is None:
+            return float(embedding @ scores.embedding) >= cutoff
+        return float(match(scores.embedding[None], embedding[None], bank, "text")[0, 0]) >= cutoff
 
     def _compared(self, queries: Sequence[EmbeddedQuery], row_kind: str, ranking_by: str) -> Iterator[Scores]:
         directions = np.array([query.direction for query in queries])

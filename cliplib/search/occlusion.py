@@ -40,3 +40,24 @@ def patch_pulls(encoder: Encoder, direction: np.ndarray, image: Image.Image, cel
             covered.append(copy)
     scores = encoder.encode_images([seen, *covered]) @ np.asarray(direction, np.float32)
     return (scores[0] - scores[1:]).reshape(cells, cells)
+
+
+def half_around(encoder: Encoder, image: Image.Image, pulls: np.ndarray) -> tuple[Image.Image, float, float]:
+    """The part of a picture around the patch that pulls most: half as wide and half as high as what the model sees.
+
+    Scored on its own it is a test of the map: a patch can pull for what surrounds it, or for another thing that often
+    comes with the one that was asked for.
+
+    Args:
+        encoder: the model.
+        image: RGB, as for `patch_pulls`.
+        pulls: its result, float (cells, cells).
+
+    Returns:
+        The part, and its top and left as shares of the side.
+    """
+    seen = Image.fromarray(encoder.prepare(image))
+    row, column = np.unravel_index(int(pulls.argmax()), pulls.shape)
+    top, left = (min(0.5, max(0.0, (float(at) + 0.5) / len(pulls) - 0.25)) for at in (row, column))
+    x0, y0, x1, y1 = (round(seen.width * edge) for edge in (left, top, left + 0.5, top + 0.5))
+    return seen.crop((x0, y0, x1, y1)), top, left

@@ -184,6 +184,7 @@ class Scores:
         near: tuple[float, float] | None = None,
         km: float = 5.0,
         place: str | None = None,
+        camera: str | None = None,
     ) -> Scores:
         """The same scores with other rows left out (NaN); costs no encoding and reads no file.
 
@@ -197,6 +198,7 @@ class Scores:
             km: How far from there, in kilometres.
             place: A town, county, state or country by its English name or code: "Lisbon", "PT", "Paris, Texas". It is
                 told offline by the nearest place of 1,000 inhabitants, and needs the extra `places`.
+            camera: Its name as the index has it.
 
         Returns:
             The scores of as many rows.
@@ -217,6 +219,8 @@ class Scores:
             keep &= filters.within_km(self.rows, near, km)
         if place is not None:
             keep &= filters.in_place(self.rows, place)
+        if camera:
+            keep &= pc.fill_null(pc.equal(self.rows["camera"], camera), False).to_numpy()
         matching = self.matching and self.matching.filter(keep)
         return replace(self, values=np.where(keep, self.values, np.float32(np.nan)), matching=matching)
 

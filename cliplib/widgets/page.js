@@ -27,15 +27,21 @@ const ICONS = {
   plus: "M19 13h-6v6h-2v-6H5v-2h6V5h2v6h6z",
   minus: "M19 13H5v-2h14z",
   back: "M20 11H7.8l5.6-5.6L12 4l-8 8 8 8 1.4-1.4L7.8 13H20z",
+  again: "M13 3a9 9 0 0 0-9 9H1l4 4 4-4H6a7 7 0 1 1 2 5l-1.400 1.400A9 9 0 1 0 13 3zm-1 5v5l4.300 2.500.7-1.200-3.500-2.100V8z",
+  phone: "M17 1H7a2 2 0 0 0-2 2v18a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V3a2 2 0 0 0-2-2zm0 18H7V5h10z",
   stack: "M12 2 1 8l11 6 11-6zM3.3 12 1 13.3l11 6 11-6L20.700 12 12 16.700z",
 };
-const VIEWABLE = { image: "photo", frame: "video" };
+const TABS = { all: "All", image: "Photos", frame: "Videos" };
+const rowKindOf = (tile) => (tile.time_s === null || tile.time_s === undefined ? "image" : "frame");
 const PAGE = 48;
-const FOLDED = 24; // tiles that a notebook's page shows at first
-const FOLD = 0.985; // the cosine from which photos are shots of one scene, and one tile unless told otherwise
+const AT_FIRST = 24; // tiles that a notebook's page shows at first
+const ONE_SCENE = 0.985; // the cosine from which photos are of one scene, and one tile unless told otherwise
 const SILENCE_MS = 20000; // a kernel that says nothing for so long has stopped, or is busy with another cell
 
 const SVG = "http://www.w3.org/2000/svg";
+
+/** Terms as the service takes them. */
+const plainTerms = (terms) => terms.map(({ kind, value, weight, time_s }) => ({ kind, value, weight, time_s }));
 
 /** An element: `h("button", {class: "x", onclick: f, "aria-label": "y"}, "text", child, ...)`; false children are none. */
 function h(tag, props = {}, ...children) {
@@ -73,11 +79,23 @@ const clock = (s) => {
   return (hours ? `${hours}:${String(minutes).padStart(2, "0")}` : `${minutes}`) + `:${String(rest).padStart(2, "0")}`;
 };
 const bytesOf = (n) => (n < 1e6 ? `${Math.ceil(n / 1e3)} kB` : `${(n / 1e6).toFixed(1)} MB`);
+const joined = (parts) => parts.filter(Boolean).join(" and ");
 const keyOf = (tile) => `${tile.path}\n${tile.time_s ?? ""}`;
 const dayOf = (tile) => {
   if (!tile.taken_at || tile.taken_from === "mtime") return ""; // the time of a copy says nothing about the picture
   const day = new Date(`${tile.taken_at.slice(0, 10)}T12:00:00`);
   return Number.isNaN(day.getTime()) ? "" : day.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+};
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const lastDay = (month) => `${month}-${new Date(Number(month.slice(0, 4)), Number(month.slice(5)), 0).getDate()}`;
+/** Days in few words: "Mar 2024", "2023", "Mar 2023 to May 2024", or the days themselves. */
+const spanOf = (since, until) => {
+  if (!since || !until) return since ? `since ${since}` : `until ${until}`;
+  const whole = since.endsWith("-01") && until === lastDay(until.slice(0, 7));
+  if (!whole) return `${since} to ${until}`;
+  const name = (day) => `${MONTHS[Number(day.slice(5, 7)) - 1]} ${day.slice(0, 4)}`, [from, to] = [name(since), name(until)];
+  if (since.slice(0, 4) === until.slice(0, 4) && since.slice(5, 7) === "01" && until.slice(5, 7) === "12") return since.slice(0, 4);
+  return from === to ? from : `${from} to ${to}`;
 };
 const later = (wait_ms, run) => {
   let timer;
@@ -102,6 +120,11 @@ export function httpServer(base) {
       return { content, buffers: [] };
     },
     url: async (request) => url(request),
+    async invite() {
+      const reply = await fetch(`${base}invite`, { method: "POST" });
+      if (!reply.ok) throw new Error("The app gives no invitation here: ask at the computer that serves it.");
+      return reply.json();
+    },
     thumb: async (tile) => `${base}thumb?${new URLSearchParams({ digest: tile.digest, ...(tile.time_s !== null && { time_s: tile.time_s }) })}`,
     close() {},
   };
@@ -182,7 +205,7 @@ class Page {
     this.options = options;
     this.marks = new Map(); // thumbs of this query: key -> {tile, up}
     this.refined = null;
-    this.history = [];
+    [this.history, this.depth, this.recent] = [[], 0, []]; // in the app the browser keeps the history
     this.asked = 0;
     this.clips = new Clips(server);
     this.seen = new IntersectionObserver((entries) => this.cameIntoView(entries), { rootMargin: "300px" });
@@ -192,27 +215,28 @@ class Page {
   // -- the parts, from above to below
 
   build() {
+    this.offered = h("div", { class: "offered", role: "listbox", "aria-label": "Suggestions", id: `offered-${Math.random().toString(36).slice(2)}`, hidden: true });
     this.line = h("input", {
       type: "search", class: "line", autocomplete: "off", spellcheck: "false", enterkeyhint: "search",
-      "aria-label": "Words to search for", oninput: later(200, () => this.offerNames()),
-      onkeydown: (event) => { if (event.key === "Enter" && !event.isComposing) { event.preventDefault(); this.submit(); } },
+      "aria-label": "Words to search for", "aria-controls": this.offered.id, "aria-expanded": "false", role: "combobox", "aria-autocomplete": "list",
+      oninput: () => this.offer(), onclick: () => this.line.value || this.offer(), onblur: later(150, () => this.line.matches(":focus") || this.hideOffers()),
+      onkeydown: (event) => this.typed(event),
     });
     this.file = h("input", {
       type: "file", accept: "image/*,.heic,.heif", hidden: true, tabindex: "-1", "aria-hidden": "true",
       onchange: () => { const [file] = this.file.files; this.file.value = ""; if (file) this.upload(file); },
     });
     this.termList = h("span", { class: "terms" });
-    this.names = h("div", { class: "names", hidden: true });
     this.signs = h("span", { class: "signs", hidden: true });
     this.form = h("div", { class: "ask", role: "search" }, // no form element: JupyterLab lets none be submitted
       h("div", { class: "field" }, icon("search"), this.termList, this.signs, this.line,
-        button("picture", "Search by a picture of yours", () => this.file.click(), { class: "quiet" }), this.file),
+        button("picture", "Search by a picture of yours", () => this.file.click(), { class: "quiet" }), this.file, this.offered),
       h("button", { type: "button", class: "primary", onclick: () => this.submit() }, "Search"));
     this.plus = button("plus", "", () => this.another(1), { class: "pill" }, "also");
     this.minus = button("minus", "", () => this.another(-1), { class: "pill" }, "less of");
     this.kinds = h("div", { class: "kinds", role: "group", "aria-label": "What to search" },
-      ...Object.entries({ image: "Photos", frame: "Videos" }).map(([kind, words]) =>
-        h("button", { type: "button", class: "tab", "data-kind": kind, onclick: () => this.turnTo(kind) }, words)));
+      ...Object.entries(TABS).map(([kind, words]) =>
+        h("button", { type: "button", class: "tab", "data-kind": kind, onclick: () => this.turnTo(kind) }, `${words} `, h("span", { class: "num" }))));
     this.backButton = button("back", "", () => this.back(), { class: "pill slim", hidden: true }, "Back");
     this.size = h("input", {
       type: "range", min: "110", max: "420", step: "10", value: String(this.options.size ?? (window.innerWidth < 560 ? 130 : 190)), "aria-label": "Size of the pictures",
@@ -226,7 +250,8 @@ class Page {
     this.bar = h("div", { class: "bar" }, this.kinds, this.backButton, this.plus, this.minus, this.filterButton,
       h("span", { class: "tune" }, this.cut, h("label", { class: "slide" }, h("span", {}, "Size"), this.size)));
     this.filterBox = h("div", { class: "filters", hidden: true });
-    this.chips = h("div", { class: "chips" });
+    this.chips = h("div", { class: "chips", role: "group", "aria-label": "What filters" });
+    this.suggested = h("div", { class: "suggested", role: "group", "aria-label": "What this library shows", hidden: true });
     this.notice = h("div", { class: "notice", role: "alert" });
     this.said = h("p", { class: "unseen", role: "status", "aria-live": "polite" });
     this.heading = h("h2", { class: "heading" });
@@ -242,7 +267,7 @@ class Page {
       ondragleave: () => this.root.classList.remove("over"),
       ondrop: (event) => this.dropped(event),
       onpaste: (event) => this.pasted(event),
-    }, this.form, this.names, this.bar, this.filterBox, this.chips, this.notice, this.said,
+    }, this.options.network && networkNote(this.server), this.form, this.bar, this.filterBox, this.chips, this.suggested, this.notice, this.said,
       h("div", { class: "head" }, h("div", {}, this.heading, this.sub), this.offers),
       this.keepBox, this.list, this.more, this.warning);
     this.box = new Lightbox(this);
@@ -255,12 +280,13 @@ class Page {
     this.put({ kind: this.options.kind, terms: this.options.terms });
     if (this.options.address) {
       this.readAddress();
-      window.addEventListener("popstate", this.pop = () => { this.readAddress(); this.ask({ keep: true }); });
+      window.addEventListener("popstate", this.pop = ({ state }) => this.goTo(state));
     }
-    this.ask({ keep: true });
+    await this.ask({ keep: true });
     try {
       this.about = (await this.server.ask({ do: "about" })).content;
       this.buildFilters();
+      this.showSuggestions((await this.server.ask({ do: "suggest" })).content.suggestions);
     } catch (error) { this.say(error.message); }
   }
 
@@ -280,7 +306,7 @@ class Page {
 
   submit() {
     this.cutoff = null;
-    this.names.hidden = true;
+    this.hideOffers();
     this.ask();
   }
 
@@ -289,22 +315,31 @@ class Page {
     const words = this.line.value.trim();
     if (words) this.terms = [...this.terms, { kind: "text", value: words, weight: this.sign }];
     this.line.value = "";
-    this.sign = sign;
+    [this.sign, this.adding] = [sign, this.terms.length > 0];
     this.showTerms();
     this.line.focus();
   }
 
+  /** Ask by a picture: alone, or with what stands there where somebody has said "also" or "less of". */
+  take(term) {
+    if (!this.adding) { this.askBy(term); return; }
+    this.terms = [...this.terms, { ...term, weight: this.sign }];
+    this.line.value = "";
+    this.submit();
+  }
+
   askBy(term) {
     this.terms = [term];
-    [this.line.value, this.sign, this.cutoff, this.sort] = ["", 1, null, "match"];
+    [this.line.value, this.sign, this.adding, this.cutoff, this.sort] = ["", 1, false, null, "match"];
     this.box.close();
     this.ask();
     this.root.scrollIntoView({ block: "start" });
   }
 
-  similar(tile) {
-    this.askBy(tile.time_s === null ? { kind: "photo", value: tile.path, weight: 1, tile } :
-      { kind: "frame", value: tile.path, time_s: tile.time_s, weight: 1, tile });
+  similar(tile) { this.askBy(this.termOf(tile)); }
+
+  termOf(tile) {
+    return { kind: tile.time_s === null ? "photo" : "frame", value: tile.path, ...(tile.time_s !== null && { time_s: tile.time_s }), weight: 1, tile };
   }
 
   async upload(file) {
@@ -313,8 +348,7 @@ class Page {
       const bytes = await file.arrayBuffer();
       const { content, buffers } = await this.server.ask({ do: "upload", name: file.name }, [bytes]);
       const url = buffers.length ? URL.createObjectURL(new Blob([buffers[0]], { type: "image/jpeg" })) : await this.server.url({ do: "uploaded", id: content.id });
-      const term = { kind: "upload", value: content.id, name: content.name, weight: this.sign, url };
-      if (this.terms.length && this.sign < 0) { this.terms = [...this.terms, term]; this.ask(); } else this.askBy(term);
+      this.take({ kind: "upload", value: content.id, name: content.name, weight: 1, url });
     } catch (error) { this.fail(error); }
   }
 
@@ -330,13 +364,66 @@ class Page {
     if (file) { event.preventDefault(); this.upload(file); }
   }
 
-  async offerNames() {
-    const part = this.line.value.trim();
-    if (part.length < 3 || !/[\d_./]/.test(part)) { this.names.hidden = true; return; } // file names have digits or dots
+  // -- under the line: what was asked before, and photos with such a name
+
+  async offer() {
+    const part = this.line.value.trim(), before = this.recent.filter((words) => words.toLowerCase().includes(part.toLowerCase()) && words !== part).slice(0, 5);
+    const mine = (this.offering = {});
+    this.showOffered(before, []);
+    if (part.length < 2) return;
     const { content } = await this.server.ask({ do: "names", part }).catch(() => ({ content: { photos: [] } }));
-    this.names.replaceChildren(...content.photos.map((tile) => button("similar", "", () => { this.names.hidden = true; this.similar(tile); },
-      { class: "pill" }, `like ${tile.name}`)));
-    this.names.hidden = !content.photos.length;
+    if (this.offering === mine) this.showOffered(before, content.photos);
+  }
+
+  showOffered(words, photos) {
+    const option = (run, ...inside) => h("button", { type: "button", role: "option", tabindex: "-1", "aria-selected": "false", onmousedown: (event) => event.preventDefault(),
+      onclick: () => { this.hideOffers(); run(); } }, ...inside);
+    fill(this.offered,
+      words.map((one) => option(() => { this.line.value = one; this.submit(); }, icon("again"), h("span", {}, one))),
+      photos.map((tile) => option(() => this.take(this.termOf(tile)), this.pictureOf(tile), h("span", {}, "like ", h("b", {}, tile.name)), h("span", { class: "dim" }, tile.folder))));
+    this.setOffered(this.offered.childElementCount > 0 && this.root.contains(document.activeElement));
+  }
+
+  hideOffers() {
+    this.offering = null;
+    this.setOffered(false);
+  }
+
+  setOffered(shown) {
+    this.offered.hidden = !shown;
+    this.line.setAttribute("aria-expanded", String(shown));
+  }
+
+  typed(event) {
+    const options = [...this.offered.children], at = options.findIndex((one) => one.ariaSelected === "true");
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === "Enter" && !event.isComposing) {
+      event.preventDefault();
+      if (!this.offered.hidden && at >= 0) options[at].click();
+      else this.submit();
+    } else if (event.key === "Escape") {
+      event.preventDefault();
+      if (this.offered.hidden) this.line.value = "";
+      this.hideOffers();
+    } else if (step && !this.offered.hidden) {
+      event.preventDefault();
+      const next = at + step;
+      options.forEach((one, i) => { one.ariaSelected = String(i === next); });
+      this.line.setAttribute("aria-activedescendant", options[next] ? (options[next].id ||= `${this.offered.id}-${next}`) : "");
+      options[next]?.scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Backspace" && !this.line.value && this.terms.length) this.drop(this.terms.length - 1);
+  }
+
+  pictureOf(tile) {
+    const picture = h("img", { alt: "" });
+    this.server.thumb(tile).then((url) => { if (url) picture.src = url; });
+    return picture;
+  }
+
+  showSuggestions(suggestions) {
+    fill(this.suggested, suggestions.map(({ text, tile }) => h("button", { type: "button", class: "pill seen", onclick: () => { this.line.value = text; this.submit(); } },
+      this.pictureOf(tile), text)));
+    this.suggested.hidden = !suggestions.length || !this.answer?.browsing;
   }
 
   showTerms() {
@@ -345,9 +432,9 @@ class Page {
     this.signs.hidden = !several;
     this.signs.textContent = this.sign < 0 ? "less of" : "and";
     this.line.placeholder = several ? (this.sign < 0 ? "what should not be there?" : "more words") :
-      `What should the ${VIEWABLE[this.kind]} show?`;
+      "Words, a picture, or a part of a photo's name";
     for (const tab of this.kinds.children) tab.setAttribute("aria-pressed", String(tab.dataset.kind === this.kind));
-    this.backButton.hidden = !this.history.length;
+    this.backButton.hidden = !this.depth;
   }
 
   termChip(term, i) {
@@ -365,7 +452,14 @@ class Page {
         h("option", { value: String(value), selected: term.weight === value }, words)));
     return h("span", { class: `term${term.weight < 0 ? " less" : ""}` }, picture,
       (this.terms.length > 1 || term.weight !== 1 || this.line.value) && weight, h("b", {}, name),
-      button("close", `Take ${name} out of the query`, () => { this.terms = this.terms.filter((_, at) => at !== i); this.sign = this.terms.length ? this.sign : 1; this.ask(); }, { class: "bare" }));
+      button("close", `Take ${name} out of the query`, () => this.drop(i), { class: "bare" }));
+  }
+
+  /** Take a term out of the query. */
+  drop(i) {
+    this.terms = this.terms.filter((_, at) => at !== i);
+    if (!this.terms.length) [this.sign, this.adding] = [1, false];
+    this.ask();
   }
 
   turnTo(kind) {
@@ -376,68 +470,82 @@ class Page {
 
   // -- the address, and going back
 
+  /** All that an answer hangs on, for the address and for going back. */
   state() {
-    return { kind: this.kind, terms: this.question().filter((term) => term.kind !== "upload").map(({ kind, value, weight, time_s }) => ({ kind, value, weight, time_s })),
-      filters: this.filters, cutoff: this.cutoff, fold: this.fold, sort: this.sort };
+    return { kind: this.kind, terms: this.question(), filters: { ...this.filters }, cutoff: this.cutoff, stackFrom: this.stackFrom, sort: this.sort };
   }
 
   put(state) {
-    this.kind = state.kind ?? "image";
+    this.kind = state.kind ?? "all";
     const terms = (state.terms ?? []).map((term) => ({ weight: 1, ...term }));
     const last = terms.at(-1);
     const typed = last?.kind === "text" && terms.length === 1 && last.weight === 1;
     this.line.value = typed ? last.value : "";
     this.terms = typed ? [] : terms;
-    [this.filters, this.cutoff, this.fold, this.sort, this.sign] =
-      [state.filters ?? {}, state.cutoff ?? null, state.fold ?? FOLD, state.sort ?? "match", 1];
+    [this.filters, this.cutoff, this.stackFrom, this.sort, this.sign, this.adding] =
+      [{ ...state.filters }, state.cutoff ?? null, state.stackFrom ?? ONE_SCENE, state.sort ?? "match", 1, false];
     if (this.about) this.buildFilters();
   }
 
+  /** The address says the query, as far as one can send it to others; the browser's history knows all of it. */
   writeAddress(replace) {
     if (!this.options.address) return;
-    const { kind, terms, filters, cutoff, fold, sort } = this.state(), params = new URLSearchParams();
+    const { kind, filters, cutoff, stackFrom, sort } = this.state(), params = new URLSearchParams();
+    const terms = plainTerms(this.question()).filter((term) => term.kind !== "upload");
     const plain = terms.length === 1 && terms[0].kind === "text" && terms[0].weight === 1;
     if (plain) params.set("q", terms[0].value);
     else if (terms.length) params.set("terms", JSON.stringify(terms));
-    if (kind !== "image") params.set("kind", kind);
+    if (kind !== "all") params.set("kind", kind);
     if (Object.keys(filters).length) params.set("filters", JSON.stringify(filters));
     if (cutoff !== null) params.set("cutoff", cutoff);
-    if (fold !== FOLD) params.set("fold", fold);
+    if (stackFrom !== ONE_SCENE) params.set("stack", stackFrom);
     if (sort !== "match") params.set("sort", sort);
     const url = `${window.location.pathname}${params.size ? `?${params}` : ""}`;
-    if (url === window.location.pathname + window.location.search) return;
-    window.history[replace ? "replaceState" : "pushState"]({}, "", url);
+    window.history[replace ? "replaceState" : "pushState"]({ ...this.state(), depth: this.depth }, "", url);
   }
 
   readAddress() {
     const params = new URLSearchParams(window.location.search), parsed = (name, otherwise) => {
       try { return JSON.parse(params.get(name)) ?? otherwise; } catch { return otherwise; }
     };
-    const words = params.get("q");
+    const words = params.get("q"), kind = params.get("kind");
     if (![...params.keys()].length && this.options.terms) return; // the page's own example
-    this.put({ kind: params.get("kind") === "frame" ? "frame" : "image", terms: words ? [{ kind: "text", value: words }] : parsed("terms", []),
-      filters: parsed("filters", {}), cutoff: parsed("cutoff", null), fold: parsed("fold", FOLD), sort: params.get("sort") ?? "match" });
+    this.put({ kind: kind in TABS ? kind : "all", terms: words ? [{ kind: "text", value: words }] : parsed("terms", []),
+      filters: parsed("filters", {}), cutoff: parsed("cutoff", null), stackFrom: parsed("stack", ONE_SCENE), sort: params.get("sort") ?? "match" });
   }
 
-  back() {
+  /** Where the browser's history leads. */
+  async goTo(state) {
+    this.box.close();
+    if (state) this.put(state);
+    else this.readAddress();
+    this.depth = state?.depth ?? 0;
+    await this.ask({ keep: true, count: state?.shown });
+    if (state?.top) window.scrollTo({ top: state.top });
+  }
+
+  async back() {
+    if (this.options.address) { window.history.back(); return; }
     const before = this.history.pop();
     if (!before) return;
     this.put(before);
-    this.ask({ keep: true });
+    this.depth = before.depth;
+    await this.ask({ keep: true, count: before.shown });
   }
 
   // -- asking and showing
 
   request(start, more = {}) {
     const refined = this.refined ?? {};
-    return { do: "ask", kind: this.kind, terms: this.question().map(({ kind, value, weight, time_s }) => ({ kind, value, weight, time_s })),
-      cutoff: this.cutoff, filters: this.filters, fold: this.fold || null, sort: this.sort, start, count: PAGE, below: this.below, ...refined, ...more };
+    return { do: "ask", kind: this.kind, terms: plainTerms(this.question()),
+      cutoff: this.cutoff, filters: this.filters, near_duplicates: this.stackFrom || null, sort: this.sort, start, count: PAGE, below: this.below, ...refined, ...more };
   }
 
   /** Ask anew. `keep`: this is no new step of the history. `refine`: by the thumbs that were given. */
-  async ask({ keep = false, refine = null } = {}) {
-    const mine = ++this.asked, now = JSON.stringify(this.state());
-    if (!keep && this.shownState && this.shownState !== now) this.history.push(JSON.parse(this.shownState));
+  async ask({ keep = false, refine = null, count = PAGE } = {}) {
+    const mine = ++this.asked, now = this.state(), same = this.shownState && JSON.stringify(this.shownState) === JSON.stringify(now);
+    const step = !keep && this.shownState && !same;
+    if (step) this.leave();
     [this.below, this.refined] = [false, refine];
     if (!refine) this.marks.clear();
     this.keepBox.hidden = true;
@@ -445,10 +553,11 @@ class Page {
     this.showTerms();
     this.root.classList.add("busy");
     try {
-      const { content } = await this.server.ask(this.request(0));
+      const { content } = await this.server.ask(this.request(0, { count }));
       if (mine !== this.asked) return; // a later question was faster
       this.shownState = now;
-      this.writeAddress(keep);
+      this.writeAddress(!step);
+      this.remember();
       this.answer = content;
       for (const [path, time_s, up] of content.judged) this.marks.set(`${path}\n${time_s ?? ""}`, { tile: { path, time_s }, up });
       this.show(content);
@@ -457,6 +566,20 @@ class Page {
     } finally {
       if (mine === this.asked) this.root.classList.remove("busy");
     }
+  }
+
+  /** Keep where one was, for coming back. */
+  leave() {
+    const place = { ...this.shownState, depth: this.depth, shown: Math.max(PAGE, this.tiles?.length ?? 0), top: Math.round(window.scrollY) };
+    this.depth += 1;
+    if (this.options.address) window.history.replaceState(place, "");
+    else this.history.push(place);
+  }
+
+  /** Words that were asked are offered again while this page is open. */
+  remember() {
+    const words = this.line.value.trim();
+    if (words) this.recent = [words, ...this.recent.filter((one) => one !== words)].slice(0, 20);
   }
 
   /** An error takes the place of the results: old ones under it would belong to another question. */
@@ -478,27 +601,37 @@ class Page {
     this.clips.forget();
     this.list.replaceChildren();
     this.warning.textContent = answer.warning;
-    this.open = this.options.endless ? Infinity : FOLDED;
+    this.open = this.options.endless ? Infinity : AT_FIRST;
     this.showHead();
     this.add(answer.tiles);
     this.showCut();
     this.showChips();
+    this.suggested.hidden = !answer.browsing || !this.suggested.childElementCount;
     for (const note of answer.notes) this.notice.append(h("p", { class: "note" }, note));
     this.said.textContent = `${this.heading.textContent}. ${this.sub.textContent}`;
   }
 
   showHead() {
-    const { title, passing, browsing, composed, nothing, compared } = this.answer, what = VIEWABLE[this.kind];
-    const things = this.kind === "image" ? count(passing, "photo") : count(passing, browsing ? "video" : "moment");
-    const asked = h("q", {}, this.refined ? `${title}, by your thumbs` : title);
-    this.heading.replaceChildren(...(browsing ? [`${things}, newest first`] : composed ? [`The nearest to `, asked] :
-      [passing ? `${things} of ` : `No ${what} of `, asked]));
+    const { title, browsing, composed, kinds } = this.answer, { image, frame } = kinds;
+    const things = joined([image && (image.passing || !frame?.passing) && count(image.passing, "photo"),
+      frame && (frame.passing || !image) && count(frame.passing, browsing ? "video" : "moment")]);
+    const asked = h("q", {}, this.refined ? `${title}, by your thumbs` : title), passing = this.answer.passing;
+    this.heading.replaceChildren(...(browsing ? [`${things}, newest first`] : composed ? ["The nearest to ", asked] :
+      [passing ? `${things} of ` : `No ${{ image: "photo", frame: "video" }[this.kind] ?? "photo and no video"} of `, asked]));
     const about = [];
-    if (nothing) about.push(nothing);
+    if (!browsing && !passing) about.push((image ?? frame).empty_message);
     else if (!browsing && composed) about.push("Sums have no cutoff of their own: the nearest come first.");
-    if (!browsing) about.push(`${count(compared, this.kind === "image" ? "photo" : "video frame")} compared.`);
+    if (!browsing) about.push(`${joined([image && count(image.compared, "photo"), frame && count(frame.compared, "video frame")])} compared.`);
     this.sub.textContent = about.join(" ");
+    this.showCounts();
     this.showOffers();
+  }
+
+  /** How many each tab has, as long as the last answer to all kinds is that of the same query. */
+  showCounts() {
+    const { kind, ...asked } = this.request(0), key = JSON.stringify(asked), { kinds, passing } = this.answer;
+    if (kind === "all") this.counted = { key, all: passing, image: kinds.image?.passing ?? 0, frame: kinds.frame?.passing ?? 0 };
+    for (const tab of this.kinds.children) tab.lastChild.textContent = this.counted?.key === key ? this.counted[tab.dataset.kind] : "";
   }
 
   showOffers() {
@@ -515,9 +648,9 @@ class Page {
   }
 
   showCut() {
-    const { browsing, range, cutoff, own_cutoff: own } = this.answer;
-    this.cut.hidden = Boolean(browsing);
-    if (browsing) return;
+    this.cut.hidden = Boolean(this.answer.browsing) || this.kind === "all"; // a cutoff is that of one kind
+    if (this.cut.hidden) return;
+    const { range, cutoff, own_cutoff: own } = this.answer.kinds[this.kind];
     const low = Math.floor(100 * Math.min(range[0], own > -1 ? own : range[0])) / 100;
     const high = Math.ceil(100 * Math.max(range[1], own)) / 100;
     [this.near.min, this.near.max] = [String(low), String(high)];
@@ -538,23 +671,23 @@ class Page {
       this.list.append(shown);
       this.seen.observe(shown);
     }
-    this.foldTiles();
+    this.hideRest();
     this.showMore();
     if (first === 0 && this.list.firstChild) this.list.querySelector(".open").tabIndex = 0;
   }
 
   /** In a notebook the first tiles, then more when asked: an output without an end would push all cells away. */
-  foldTiles() {
+  hideRest() {
     [...this.list.children].forEach((item, i) => { item.hidden = i >= this.open; });
   }
 
   showMore() {
-    const shown = Math.min(this.open, this.tiles.length), { passing, all, compared, browsing } = this.answer;
-    const rest = Math.max(0, passing - shown), stacked = this.tiles.reduce((sum, tile) => sum + (tile.alike?.length ?? 0), 0);
-    const below = this.kind === "image" ? compared - Math.max(passing, this.tiles.length) - stacked : 0;
+    const shown = Math.min(this.open, this.tiles.length), { passing, all, kinds, browsing } = this.answer;
+    const rest = Math.max(0, passing - shown), stacked = this.tiles.reduce((sum, tile) => sum + (tile.stacked?.length ?? 0), 0);
+    const below = kinds.image && !kinds.frame ? kinds.image.compared - Math.max(passing, this.tiles.length) - stacked : 0;
     const parts = [];
     if (rest) parts.push(button("", "", () => this.showRest(), { class: "pill wide" }, browsing ? `${rest} more` : `${rest} more ${rest === 1 ? "passes" : "pass"}`));
-    else if (!browsing && !this.below && this.answer.cutoff > -1 && (below > 0 || this.kind === "frame")) {
+    else if (!browsing && !this.below && Object.values(kinds).some(({ cutoff }) => cutoff > -1) && (below > 0 || kinds.frame)) {
       parts.push(button("", "", () => this.showBelow(), { class: "pill wide" }, "Show what lies below the cutoff"));
     } else if (this.below && this.tiles.length < all) parts.push(button("", "", () => this.fetchMore(), { class: "pill wide" }, "More"));
     this.more.replaceChildren(...parts);
@@ -564,7 +697,7 @@ class Page {
   showRest() {
     const at = Math.min(this.open, this.tiles.length);
     this.open = Infinity;
-    this.foldTiles();
+    this.hideRest();
     if (this.tiles.length < this.answer.passing) this.fetchMore();
     else this.showMore();
     this.list.children[at]?.querySelector(".open").focus();
@@ -619,7 +752,7 @@ class Page {
     const figure = h("div", { class: "shot" },
       h("button", { type: "button", class: "open", tabindex: "-1", "aria-label": label, onclick: () => this.box.show(at) },
         h("img", { alt: "", draggable: "false" })),
-      tile.alike.length ? button("stack", `${tile.alike.length} more alike: open the stack`, () => this.box.show(at), { class: "badge alike", tabindex: "-1" }, `+${tile.alike.length}`) : null,
+      tile.stacked.length ? button("stack", `${tile.stacked.length} more alike: open the stack`, () => this.box.show(at), { class: "badge stacked", tabindex: "-1" }, `+${tile.stacked.length}`) : null,
       video && tile.clip ? button("play", `Play ${tile.name} ${when}`, () => this.clips.toggle(item, tile), { class: "badge play" }) : null,
       h("div", { class: "acts" },
         button("similar", "Find similar", () => this.similar(tile), { tabindex: "-1" }),
@@ -628,7 +761,7 @@ class Page {
           button("down", "This is not what I asked for", () => this.thumb(at, false), { class: "no", tabindex: "-1" })])));
     const item = h("li", { class: `tile${tile.passes ? "" : " below"}`, "data-at": String(at), style: `--r:${ratio.toFixed(3)}`, title: tile.path },
       figure, h("div", { class: "cap" }, tile.score !== null && this.matchLine(tile),
-        tile.curve && curveOf(tile, this.answer.scale, (time_s) => this.clips.playFrom(item, tile, time_s)),
+        tile.curve && curveOf(tile, this.answer.kinds.frame.scale, (time_s) => this.clips.playFrom(item, tile, time_s)),
         h("div", { class: "dim" }, [video ? `${tile.name} ${when}` : "", day, tile.folder || (!video && !day && tile.name)].filter(Boolean).join(" · "))));
     if (tile.clip) {
       figure.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.clips.hover(item, tile));
@@ -661,7 +794,7 @@ class Page {
     this.showMark(this.list.children[at], tile);
     this.showOffers();
     try {
-      const { content } = await this.server.ask({ do: "judge", kind: this.kind, terms: this.request(0).terms, path: tile.path,
+      const { content } = await this.server.ask({ do: "judge", terms: this.request(0).terms, path: tile.path,
         time_s: tile.time_s, relevant: now, refined: Boolean(this.refined) });
       this.said.textContent = now === null ? "Thumb taken back" : up ? "Marked as right" : "Marked as wrong";
       if (!content.kept && !this.refined) this.say("This thumb refines the query here. It is not kept for measuring: only one text, or one photo of the library, can be asked again later.");
@@ -702,22 +835,42 @@ class Page {
 
   // -- filters, and chips for those that act
 
-  buildFilters() {
-    const set = (name, value) => {
+  /** Set or take off filters, and ask again. */
+  filterBy(values) {
+    for (const [name, value] of Object.entries(values)) {
       if (value === "" || value === null || value === undefined) delete this.filters[name];
       else this.filters[name] = value;
-      this.ask({ keep: true });
-    };
-    const field = (label, input) => h("label", {}, h("span", {}, label), input);
-    const folder = h("select", { onchange: (event) => set("folder", event.target.value) }, h("option", { value: "" }, "all folders"),
-      ...this.about.folders.map((one) => h("option", { value: one, selected: this.filters.folder === one }, one)));
-    const day = (name) => h("input", { type: "date", value: this.filters[name] ?? "", onchange: (event) => set(name, event.target.value) });
-    const fold = h("select", { onchange: (event) => { this.fold = Number(event.target.value); this.ask({ keep: true }); } },
-      ...[[0, "each on its own"], [FOLD, "stack shots of one scene"], [0.95, "stack look-alikes"]].map(([value, words]) =>
-        h("option", { value, selected: this.fold === value }, words)));
-    const shots = h("select", { onchange: (event) => set("screenshots", event.target.value === "no" ? false : null) },
-      h("option", { value: "" }, "screenshots too"), h("option", { value: "no", selected: this.filters.screenshots === false }, "no screenshots"));
-    this.filterBox.replaceChildren(field("Folder", folder), field("From", day("since")), field("To", day("until")), field("Look-alikes", fold), field("Screenshots", shots));
+    }
+    this.buildFilters();
+    return this.ask();
+  }
+
+  buildFilters() {
+    const { filters, about } = this, field = (label, input) => h("label", {}, h("span", {}, label), input);
+    const choice = (name, all, values) => h("select", { onchange: (event) => this.filterBy({ [name]: event.target.value }) },
+      h("option", { value: "" }, all), ...values.map((one) => h("option", { value: one, selected: filters[name] === one }, one)));
+    const day = (name) => h("input", { type: "date", value: filters[name] ?? "", onchange: (event) => this.filterBy({ [name]: event.target.value }) });
+    const stack = h("select", { onchange: (event) => { this.stackFrom = Number(event.target.value); this.ask(); } },
+      ...[[0, "each on its own"], [ONE_SCENE, "stack shots of one scene"], [0.95, "stack look-alikes"]].map(([value, words]) =>
+        h("option", { value, selected: this.stackFrom === value }, words)));
+    const shots = h("select", { onchange: (event) => this.filterBy({ screenshots: event.target.value === "no" ? false : null }) },
+      h("option", { value: "" }, "screenshots too"), h("option", { value: "no", selected: filters.screenshots === false }, "no screenshots"));
+    fill(this.filterBox, stripOf(about.months, filters, (since, until) => this.filterBy({ since, until })),
+      h("div", { class: "fields" }, field("From", day("since")), field("To", day("until")),
+        about.folders.length > 0 && field("Folder", choice("folder", "all folders", about.folders)),
+        about.cameras.length > 0 && field("Camera", choice("camera", "all cameras", about.cameras)),
+        field("Look-alikes", stack), field("Screenshots", shots)),
+      about.places.length > 0 && this.mapBox());
+  }
+
+  /** The map: a click on a place filters by it, and shows what lies within. */
+  mapBox() {
+    const box = h("div", { class: "map" }), { near, km } = this.filters;
+    const draw = (places) => fill(box, mapOf(places, near, (place) => this.filterBy({ near: [place.latitude, place.longitude], km: place.km })),
+      near && button("close", "", () => this.filterBy({ near: null, km: null }), { class: "pill" }, "The whole map"));
+    if (near) this.server.ask({ do: "places", near, km }).then(({ content }) => draw(content.places)).catch((error) => this.say(error.message));
+    else draw(this.about.places);
+    return box;
   }
 
   unfold() {
@@ -727,12 +880,17 @@ class Page {
   }
 
   showChips() {
-    const words = { folder: (value) => `in ${value}`, since: (value) => `since ${value}`, until: (value) => `until ${value}`, screenshots: () => "no screenshots" };
-    const chips = Object.entries(this.filters).map(([name, value]) => [words[name]?.(value) ?? `${name} ${value}`, () => { delete this.filters[name]; }]);
-    if (this.fold !== FOLD) chips.push([this.fold ? "look-alikes stacked" : "nothing stacked", () => { this.fold = FOLD; }]);
-    if (this.cutoff !== null) chips.push([`cutoff ${this.cutoff.toFixed(2)}`, () => { this.cutoff = null; }]);
-    this.chips.replaceChildren(...chips.map(([text, drop]) => button("close", "", () => { drop(); if (this.about) this.buildFilters(); this.ask({ keep: true }); },
-      { class: "pill on", "aria-label": `Take off: ${text}` }, text)));
+    const { folder, since, until, camera, screenshots, near, km } = this.filters, off = (...names) => () => this.filterBy(Object.fromEntries(names.map((name) => [name, null])));
+    const chips = [
+      folder && [`in ${folder}`, off("folder")],
+      (since || until) && [spanOf(since, until), off("since", "until")],
+      camera && [camera, off("camera")],
+      near && [`within ${km < 10 ? km : Math.round(km)} km of ${near.map((degrees) => degrees.toFixed(2)).join(", ")}`, off("near", "km")],
+      screenshots === false && ["no screenshots", off("screenshots")],
+      this.stackFrom !== ONE_SCENE && [this.stackFrom ? "look-alikes stacked" : "nothing stacked", () => { this.stackFrom = ONE_SCENE; this.filterBy({}); }],
+      this.cutoff !== null && [`cutoff ${this.cutoff.toFixed(2)}`, () => { this.cutoff = null; this.ask(); }],
+    ].filter(Boolean);
+    fill(this.chips, chips.map(([words, drop]) => button("close", "", drop, { class: "pill on", "aria-label": `Take off: ${words}` }, words)));
   }
 
   // -- taking results out
@@ -745,7 +903,7 @@ class Page {
     const passing = () => this.tiles.filter((tile) => tile.passes);
     const choice = h("select", { "aria-label": "What to keep" },
       h("option", { value: "all" }, `all ${this.answer.passing} that are found`),
-      ...(this.kind === "image" && this.tiles.some((tile) => tile.alike?.length) ? [h("option", { value: "stacks" }, "the same, with all that is stacked")] : []),
+      ...(this.tiles.some((tile) => tile.stacked?.length) ? [h("option", { value: "stacks" }, "the same, with all that is stacked")] : []),
       ...(liked().length ? [h("option", { value: "liked", selected: true }, `the ${liked().length} with a thumb up`)] : []));
     const chosen = async () => {
       if (choice.value === "liked") return liked();
@@ -755,7 +913,7 @@ class Page {
         if (this.tiles.length === before) break;
       }
       if (choice.value === "all") return passing();
-      return passing().flatMap((tile) => [tile, ...tile.alike.map(({ path }) => ({ ...tile, path }))]);
+      return passing().flatMap((tile) => [tile, ...tile.stacked.map((one) => ({ ...tile, ...one }))]);
     };
     const done = h("p", { role: "status" }), folder = h("input", { type: "text", placeholder: "found", "aria-label": "Folder for the copies" });
     const doing = (work) => async () => {
@@ -796,6 +954,96 @@ async function copyText(text) {
     document.execCommand("copy");
     area.remove();
   }
+}
+
+// ------------------------------------------------------------------------------------- served to phones in a network
+
+/** What plain HTTP means, and on the computer that serves it a way to invite one more device. */
+function networkNote(server) {
+  const local = ["localhost", "127.0.0.1"].includes(window.location.hostname), notice = h("span", { role: "alert" });
+  const shown = h("div", { class: "invitation" }), dialog = h("dialog", { class: "invite", "aria-label": "Open this page on a phone" }, shown,
+    button("close", "", () => dialog.close(), { class: "pill" }, "Close"));
+  const invite = async () => {
+    try {
+      const { url, svg: code } = await server.invite();
+      shown.innerHTML = code; // drawn by the server: black squares, no words
+      shown.append(h("p", {}, "Point the phone's camera at this, in the same network. It lets one browser in, once."), h("p", {}, h("code", {}, url)));
+      dialog.showModal();
+    } catch (error) { notice.textContent = error.message; }
+  };
+  return h("div", { class: "network" }, h("span", {}, "Plain HTTP, for a network at home: whoever else is in it could read what you ask and see. Not for a café or a school."),
+    local && button("phone", "", invite, { class: "pill" }, "Open on a phone"), notice, dialog);
+}
+
+// -------------------------------------------------------------------------------- when and where: a strip, and a map
+
+/** Years with their months as bars: a drag over months, or a click on a year, gives their first and last day. */
+function stripOf(months, { since = "", until = "" }, choose) {
+  const names = Object.keys(months);
+  if (!names.length) return null;
+  const first = Number(names[0].slice(0, 4)), years = Array.from({ length: Number(names.at(-1).slice(0, 4)) - first + 1 }, (_, i) => first + i);
+  const most = Math.max(...Object.values(months)), all = years.flatMap((year) => MONTHS.map((_, i) => `${year}-${String(i + 1).padStart(2, "0")}`));
+  const held = (month) => (since || until) && month >= since.slice(0, 7) && (!until || month <= until.slice(0, 7));
+  const bars = all.map((month) => h("i", { class: held(month) ? "held" : "", title: `${spanOf(`${month}-01`, lastDay(month))}: ${months[month] ?? 0}`,
+    style: `--h:${months[month] ? Math.max(0.08, Math.sqrt(months[month] / most)) : 0}` }));
+  let from = null;
+  const at = (event) => {
+    const box = area.getBoundingClientRect();
+    return Math.min(all.length - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * all.length)));
+  };
+  const mark = (event) => {
+    const [a, b] = [from, at(event)].sort((x, y) => x - y);
+    bars.forEach((bar, i) => bar.classList.toggle("held", i >= a && i <= b));
+    return [a, b];
+  };
+  const area = h("div", { class: "months", "aria-hidden": "true",
+    onpointerdown: (event) => { from = at(event); area.setPointerCapture(event.pointerId); mark(event); },
+    onpointermove: (event) => from !== null && mark(event),
+    onpointercancel: () => { from = null; },
+    onpointerup: (event) => {
+      if (from === null) return;
+      const [a, b] = mark(event);
+      from = null;
+      choose(`${all[a]}-01`, lastDay(all[b]));
+    } }, bars);
+  const labels = years.map((year) => {
+    const whole = since === `${year}-01-01` && until === `${year}-12-31`;
+    return h("button", { type: "button", "aria-pressed": String(whole), onclick: () => (whole ? choose(null, null) : choose(`${year}-01-01`, `${year}-12-31`)) }, String(year));
+  });
+  return h("div", { class: "strip", role: "group", "aria-label": "When: years" }, h("div", { style: `--n:${years.length};min-width:${48 * years.length}px` }, area, h("div", { class: "years" }, labels)));
+}
+
+/** Where photos were taken, north above: dots on a net of degrees, drawn from the index alone. */
+function mapOf(places, near, choose) {
+  const wide = 360, latitudes = places.map((place) => place.latitude), longitudes = places.map((place) => place.longitude);
+  const [south, north, west, east] = [Math.min(...latitudes), Math.max(...latitudes), Math.min(...longitudes), Math.max(...longitudes)];
+  const shrink = Math.max(0.1, Math.cos(((south + north) / 2) * (Math.PI / 180))); // degrees of longitude are shorter than those of latitude
+  const span = Math.max(east - west, (north - south) / shrink, 0.02) * 1.25, tall = Math.min(300, Math.max(170, (wide * (north - south) * 1.25) / (span * shrink) + 60));
+  const [x0, y0] = [(west + east) / 2 - span / 2, (south + north) / 2];
+  const x = (longitude) => ((longitude - x0) / span) * wide, y = (latitude) => tall / 2 - (((latitude - y0) / shrink) / span) * wide;
+  const step = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30].find((one) => span / one <= 6) ?? 60, digits = step < 0.01 ? 3 : step < 0.1 ? 2 : step < 1 ? 1 : 0;
+  const degrees = (value, [plus, minus]) => `${Math.abs(value).toFixed(digits)}° ${value < 0 ? minus : plus}`;
+  const net = [];
+  for (let line = Math.ceil(x0 / step) * step; x(line) < wide; line += step) {
+    net.push(svg("line", { x1: x(line), x2: x(line), y1: 0, y2: tall }), svg("text", { x: x(line) + 3, y: tall - 5 }, degrees(line, "EW")));
+  }
+  const lowest = y0 - (tall / 2 / wide) * span * shrink;
+  for (let line = Math.ceil(lowest / step) * step; y(line) > 0; line += step) {
+    net.push(svg("line", { x1: 0, x2: wide, y1: y(line), y2: y(line) }), svg("text", { x: 3, y: y(line) - 3 }, degrees(line, "NS")));
+  }
+  const km = (span * shrink * 111.2) / 5, round = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000].findLast((one) => one <= km) ?? 0.1, bar = (round / (km * 5)) * wide;
+  const most = Math.max(...places.map((place) => place.count));
+  const dots = places.map((place) => {
+    const words = `${count(place.count, "file")} near ${degrees(place.latitude, "NS")}, ${degrees(place.longitude, "EW")}`;
+    const dot = svg("g", { role: "button", tabindex: "0", "aria-label": words, transform: `translate(${x(place.longitude)} ${y(place.latitude)})` },
+      svg("circle", { class: "hit", r: 23 }), svg("circle", { class: "dot", r: 6 + 10 * Math.sqrt(place.count / most) }),
+      svg("text", { class: "n", "text-anchor": "middle", dy: "0.35em" }, place.count > 1 ? String(place.count) : ""));
+    dot.addEventListener("click", () => choose(place));
+    dot.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(place); } });
+    return dot;
+  });
+  return svg("svg", { viewBox: `0 0 ${wide} ${tall}`, role: "group", "aria-label": "Where: places on a map", style: `max-width:${wide}px` }, ...net, ...dots,
+    svg("path", { class: "bar", d: `M${wide - 10 - bar} ${tall - 14}v5h${bar}v-5` }), svg("text", { x: wide - 10 - bar / 2, y: tall - 18, "text-anchor": "middle" }, `${round} km`));
 }
 
 // ------------------------------------------------------------------------------------------- the curve along a video
@@ -1023,7 +1271,7 @@ class Lightbox {
     const span = { path: tile.path, start_s: tile.start_s ?? tile.clip?.[0], end_s: tile.end_s ?? tile.clip?.[1] };
     const thumbs = browsing || this.at === null ? [] : [act("up", "Right", () => this.thumb(true), { class: "act yes" }), act("down", "Wrong", () => this.thumb(false), { class: "act no" })];
     fill(this.side, this.title,
-      tile.curve && curveOf(tile, page.answer.scale, (time_s) => this.fillStage(tile, time_s)),
+      tile.curve && curveOf(tile, page.answer.kinds.frame.scale, (time_s) => this.fillStage(tile, time_s)),
       h("dl", {}, ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
       h("div", { class: "acts" }, ...thumbs,
         act("similar", "Find similar", () => page.similar(tile)),
@@ -1032,7 +1280,7 @@ class Lightbox {
         act("download", "Download", save({ do: "file", path: tile.path }, tile.name)),
         tile.clip && act("clip", "Save clip", save({ do: "save_clip", ...span }, `${tile.name.replace(/\.[^.]*$/, "")} ${clock(span.start_s).replace(":", ".")}.mp4`)),
         this.drive = h("a", { class: "act", hidden: true, target: "_blank", rel: "noopener noreferrer" }, icon("drive"), "Open in Drive")),
-      this.done, tile.alike?.length ? this.stack(tile) : null);
+      this.done, tile.stacked?.length ? this.stack(tile) : null);
     page.server.ask({ do: "facts", path: tile.path }).then(({ content }) => {
       if (!content.drive || this.tile !== tile) return;
       this.drive.href = content.drive;
@@ -1047,30 +1295,32 @@ class Lightbox {
   async why(tile) {
     this.done.textContent = "Covering one patch after the other …";
     try {
-      const { kind, terms, yes, no } = this.page.request(0);
-      const { content } = await this.page.server.ask({ do: "why", kind, terms, yes, no, path: tile.path, time_s: tile.time_s });
+      const { terms, yes, no } = this.page.request(0);
+      const { content } = await this.page.server.ask({ do: "why", terms, yes, no, path: tile.path, time_s: tile.time_s });
       if (this.tile !== tile) return;
       const picture = this.stage.querySelector("img"), side = Math.min(picture.width, picture.height);
       const patches = content.pulls.flat().map((pull) => h("i", { style: `background:rgb(${pull > 0 ? "214 40 40" : "40 90 214"} / ${(0.75 * Math.abs(pull)).toFixed(2)})` }));
       this.stage.querySelector(".why")?.remove();
       this.stage.append(h("div", { class: "why", "aria-hidden": "true", style: `width:${side}px;height:${side}px;` +
         `left:${picture.offsetLeft + (picture.width - side) / 2}px;top:${picture.offsetTop + (picture.height - side) / 2}px;` +
-        `grid-template-columns:repeat(${content.pulls.length},1fr)` }, patches));
-      this.done.textContent = "Red: without this patch the match would be weaker; blue: stronger. It may lie on another thing than the one you asked for: the score does depend on it.";
+        `grid-template-columns:repeat(${content.pulls.length},1fr)` }, patches,
+      content.doubt && h("u", { style: `top:${100 * content.doubt[0]}%;left:${100 * content.doubt[1]}%` })));
+      fill(this.done, h("span", {}, "Red: without this patch the match would be weaker; blue: stronger. "),
+        content.doubt && h("b", {}, "Caution: taken alone, the framed half around the reddest patch would not be found. The score depends on it, but it may show another thing than the one you asked for."));
     } catch (error) { this.done.textContent = error.message; }
   }
 
-  /** What is folded into this tile, to be looked at one by one. */
+  /** What is stacked under this tile, to be looked at one by one. */
   stack(tile) {
     const row = h("div", { class: "stack" });
     const draw = (tiles) => row.replaceChildren(h("h3", {}, count(tiles.length, "more like this", "more like this")),
       ...tiles.map((one) => {
         const picture = h("img", { alt: "" });
         this.page.server.thumb(one).then((url) => { if (url) picture.src = url; });
-        return h("button", { type: "button", "aria-label": one.name, title: one.name, onclick: () => this.show(this.at, { ...one, alike: tile.alike }) }, picture);
+        return h("button", { type: "button", "aria-label": one.name, title: one.name, onclick: () => this.show(this.at, { ...one, stacked: tile.stacked }) }, picture);
       }));
-    if (tile.time_s !== null) draw(tile.alike.map((one) => ({ ...tile, ...one, clip: [Math.max(0, one.time_s - 1), Math.max(one.end_s, one.time_s + 3)] })));
-    else this.page.server.ask({ do: "stack", paths: tile.alike.map((one) => one.path) }).then(({ content }) => draw(content.tiles)).catch((error) => { this.done.textContent = error.message; });
+    if (tile.time_s !== null) draw(tile.stacked.map((one) => ({ ...tile, ...one, clip: [Math.max(0, one.time_s - 1), Math.max(one.end_s, one.time_s + 3)] })));
+    else this.page.server.ask({ do: "stack", paths: tile.stacked.map((one) => one.path) }).then(({ content }) => draw(content.tiles)).catch((error) => { this.done.textContent = error.message; });
     return row;
   }
 

@@ -37,7 +37,13 @@ def ranked(scores: Scores, by: str = "match") -> Scores:
     return replace(scores, values=order.values, cutoff=Cutoff(order.cutoff), matching=None)
 
 
-class Facts:
+def passing(scores: Scores) -> np.ndarray:
+    """Which rows reach the default cutoff, bool (n,)."""
+    scores = ranked(scores)
+    return np.nan_to_num(scores.values, nan=-1.0) >= scores.threshold
+
+
+class FileRecords:
     """What the index knows of files, looked up by path: made once for a table of rows."""
 
     def __init__(self, rows: pa.Table):
@@ -71,28 +77,51 @@ class Facts:
         return facts | {"name": name, "folder": folder}
 
 
+def merged(answers: list[list[dict[str, Any]]], sort: str | None = None, below: bool = False) -> list[dict[str, Any]]:
+    """Tiles of photos and of videos as one answer.
+
+    What passes comes first, by how far it lies above the cutoff of its own kind: photos and frames have other scores.
+    Where nothing passes, or `below` is wanted too, the others follow. With `sort` "date", and where nothing was asked,
+    the newest come first, those without a date of their own last.
+    """
+    tiles = [tile for answer in answers for tile in answer]
+    if len(answers) > 1 and not below and any(tile["passes"] for tile in tiles):
+        tiles = [tile for tile in tiles if tile["passes"]]
+    browsing = any(tile["score"] is None for tile in tiles)
+    if sort == "date" or (browsing and len(answers) > 1):
+        tiles.sort(key=lambda tile: (tile["passes"], *_own_date(tile)), reverse=True)
+    elif len(answers) > 1:
+        tiles.sort(key=lambda tile: (tile["passes"], tile["lead"]), reverse=True)
+    return tiles
+
+
+def _own_date(tile: dict[str, Any]) -> tuple[bool, str]:
+    """Whether a file has a date of its own, which the time of a copy is not, and its date."""
+    return bool(tile["taken_at"]) and tile["taken_from"] != "mtime", tile["taken_at"] or ""
+
+
 def photo_tiles(
-    scores: Scores, facts: Facts, scale: Scale, least: float, near_duplicates: float | None
+    scores: Scores, facts: FileRecords, scale: Scale, least: float, near_duplicates: float | None
 ) -> list[dict[str, Any]]:
     """The photos with a score of `least` or more, best first; those alike under one tile, see `Scores.top`."""
     return [_tile(facts, hit, scale) for hit in scores.top(MOST, least, near_duplicates=near_duplicates)]
 
 
-def video_tiles(scores: Scores, facts: Facts, scale: Scale, least: float) -> list[dict[str, Any]]:
+def video_tiles(scores: Scores, facts: FileRecords, scale: Scale, least: float) -> list[dict[str, Any]]:
     """The moments that reach the cutoff, best first; those of one video that show one scene share a tile.
 
     Where `least` asks for more, the best frame of each other video that reaches it follows.
     """
     tiles = []
-    for moment, alike in scenes(scores, scale.cutoff):
+    for moment, others in scenes(scores, scale.cutoff):
         hit = Hit(moment.path, moment.score, moment.peak_s, digest=moment.digest)
         span = {"start_s": moment.start_s, "end_s": moment.end_s}
-        tiles.append(_tile(facts, hit, scale) | span | {"alike": [_span(other) for other in alike]})
+        tiles.append(_tile(facts, hit, scale) | span | {"stacked": [_span(other) for other in others]})
     if least < scale.cutoff:
         seen = {tile["path"] for tile in tiles}
         for hit in best_frames(scores, least):
             if hit.path not in seen and hit.score < scale.cutoff:
-                tiles.append(_tile(facts, hit, scale) | {"alike": []})
+                tiles.append(_tile(facts, hit, scale) | {"stacked": []})
     for tile in tiles:
         tile |= {"curve": curve(scores, tile["path"]), "clip": clip_span(tile)}
     return tiles
@@ -143,7 +172,7 @@ def clip_span(tile: dict[str, Any]) -> list[float]:
     return [round(start_s, 3), round(min(end_s, max(length_s, start_s + 0.5)), 3)]
 
 
-def newest(scores: Scores, facts: Facts) -> list[dict[str, Any]]:
+def newest(scores: Scores, facts: FileRecords) -> list[dict[str, Any]]:
     """Every file that the filters let through, each content once: the newest first, those without a date last."""
     kept = scores.rows.select(["path", "taken_at", "taken_from", "digest"]).filter(pa.array(np.isfinite(scores.values)))
     copied = pc.fill_null(pc.equal(kept["taken_from"], "mtime"), True)  # the time of a copy, not of the picture
@@ -155,7 +184,7 @@ def newest(scores: Scores, facts: Facts) -> list[dict[str, Any]]:
         if row["digest"] in seen or len(tiles) >= MOST:
             continue
         seen.add(row["digest"])
-        tile = facts.record(row["path"]) | {"score": None, "passes": True, "alike": []}
+        tile = facts.record(row["path"]) | {"score": None, "passes": True, "stacked": []}
         if tile["time_s"] is not None:
             tile |= {"clip": [tile["time_s"], tile["time_s"] + CLIP_S / 2]}
         tiles.append(tile)
@@ -176,14 +205,14 @@ def without_scene(scores: Scores, path: str, time_s: float, cutoff: float) -> Sc
     return replace(scores, values=values)
 
 
-def _tile(facts: Facts, hit: Hit, scale: Scale) -> dict[str, Any]:
+def _tile(facts: FileRecords, hit: Hit, scale: Scale) -> dict[str, Any]:
     strength = scale.strength(hit.score)
     return facts.record(hit.path, time_s=hit.time_s, digest=hit.digest) | {
         "score": round(hit.score, 4),
         "strength": round(strength, 3),
         "words": scale.words(hit.score),
         "odds": hit.odds,
-        "alike": [{"path": path, "name": PurePosixPath(path).name} for path in dict.fromkeys(hit.duplicates)],
+        "stacked": [{"path": path, "name": PurePosixPath(path).name} for path in dict.fromkeys(hit.duplicates)],
     }
 
 

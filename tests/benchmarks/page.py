@@ -111,6 +111,7 @@ def states(page, url: str):
         "results": "q=a+red+car",
         "nothing": "q=blorp+fizz",
         "videos": "q=a+boat&kind=frame",
+        "both": "q=a+boat",
         "sum": "terms="
         + json.dumps([{"kind": "text", "value": w, "weight": n} for w, n in (("a car", 1), ("snow", -1))]),
     }.items():

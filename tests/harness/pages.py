@@ -5,24 +5,35 @@ import shutil
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
 import cliplib
 from tests.harness import servers
+from tests.harness.libraries import draw_picture
 
 expect = pytest.importorskip("playwright.sync_api").expect
+for needed in ("anywidget", "jupyterlab", "voila"):  # whoever drives the page skips where one is absent
+    pytest.importorskip(needed)
+PLACES = ("N", 48, 16, 2019), ("S", 33, 151, 2021)  # degrees, and a year
 HOSTILE = "<img src=x onerror=alert(1);window.hurt=1>.jpg"
 KERNEL_7 = servers.REPO / ".venv-colab" / "bin" / "python"  # ipywidgets 7.7.1, as in Colab; `make test-colab` makes it
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 def small_library(folder):
-    """A library of drawn photos and two videos, with one photo whose name is an attack, indexed."""
+    """A library of drawn photos and two videos, indexed: one photo's name is an attack, two have cameras and places."""
     sample = servers.REPO / "data" / "sample"
     for photo in (sample / "hills").iterdir():
         shutil.copy(photo, folder)
     (folder / HOSTILE).write_bytes((folder / "IMG_0002.jpg").read_bytes() + b"\0")  # the same picture, yet no copy
     for name in ("day_trip.mp4", "walk.mp4"):
         shutil.copy(sample / "videos" / name, folder)
+    for name, camera, gps in (("vienna", "Canon EOS R", PLACES[0]), ("sydney", "Pixel 8", PLACES[1])):
+        exif = Image.Exif()
+        exif[0x0110] = camera
+        exif.get_ifd(0x8825).update({1: gps[0], 2: (gps[1], 0, 0), 3: "E", 4: (gps[2], 0, 0)})
+        exif.get_ifd(0x8769)[0x9003] = f"{gps[3]}:05:06 10:00:00"
+        draw_picture(folder / f"{name}.jpg", gps[1], exif=exif)
     report = cliplib.Library(folder, model="tiny").index(progress=False)
     assert not report.skipped
     return folder
@@ -69,6 +80,9 @@ class World:
     def root(self):
         return self.page.locator(".clip-page")
 
+    def tab(self, name):
+        return self.root.locator(".tab", has_text=name)
+
     @property
     def tiles(self):
         return self.page.locator(".clip-page .tile:visible")
@@ -84,7 +98,7 @@ class World:
     def ask(self, words, kind="Photos"):
         """Begin anew: no filter and no term but these words, typed with Enter."""
         self.page.keyboard.press("Escape")
-        self.root.get_by_role("button", name=kind, exact=True).click()
+        self.tab(kind).click()
         self.settled()
         while (chips := self.root.locator(".chips button, .term .bare")).count():
             chips.first.click()

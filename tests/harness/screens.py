@@ -71,6 +71,19 @@ def open_first(page):
     page.locator("dialog[open] :is(.stage img:not(.small), .stage video[src])").wait_for()
 
 
+def why_first(page):
+    """Ask which patches of the first picture its match hangs on."""
+    open_first(page)
+    page.get_by_role("button", name="Why this?").click()
+    page.locator(".why").wait_for()
+
+
+def offered(page, words):
+    """Type a part of a photo's name, and wait for what is offered."""
+    page.get_by_label("Words to search for").fill(words)
+    page.get_by_role("listbox").get_by_role("option").first.wait_for()
+
+
 def play_first(page):
     """Play the first video in its tile."""
     page.locator(".tile .badge.play").first.click()
@@ -79,8 +92,12 @@ def play_first(page):
 
 STATES = (  # a name, what the address asks, what is done then
     ("newest", "", lambda page: None),
-    ("photos", f"?{urlencode({'q': WORDS})}", lambda page: None),
-    ("lightbox", f"?{urlencode({'q': WORDS})}", open_first),
+    ("all", f"?{urlencode({'q': MOMENT})}", lambda page: None),
+    ("filters", "", lambda page: page.get_by_role("button", name="Filters").click()),
+    ("offered", f"?{urlencode({'q': MOMENT})}", lambda page: offered(page, "IMG_00")),
+    ("photos", f"?{urlencode({'q': WORDS, 'kind': 'image'})}", lambda page: None),
+    ("lightbox", f"?{urlencode({'q': WORDS, 'kind': 'image'})}", open_first),
+    ("why", f"?{urlencode({'q': WORDS, 'kind': 'image'})}", why_first),
     ("videos", f"?{urlencode({'q': MOMENT, 'kind': 'frame'})}", play_first),
     ("moment", f"?{urlencode({'q': MOMENT, 'kind': 'frame'})}", open_first),
     ("compose", f"?{urlencode({'terms': SUM})}", lambda page: None),

@@ -22,6 +22,14 @@ def library(tmp_path_factory, weights):
     return five_photos_and_a_video(tmp_path_factory.mktemp("photos"), weights)
 
 
+@pytest.mark.parametrize("ranking", ["match", "cosine"])
+def test_a_picture_in_no_index_is_found_by_the_rule_for_those_that_are(library, ranking):
+    scores = library.score("a dog", ranking=ranking)
+    _, values, cutoff = scores.ordering(ranking=ranking)
+    found = [library.engine.would_find(scores, row) for row in library.engine.gallery("image")[1]]
+    assert found == list(values >= cutoff)
+
+
 class TestComposed:
     def test_scores_are_cosines_with_the_normalised_sum(self, library):
         query = 2 * cliplib.text("a dog") + cliplib.image("a.jpg") - 0.5 * cliplib.text("a person")

@@ -33,14 +33,14 @@ def video(scores, scene=None, path="v.mp4", every_s=1.0):
 
 class TestVideos:
     def tiles(self, scores, least=0.5):
-        facts = records.Facts(scores.rows)
+        facts = records.FileRecords(scores.rows)
         return records.video_tiles(scores, facts, Scale(0.1, 0.5, 0.9), least)
 
     def test_moments_of_one_scene_are_one_tile_and_those_of_others_are_not(self):
         up, down = [0.8, 0.8], [0.1, 0.1, 0.1, 0.1]
         scores = video([*up, *down, 0.7, 0.7, *down, 0.6, 0.6], scene=[0] * 12 + [1] * 2)
         tiles = self.tiles(scores)
-        assert [(tile["time_s"], [one["time_s"] for one in tile["alike"]]) for tile in tiles] == [(0, [6]), (12, [])]
+        assert [(tile["time_s"], [one["time_s"] for one in tile["stacked"]]) for tile in tiles] == [(0, [6]), (12, [])]
 
     def test_a_clip_begins_a_second_before_the_best_frame(self):
         (tile,) = self.tiles(video([0.1] * 5 + [0.6, 0.9, 0.6] + [0.1] * 5))

@@ -39,7 +39,7 @@ def service(library):
 
 
 def ask(service, terms=DOG, **more):
-    content, _ = service.answer({"do": "ask", "terms": terms, "cutoff": -0.9, **more})
+    content, _ = service.answer({"do": "ask", "kind": "image", "terms": terms, "cutoff": -0.9, **more})
     assert "error" not in content, content
     return content
 
@@ -52,11 +52,11 @@ class TestAsking:
     def test_tiles_are_what_the_library_finds(self, service, library):
         content = ask(service)
         assert paths(content) == [hit.path for hit in library.search("a dog", 99, -1)]
-        assert content["passing"] == content["compared"] == 6 and content["title"] == "a dog"
+        assert content["passing"] == content["kinds"]["image"]["compared"] == 6 and content["title"] == "a dog"
 
     def test_the_librarys_own_cutoff_decides_unless_another_is_given(self, service, library):
         content = ask(service, cutoff=None)
-        assert content["cutoff"] == library.threshold("text->image")
+        assert content["kinds"]["image"]["cutoff"] == library.threshold("text->image")
         assert content["passing"] == len(library.search("a dog", 99))
 
     def test_pages_follow_one_another(self, service):
@@ -69,11 +69,11 @@ class TestAsking:
         assert set(paths(ask(service, filters={"folder": "trips"}))) == {"trips/copy.png", "trips/Screenshot_1.png"}
         assert "trips/Screenshot_1.png" not in paths(ask(service, filters={"screenshots": False}))
         assert ask(service, filters={"until": "1999-01-01"})["tiles"] == []
-        assert ask(service, fold=0.9)["tiles"][0]["score"] == ask(service)["tiles"][0]["score"]
+        assert ask(service, near_duplicates=0.9)["tiles"][0]["score"] == ask(service)["tiles"][0]["score"]
 
     def test_where_nothing_passes_the_nearest_are_shown_as_such(self, service):
         content = ask(service, cutoff=0.99)
-        assert content["passing"] == 0 and content["nothing"]
+        assert content["passing"] == 0 and content["kinds"]["image"]["empty_message"]
         assert content["tiles"] and not any(tile["passes"] for tile in content["tiles"])
 
     def test_sums_show_the_best_first_and_leave_none_out(self, service, library):
@@ -116,6 +116,34 @@ class TestAsking:
             assert small.startswith(b"\xff\xd8")
             found = ask(service, [{"kind": "upload", "value": content["id"]}])
             assert paths(found)[0] == "p2.jpg" and found["title"] == "mine.png" and not found["keeps"]
+
+    def test_photos_and_videos_come_in_one_answer_by_how_far_above_their_cutoffs(self, service, library):
+        both = ask(service, kind="all")
+        photos, videos = ask(service), ask(service, kind="frame")
+        assert paths(both)[:6] != paths(photos) and sorted(paths(both)) == sorted(paths(photos) + paths(videos))
+        assert both["passing"] == sum(of_kind["passing"] for of_kind in both["kinds"].values())
+        leads = [tile["lead"] for tile in both["tiles"]]
+        assert leads == sorted(leads, reverse=True)
+
+    def test_what_nobody_would_find_alone_is_left_out_of_both(self, service, library):
+        """Where photos pass and no video does, the nearest videos are not among them."""
+        cutoff = ask(service, kind="frame")["tiles"][0]["score"] + 1e-4
+        both = ask(service, kind="all", cutoff=min(cutoff, ask(service)["tiles"][0]["score"]))
+        assert all(tile["passes"] for tile in both["tiles"])
+        neither = ask(service, kind="all", cutoff=0.99)
+        assert neither["passing"] == 0 and len(neither["tiles"]) == 7  # six photos and a video, as the nearest
+
+    def test_a_thumb_of_either_kind_refines_its_own(self, service, library):
+        yes = [{"path": "p2.jpg", "time_s": None}]
+        content = ask(service, kind="all", yes=yes, cutoff=None)
+        wanted = library.score("a dog").refined([cliplib.Hit("p2.jpg", 0.0)]).top(99, -1)
+        photos = [tile["path"] for tile in content["tiles"] if tile["time_s"] is None]
+        assert photos == [hit.path for hit in wanted]
+
+    def test_the_newest_of_both_by_their_own_dates(self, service):
+        content = ask(service, [], kind="all")
+        dates = [tile["taken_at"] for tile in content["tiles"]]
+        assert len(dates) == 7 and dates == sorted(dates, reverse=True)  # all are the files' own here
 
     @pytest.mark.parametrize(
         ("request_", "words"),
@@ -164,6 +192,11 @@ class TestPictures:
             {"do": "clip", "path": "v.mp4", "start_s": tile["clip"][0], "end_s": tile["clip"][1]}
         )
         assert content["type"] == "video/mp4" and clip[4:8] == b"ftyp"
+
+    def test_about_says_what_one_can_filter_by(self, service):
+        content, _ = service.answer({"do": "about"})
+        assert (content["photos"], content["videos"]) == (6, 1) and content["folders"] == ["trips"]
+        assert content["months"] == {} and content["cameras"] == content["places"] == []  # nothing but copies' times
 
     def test_names_by_a_part(self, service):
         content, _ = service.answer({"do": "names", "part": "TRIPS png"})
@@ -234,6 +267,11 @@ def test_numbers_survive_json(service):
     """NumPy's own numbers would not."""
     import json
 
-    for request in ({"do": "about"}, {"do": "ask", "terms": DOG}, {"do": "ask", "terms": DOG, "kind": "frame"}):
+    for request in (
+        {"do": "about"},
+        {"do": "suggest"},
+        {"do": "ask", "terms": DOG},
+        {"do": "ask", "terms": DOG, "kind": "frame"},
+    ):
         json.dumps(service.answer(request)[0])
-    assert not isinstance(ask(service)["cutoff"], np.floating)
+    assert not isinstance(ask(service)["kinds"]["image"]["cutoff"], np.floating)
