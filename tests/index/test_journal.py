@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -72,20 +74,27 @@ class TestTryAlone:
         decode_in_child(draw_picture(tmp_path / "a.jpg", 1), "photo")
 
 
+# A run that the decoder of one photo, the first argument, kills.
+DIES_AT = """
+import os, sys
+from pathlib import Path
+from cliplib.index import pipeline
+from tests.harness.torture import StubEncoder, index
+
+deadly, decode = Path(sys.argv[1]), pipeline.open_photo
+pipeline.open_photo = lambda data, *how, **more: (
+    os.kill(os.getpid(), 9) if data == deadly.read_bytes() else decode(data, *how, **more)
+)
+index(deadly.parent, StubEncoder())
+"""
+
+
 def test_a_file_that_killed_the_run_is_reported_and_the_others_are_indexed(tmp_path, monkeypatch):
     root = tmp_path / "photos"
     for i in range(6):
         draw_picture(root / f"p{i}.png", i, size=(32, 24))
-    deadly = (root / "p3.png").read_bytes()
-    child = os.fork()
-    if child == 0:
-        decode = pipeline.open_photo
-        pipeline.open_photo = lambda data, *how, **more: (
-            os.kill(os.getpid(), 9) if data == deadly else decode(data, *how, **more)
-        )
-        index(root, StubEncoder())
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    died = subprocess.run([sys.executable, "-c", DIES_AT, root / "p3.png"], env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert died.returncode == -signal.SIGKILL
     trial = "import os, sys\nif sys.argv[2].endswith('p3.png'): os.kill(os.getpid(), 9)"
     monkeypatch.setattr(journal, "TRIAL", trial)
     report = index(root, StubEncoder())
