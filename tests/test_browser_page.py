@@ -469,20 +469,14 @@ class TestAddress:
         last = world.tiles.last
         last.scroll_into_view_if_needed()
         world.settled()
-        before = world.page.evaluate("() => window.scrollY")
         world.tiles.last.hover()
+        before = world.page.evaluate("() => window.scrollY")
         world.tiles.last.get_by_role("button", name="Find similar").click()
         expect(world.root.locator(".term img")).to_be_visible()
         world.page.go_back()
         expect(world.root.locator(".term")).to_have_count(0)
         assert before > 100
-        world.page.evaluate(
-            """before => new Promise(done => {
-                const look = () => Math.abs(window.scrollY - before) < 200 ? done() : requestAnimationFrame(look);
-                look();
-            })""",
-            before,
-        )
+        world.page.wait_for_function("before => Math.abs(window.scrollY - before) < 300", arg=before)
 
 
 class TestPhone:

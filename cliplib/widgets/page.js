@@ -521,7 +521,7 @@ class Page {
     else this.readAddress();
     this.depth = state?.depth ?? 0;
     await this.ask({ keep: true, count: state?.shown });
-    if (state?.top) window.scrollTo({ top: state.top });
+    if (state?.top) requestAnimationFrame(() => window.scrollTo({ top: state.top })); // once the tiles have their places
   }
 
   async back() {
