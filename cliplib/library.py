@@ -27,7 +27,7 @@ from .index.update import every_s_of, update
 from .places import drive_link, expanded
 from .search.bank import Background
 from .search.engine import SearchEngine
-from .search.mode import Mode
+from .search.mode import ROW_KINDS, Mode
 from .search.ordering import Cutoff, checked_ranking
 from .search.query import PictureLike, Query, QueryLike
 from .search.query import image as image_query
@@ -401,9 +401,7 @@ class Library:
     def score_all(self, query: QueryLike, ranking: str | None = None) -> tuple[Scores, Scores]:
         """The `score` of every photo, and that of every frame of a video; the query is encoded once for both."""
         self._ready_to_search()
-        photos, frames = self.engine.scores_of_kinds(
-            query, ("image", "frame"), checked_ranking(ranking or self.ranking)
-        )
+        photos, frames = self.engine.scores_of_kinds(query, ROW_KINDS, checked_ranking(ranking or self.ranking))
         return photos, frames
 
     def score(self, query: QueryLike, kind: str = "image", ranking: str | None = None) -> Scores:

@@ -29,7 +29,7 @@ from ..errors import QueryError, printable
 from ..media.photo import THUMBNAIL_EDGE, thumbnail
 from ..places import drive_link, output_file
 from ..search.engine import SearchEngine
-from ..search.mode import Mode
+from ..search.mode import ROW_KINDS, Mode
 from ..search.results import Hit, Scores
 
 SHOWN = ("name", "date", "folder", "drive")  # what an album may say of a picture
@@ -247,8 +247,8 @@ def _groups(engine: SearchEngine) -> np.ndarray:
 
 def _starts(engine: SearchEngine) -> dict[str, int]:
     """The kinds that there are rows of, with where these begin among all rows."""
-    photos, frames = (len(engine.gallery(kind)[0]) for kind in ("image", "frame"))
-    return {kind: start for kind, start, number in (("image", 0, photos), ("frame", photos, frames)) if number}
+    photos, frames = (len(engine.gallery(kind)[0]) for kind in ROW_KINDS)
+    return {kind: start for kind, start, number in zip(ROW_KINDS, (0, photos), (photos, frames), strict=True) if number}
 
 
 def _rows_that_answer(groups: np.ndarray, answers: dict[str, Answer], own: Sequence[str]) -> np.ndarray:

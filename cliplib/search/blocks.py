@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -122,16 +122,14 @@ def search(
         top_k(np.empty(0, np.float32), k, -1 if threshold is None else threshold)  # refused before anything is read
     parts, query, many = live_parts(library.folder, encoder.model_id), encoder.encode_texts(text)[0], 4 * k + 16
     bank = Bank(background.vectors, background.ident) if background and scale == "match" else None
-    nothing = PartAnswer(0, _picked(rows_.empty(encoder.dim), query[:0], None), 0.0)
     files = [library.folder / part["thumbs"]["name"] for part, _ in parts if "thumbs" in part]
     while True:
         best = partial(best_of_part, library.folder, query=query, k=many, row_kind=kind, bank=bank)
-        answers = [nothing, *map_parts(best, parts)]
-        count, found = sum(answer.live for answer in answers), pa.concat_tables(answer.best for answer in answers)
-        found = found.take(top_k(found["ranked"].to_numpy(), many)).combine_chunks()
+        count, found, usual_sum = _joined(map_parts(best, parts), encoder.dim, many)
+        found = found.combine_chunks()
         values, matching = found["ranked"].to_numpy(), None
         if bank:
-            usual = sum(answer.usual_sum for answer in answers) / max(count, 1)
+            usual = usual_sum / max(count, 1)
             matching = Matching(values, partial(text_cutoff, usual=usual))
         index = _Found(found, _thumbnails(files, set(rows_.keys(found))))
         engine = SearchEngine(index, encoder, library.cutoff, library.root, library.folder / "clips")
@@ -221,17 +219,26 @@ def best_of_part(
     statistics = _statistics(folder, entry, row_kind, bank) if bank else None
     if flat_part := flat.open_flat(folder, entry):
         return _best_of_flat(flat_part, gone, compare, statistics, k, row_kind)
-    count, usual_sum, start, best = 0, 0.0, 0, _picked(rows_.empty(len(query)), query[:0], None)
+    start, best = 0, _joined((), len(query), k)
     for rows in _rows_of_kind(folder / entry["name"], len(query), row_kind):
         own, start = _slice(statistics, start, len(rows)), start + len(rows)
         alive = ~pc.is_in(rows["path"], gone).to_numpy()
         scores, ranked = compare(rows_.matrix(rows) @ compare.directions.T, own)
         ranked[~alive] = np.nan
         order = top_k(ranked, k)
-        best = pa.concat_tables([best, _picked(rows.take(order), scores[order], ranked[order])])
-        best = best.take(top_k(best["ranked"].to_numpy(), k))
-        count, usual_sum = count + int(alive.sum()), usual_sum + (float(own.usual[alive].sum()) if own else 0.0)
-    return PartAnswer(count, best, usual_sum)
+        usual = float(own.usual[alive].sum()) if own else 0.0
+        of_block = PartAnswer(int(alive.sum()), _picked(rows.take(order), scores[order], ranked[order]), usual)
+        best = _joined((best, of_block), len(query), k)
+    return best
+
+
+def _joined(answers: Iterable[PartAnswer], dim: int, k: int) -> PartAnswer:
+    """What parts, or blocks of one, have in all: the best `k` of their rows, of equals the earlier."""
+    none = np.empty(0, np.float32)
+    answers = [PartAnswer(0, _picked(rows_.empty(dim), none, none), 0.0), *answers]
+    rows = pa.concat_tables(answer.best for answer in answers)
+    best = rows.take(top_k(rows["ranked"].to_numpy(), k))
+    return PartAnswer(sum(answer.live for answer in answers), best, sum(answer.usual_sum for answer in answers))
 
 
 class _Comparison:
@@ -323,13 +330,10 @@ def _best_of_flat(
         rows = pa.Table.from_batches([facts.take(pa.array(places))])
         return PartAnswer(count, _picked(rows, scores, ranked), usual)
 
-    none = PartAnswer(0, _picked(rows_.empty(compare.directions.shape[1]), np.empty(0, np.float32), None), 0.0)
     with ThreadPoolExecutor(threads, "cliplib-search", torch.set_num_threads, (1,)) as pool:
-        found = [none, *pool.map(look_at, range(len(batches)))]
+        found = list(pool.map(look_at, range(len(batches))))
     torch.set_num_threads(threads)  # what a new thread has set holds for all threads yet to come
-    rows = pa.concat_tables(answer.best for answer in found)
-    rows = rows.take(top_k(rows["ranked"].to_numpy(), k))
-    return PartAnswer(sum(answer.live for answer in found), rows, sum(answer.usual_sum for answer in found))
+    return _joined(found, compare.directions.shape[1], k)
 
 
 class _Best:
@@ -371,10 +375,9 @@ class _Best:
         return near[order], cosines[order], exact[order]
 
 
-def _picked(rows: pa.Table, scores: np.ndarray, ranked: np.ndarray | None) -> pa.Table:
-    columns = {"score": scores, "ranked": scores if ranked is None else ranked}
+def _picked(rows: pa.Table, scores: np.ndarray, ranked: np.ndarray) -> pa.Table:
     picked = rows.select([*rows_.COLUMNS])
-    for name, values in columns.items():
+    for name, values in {"score": scores, "ranked": ranked}.items():
         picked = picked.append_column(name, pa.array(values, pa.float32()))
     return picked
 

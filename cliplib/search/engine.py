@@ -250,9 +250,7 @@ class SearchEngine:
         judged = matching.values if matching and cutoff.calibrated == "match" else values
         comparable = cutoff.calibrated != "match" or matching is not None
         if cutoff.odds_of and comparable and query.plain:  # the precision was measured on single queries
-            odds = cutoff.odds_of(
-                judged
-            )  # a score is read against all rows, also once a filter leaves some of them out
+            odds = cutoff.odds_of(judged)  # of all rows, also once a filter leaves some of them out
             scores = replace(scores, odds_of=lambda row: odds(float(judged[row])))
         return scores
 

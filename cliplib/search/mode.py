@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from ..cache.rows import ROW_KINDS
 from ..errors import QueryError
 
 
@@ -32,7 +33,7 @@ class Mode(str, Enum):
         Raises:
             QueryError: for another kind of row.
         """
-        targets = {"image": "image", "frame": "video"}
+        targets = dict(zip(ROW_KINDS, ("image", "video"), strict=True))
         if row_kind not in targets:
             raise QueryError(f"kind is {row_kind!r}: it can be {' or '.join(map(repr, targets))}")
         return cls(f"{query}->{targets[row_kind]}")

@@ -30,7 +30,7 @@ from ..library import Library
 from ..media.photo import open_image, thumbnail
 from ..media.reading import read_bytes
 from ..search.filters import distances_km
-from ..search.mode import Mode
+from ..search.mode import ROW_KINDS, Mode
 from ..search.moments import Moment, clock
 from ..search.occlusion import half_around, patch_pulls
 from ..search.query import Query, image, text
@@ -45,7 +45,6 @@ LARGE_EDGE = 1_600  # pixels of a picture in the lightbox
 NEAREST = 6  # tiles that are shown where nothing passes
 PAGE = 48  # tiles of one answer
 MOST_FILE_BYTES = 120_000_000  # of an original that is handed to the page
-ROW_KINDS = ("image", "frame")  # photos, and frames of videos
 MOST_SUGGESTED_FROM = 100_000  # photos that suggestions are found for: in some seconds
 
 Answer = tuple[dict[str, Any], list[bytes]]
@@ -177,8 +176,7 @@ class Service:
         }, []
 
     def _newest(self, row_kind: str, request: dict) -> tuple[list[dict], dict, dict]:
-        rows = self.library.store.rows
-        rows = rows.filter(pc.equal(rows["kind"], row_kind))
+        rows = self._of(row_kind).rows
         everything = Scores("", Mode.of("text", row_kind), np.zeros(len(rows), np.float32), rows, Cutoff(0.0))
         tiles = records.newest(everything.filter(**_filters(request)), self._of(row_kind))
         return tiles, {"title": "", "browsing": True, "judged": [], "composed": False}, {"passing": len(tiles)}
@@ -402,7 +400,7 @@ class Service:
         """The small JPEG of a picture that was uploaded."""
         return {"type": "image/jpeg"}, [thumbnail(self._uploaded(request["id"])[1])]
 
-    # judging and export_panel
+    # judging and keeping
 
     def judge(self, request: dict, buffers: list[bytes]) -> Answer:
         """Keep a thumb as a judgement, where others can ask the same; `relevant` None takes it back."""
