@@ -51,9 +51,8 @@ def _save_hits(hits: Hits, file: Path) -> None:
     if len(hits) < SEARCHABLE or not isinstance(engine, SearchEngine):  # without an engine: hits of no library
         save_html(body, file)
         return
-    ranking = "cosine" if hits.scale == "cosine" else "match"
     paths, intro = [hit.path for hit in hits], f"{body}<h2>Search among these</h2>"
-    album.save(engine, file, paths, show=album.SHOWN, title=PAGE_TITLE, ranking=ranking, intro=intro)
+    album.save(engine, file, paths, show=album.SHOWN, title=PAGE_TITLE, ranking=hits.scale, intro=intro)
 
 
 def _harmless(cell: Any) -> Any:

@@ -1,9 +1,8 @@
-"""The files behind what was found: copies of them in a folder."""
+"""The files behind what was found: copies of them, or clips of videos, in a folder."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import warnings
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 from ..errors import LibraryError, MediaError
 from ..media.reading import open_file
+from ..places import expanded
 from ..search.moments import Moment
 
 
@@ -103,7 +103,7 @@ def new_file(folder: Path, name: str) -> tuple[Path, BinaryIO]:
 
 def _made(folder: str | Path, root: Path) -> Path:
     """The folder for copies, outside the library, made when it is not there."""
-    made = Path(os.path.expanduser(folder))
+    made = expanded(folder)
     if made.resolve().is_relative_to(root.resolve()):
         raise LibraryError(f"{made} lies in the library {root}: give a folder outside, or the copies become part of it")
     try:
