@@ -473,6 +473,7 @@ class TestAddress:
         before = world.page.evaluate("() => window.scrollY")
         world.tiles.last.get_by_role("button", name="Find similar").click()
         expect(world.root.locator(".term img")).to_be_visible()
+        world.settled()  # the question is a step of the history once it is answered
         world.page.go_back()
         expect(world.root.locator(".term")).to_have_count(0)
         assert before > 100
